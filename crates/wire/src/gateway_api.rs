@@ -1,0 +1,634 @@
+//! The gateway's API: what merchants send and what they get.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::codes::{Advice, DeclineCode, ResponseCode};
+use crate::ids::{
+    AttemptId, CaptureId, EndpointId, EventId, MerchantId, PaymentId, RefundId, TokenId,
+};
+use crate::json::Metadata;
+use crate::money::{MinorUnits, Money};
+use crate::time::Timestamp;
+
+/// Status of a payment as clients see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStatus {
+    /// Waiting for a card.
+    RequiresPaymentMethod,
+    /// Waiting for the payer to authenticate.
+    RequiresAction,
+    /// With the bank; also while the outcome is unknown.
+    Processing,
+    /// Approved, to be captured.
+    Authorized,
+    /// A part is captured.
+    PartiallyCaptured,
+    /// All that will be is captured.
+    Captured,
+    /// A clearing record was refused.
+    CaptureFailed,
+    /// A card was verified without money.
+    Verified,
+    /// Canceled or voided.
+    Canceled,
+    /// The authorization ran out.
+    Expired,
+    /// Ended without money.
+    Failed,
+}
+
+impl PaymentStatus {
+    /// Every status.
+    pub const ALL: &'static [Self] = &[
+        Self::RequiresPaymentMethod,
+        Self::RequiresAction,
+        Self::Processing,
+        Self::Authorized,
+        Self::PartiallyCaptured,
+        Self::Captured,
+        Self::CaptureFailed,
+        Self::Verified,
+        Self::Canceled,
+        Self::Expired,
+        Self::Failed,
+    ];
+
+    /// The word as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequiresPaymentMethod => "requires_payment_method",
+            Self::RequiresAction => "requires_action",
+            Self::Processing => "processing",
+            Self::Authorized => "authorized",
+            Self::PartiallyCaptured => "partially_captured",
+            Self::Captured => "captured",
+            Self::CaptureFailed => "capture_failed",
+            Self::Verified => "verified",
+            Self::Canceled => "canceled",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for PaymentStatus {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The text is no payment status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a payment status")]
+pub struct PaymentStatusError;
+
+impl FromStr for PaymentStatus {
+    type Err = PaymentStatusError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|status| status.as_str() == text).ok_or(PaymentStatusError)
+    }
+}
+
+/// When the money is captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureMode {
+    /// With the approval.
+    #[default]
+    Automatic,
+    /// By a call of the merchant.
+    Manual,
+}
+
+/// Person that pays.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerDetails {
+    /// Full name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// One line of what is paid for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LineItem {
+    /// What it is.
+    pub name: String,
+    /// How many, 1 or more.
+    pub quantity: u32,
+    /// Minor units each.
+    #[schema(value_type = i64)]
+    pub unit_price: MinorUnits,
+}
+
+/// `POST /api/payments`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePayment {
+    /// How much.
+    #[schema(value_type = MoneySchema)]
+    pub amount: Money,
+    /// The merchant's own reference, 1 to 64 characters.
+    pub order_reference: String,
+    /// Automatic unless said otherwise.
+    #[serde(default)]
+    pub capture: CaptureMode,
+    /// Where the payer returns to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_url: Option<String>,
+    /// Where the payer goes who cancels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_url: Option<String>,
+    /// Shown to the payer, at most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Who pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerDetails>,
+    /// What is paid for; must sum to the amount.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub line_items: Vec<LineItem>,
+    /// Free text pairs.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub metadata: Metadata,
+    /// A token to pay with at once, together with `confirm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub card_token: Option<TokenId>,
+    /// Pay at once with `card_token`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
+}
+
+/// Shape of money in documents.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = Money)]
+pub struct MoneySchema {
+    /// Minor units.
+    #[schema(minimum = 0, maximum = 999_999_999_999_i64, example = 4999)]
+    pub value: i64,
+    /// ISO 4217 code.
+    #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
+    pub currency: String,
+}
+
+/// What has happened to the money, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Amounts {
+    /// Approved by the issuer.
+    #[schema(value_type = i64)]
+    pub authorized: MinorUnits,
+    /// Taken.
+    #[schema(value_type = i64)]
+    pub captured: MinorUnits,
+    /// Given back before it was taken.
+    #[schema(value_type = i64)]
+    pub reversed: MinorUnits,
+    /// Given back after it was taken.
+    #[schema(value_type = i64)]
+    pub refunded: MinorUnits,
+    /// Taken back by the cardholder's bank.
+    #[schema(value_type = i64)]
+    pub charged_back: MinorUnits,
+}
+
+/// The card, as far as anybody may know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CardView {
+    /// Network.
+    pub brand: String,
+    /// First six digits.
+    pub bin: String,
+    /// Last four digits.
+    pub last4: String,
+    /// 1 to 12.
+    pub expiry_month: u8,
+    /// Four digits.
+    pub expiry_year: u16,
+    /// Keyed fingerprint, per merchant.
+    pub fingerprint: String,
+    /// credit, debit, prepaid; unknown where the issuer does not say.
+    pub funding: String,
+    /// Issuer's country.
+    pub country: Option<String>,
+}
+
+/// Why it did not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FailureView {
+    /// For the merchant.
+    #[schema(value_type = String)]
+    pub code: DeclineCode,
+    /// What the issuer, network or processor answered.
+    #[schema(value_type = Option<String>)]
+    pub response_code: Option<ResponseCode>,
+    /// Fit for the payer.
+    pub message: String,
+    /// What to do.
+    #[schema(value_type = String)]
+    pub advice: Advice,
+    /// Which rule decided.
+    pub decided_by: Option<String>,
+}
+
+/// One try to pay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttemptView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: AttemptId,
+    /// 1 first.
+    pub n: u32,
+    /// processing, approved, declined, unknown, reversed.
+    pub state: String,
+    /// The card.
+    pub card: Option<CardView>,
+    /// Systems trace audit number.
+    pub stan: Option<String>,
+    /// Retrieval reference number.
+    pub rrn: Option<String>,
+    /// Approval code.
+    pub auth_code: Option<String>,
+    /// What was answered.
+    #[schema(value_type = Option<String>)]
+    pub response_code: Option<ResponseCode>,
+    /// Why it did not work.
+    pub failure: Option<FailureView>,
+    /// Which rule decided.
+    pub outcome_source: Option<String>,
+    /// Security code result: M, N, P, S, U.
+    pub cvv_result: Option<String>,
+    /// Address verification result.
+    pub avs_result: Option<String>,
+    /// When it began.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A payment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: PaymentId,
+    /// Always `payment`.
+    pub object: String,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// The merchant's reference.
+    pub order_reference: String,
+    /// What was asked for.
+    #[schema(value_type = MoneySchema)]
+    pub amount: Money,
+    /// What happened to it.
+    pub amounts: Amounts,
+    /// When it is captured.
+    pub capture: CaptureMode,
+    /// Last moment for a capture.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub capture_before: Option<Timestamp>,
+    /// Card of the last attempt.
+    pub card: Option<CardView>,
+    /// Why the last attempt did not work.
+    pub failure: Option<FailureView>,
+    /// The bank has not answered and it is being found out.
+    pub outcome_unknown: bool,
+    /// none, pending, acked, parked.
+    pub reversal_state: String,
+    /// The network's id of the payment.
+    pub network_transaction_id: Option<String>,
+    /// Where the payer pays. Only in answers to the merchant's own calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkout_url: Option<String>,
+    /// Secret of this payment for browser-facing routes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// Every try.
+    pub attempts: Vec<AttemptView>,
+    /// Every refund, oldest first.
+    #[serde(default)]
+    pub refunds: Vec<RefundView>,
+    /// Every capture, oldest first.
+    #[serde(default)]
+    pub captures: Vec<CaptureView>,
+    /// Shown to the payer.
+    pub description: Option<String>,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When the payment page ends.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// Free text pairs.
+    #[schema(value_type = Object)]
+    pub metadata: Metadata,
+}
+
+/// A capture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CaptureView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: CaptureId,
+    /// How much.
+    #[schema(value_type = i64)]
+    pub amount: MinorUnits,
+    /// pending, succeeded, failed, withdrawn.
+    pub status: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A refund.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefundView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: RefundId,
+    /// Of which payment.
+    #[schema(value_type = String)]
+    pub payment: PaymentId,
+    /// How much.
+    #[schema(value_type = MoneySchema)]
+    pub amount: Money,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// The merchant's reason.
+    pub reason: Option<String>,
+    /// Why it did not work.
+    pub failure: Option<FailureView>,
+    /// Acquirer reference number, after clearing.
+    pub arn: Option<String>,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// Status of a refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundStatus {
+    /// Not decided.
+    Pending,
+    /// Accepted.
+    Succeeded,
+    /// Refused or came back.
+    Failed,
+    /// Taken back before cut-off.
+    Reversed,
+}
+
+impl RefundStatus {
+    /// The word as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Reversed => "reversed",
+        }
+    }
+}
+
+/// `POST /api/payments/{id}/confirm`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmPayment {
+    /// A single-use token.
+    #[schema(value_type = String)]
+    pub card_token: TokenId,
+}
+
+/// `POST /api/payments/{id}/capture`
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CapturePayment {
+    /// All that is left when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    pub amount: Option<MinorUnits>,
+    /// Release the rest; true by default when the capture takes all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "final")]
+    pub is_final: Option<bool>,
+}
+
+/// `POST /api/payments/{id}/void`
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VoidPayment {
+    /// A part only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    pub amount: Option<MinorUnits>,
+}
+
+/// `POST /api/payments/{id}/refunds`
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateRefund {
+    /// All that is left when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    pub amount: Option<MinorUnits>,
+    /// Why, at most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A body without fields, for calls such as cancel.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+/// `POST /api/tokens`, from a browser. Carries card data: never logged, never stored as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateToken {
+    /// Card number.
+    pub number: String,
+    /// `MM/YY`.
+    pub expiry: String,
+    /// Security code.
+    #[serde(default)]
+    pub security_code: Option<String>,
+    /// Name on the card.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Postal code.
+    #[serde(default)]
+    pub postal_code: Option<String>,
+    /// Binds the token to this payment.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub payment: Option<PaymentId>,
+    /// Secret of that payment.
+    #[serde(default)]
+    pub client_secret: Option<String>,
+}
+
+/// A single-use token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TokenView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: TokenId,
+    /// Always `token`.
+    pub object: String,
+    /// The card.
+    pub card: CardView,
+    /// When it ends.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+/// A page of a list, newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The rows.
+    pub data: Vec<T>,
+    /// Whether there are more behind these.
+    pub has_more: bool,
+}
+
+/// `POST /api/webhook-endpoints`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateEndpoint {
+    /// Where events go.
+    pub url: String,
+    /// Event types, or `["*"]`.
+    pub events: Vec<String>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// A webhook endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndpointView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: EndpointId,
+    /// Always `webhook_endpoint`.
+    pub object: String,
+    /// Where events go.
+    pub url: String,
+    /// Event types, or `["*"]`.
+    pub events: Vec<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// enabled or disabled.
+    pub status: String,
+    /// Why it is disabled.
+    pub disabled_reason: Option<String>,
+    /// The signing secret; shown once, at creation and rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// Public key of the second signature.
+    pub public_key: String,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// One delivery of an event to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryView {
+    /// The event.
+    #[schema(value_type = String)]
+    pub event: EventId,
+    /// The endpoint.
+    #[schema(value_type = String)]
+    pub endpoint: EndpointId,
+    /// Where it went.
+    pub url: String,
+    /// pending, delivered, dead.
+    pub status: String,
+    /// When it is tried next.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Every try, oldest first.
+    pub attempts: Vec<DeliveryAttemptView>,
+}
+
+/// One try to deliver an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryAttemptView {
+    /// 1 first.
+    pub n: u32,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// What was answered.
+    pub status: Option<u16>,
+    /// delivered, refused, timeout, unreachable, blocked.
+    pub outcome: String,
+    /// Milliseconds.
+    pub duration_ms: u64,
+    /// The beginning of the answer's body, escaped where it is shown.
+    pub answer: String,
+    /// The signature header that was sent.
+    pub signature: String,
+    /// The timestamp header that was sent.
+    pub timestamp: i64,
+}
+
+/// One line of a payment's timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TimelineEntry {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// state, attempt, message, event, delivery.
+    pub kind: String,
+    /// For people.
+    pub text: String,
+    /// The same for programs.
+    #[schema(value_type = Object)]
+    pub data: serde_json::Value,
+}
+
+/// A payment's timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Timeline {
+    /// The payment.
+    #[schema(value_type = String)]
+    pub payment: PaymentId,
+    /// Oldest first.
+    pub entries: Vec<TimelineEntry>,
+}
+
+/// The answer of the token endpoint (RFC 6749 section 5.1).
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct AccessToken {
+    /// Opaque.
+    pub access_token: String,
+    /// Always `Bearer`.
+    pub token_type: String,
+    /// Seconds.
+    pub expires_in: u64,
+    /// Granted scopes, separated by spaces.
+    pub scope: String,
+}
+
+/// The merchant of an account, as shown in pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MerchantView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: MerchantId,
+    /// Its name.
+    pub name: String,
+}

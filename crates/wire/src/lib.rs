@@ -1,0 +1,17 @@
+//! What crosses a process boundary, and how it is signed.
+//!
+//! No HTTP server, no runtime, no database: plain values with golden vectors.
+
+pub mod card;
+pub mod codes;
+pub mod events;
+pub mod gateway_api;
+pub mod ids;
+pub mod json;
+pub mod money;
+pub mod order_code;
+pub mod processor_api;
+pub mod signature;
+pub mod test_cards;
+pub mod time;
+pub mod webhook;
