@@ -1,0 +1,4 @@
+//! Behaviour of the whole system, seen from outside.
+
+mod architecture;
+mod tidy;

@@ -1,0 +1,1 @@
+//! Real binaries: start, kill, restart.
