@@ -1,0 +1,1 @@
+-- Access tokens, nonces, card vault, webhook endpoints and deliveries.

@@ -1,0 +1,3 @@
+//! Rules and decisions, without input or output.
+
+pub mod webhooks;

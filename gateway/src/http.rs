@@ -1,0 +1,29 @@
+//! The gateway at a glance: path, method, handler.
+
+pub mod access;
+pub mod dashboard;
+pub mod docs;
+pub mod error;
+pub mod events;
+pub mod oauth;
+pub mod pay;
+pub mod payments;
+pub mod refunds;
+pub mod sandbox;
+pub mod tokens;
+pub mod webhook_endpoints;
+
+use actix_web::web::ServiceConfig;
+
+/// Every route of the gateway.
+pub fn routes(config: &mut ServiceConfig) {
+    oauth::routes(config);
+    tokens::routes(config);
+    payments::routes(config);
+    refunds::routes(config);
+    webhook_endpoints::routes(config);
+    events::routes(config);
+    docs::routes(config);
+    pay::routes(config);
+    dashboard::routes(config);
+}

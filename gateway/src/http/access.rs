@@ -1,0 +1,1 @@
+//! Who may call: bearer token, signature and scope, checked before anything is parsed.

@@ -1,0 +1,6 @@
+//! The merchant's dashboard.
+
+use actix_web::web::ServiceConfig;
+
+/// The routes of this room.
+pub fn routes(_config: &mut ServiceConfig) {}

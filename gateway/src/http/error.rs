@@ -1,0 +1,1 @@
+//! Every status code and error code that a client can see.

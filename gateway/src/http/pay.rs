@@ -1,0 +1,6 @@
+//! The hosted card page.
+
+use actix_web::web::ServiceConfig;
+
+/// The routes of this room.
+pub fn routes(_config: &mut ServiceConfig) {}

@@ -1,0 +1,6 @@
+//! Single-use card tokens, from a browser.
+
+use actix_web::web::ServiceConfig;
+
+/// The routes of this room.
+pub fn routes(_config: &mut ServiceConfig) {}

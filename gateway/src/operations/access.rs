@@ -1,0 +1,1 @@
+//! Access tokens: issue, check, revoke.

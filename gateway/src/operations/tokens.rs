@@ -1,0 +1,1 @@
+//! Turning card data into a single-use token.

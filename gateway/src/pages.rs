@@ -1,0 +1,1 @@
+//! Pages: askama structs of the card page and the dashboard.

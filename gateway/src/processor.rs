@@ -1,0 +1,1 @@
+//! The client of the processor: messages out, answers in.

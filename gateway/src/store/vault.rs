@@ -1,0 +1,1 @@
+//! Encrypted card records, tokens, key versions, the erasure list and the audit of reads.

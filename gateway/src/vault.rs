@@ -1,0 +1,1 @@
+//! The card vault: authenticated encryption, versioned keys, keyed fingerprints.
