@@ -126,6 +126,11 @@ impl Brand {
         })
     }
 
+    /// The table of prefixes, longest first: number of digits, lowest, highest, brand.
+    pub fn prefixes() -> impl Iterator<Item = (usize, u32, u32, Self)> {
+        PREFIXES.iter().map(|it| (it.digits, it.low, it.high, it.brand))
+    }
+
     /// The stable word: `visa`, `mastercard` …
     pub const fn as_str(self) -> &'static str {
         match self {
