@@ -1,7 +1,7 @@
 //! The serde shapes that do carry digits, for messages to the processor only.
 //!
-//! Used as `#[serde(with = "wire::card::on_the_wire::card_number")]`. An optional field takes
-//! the `option` module inside and needs `#[serde(default)]` as well.
+//! Used as `#[serde(with = "wire::card::on_the_wire::card_number")]`. The `option_` variants need
+//! `#[serde(default)]` as well.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,42 +16,37 @@ pub mod card_number {
     use super::{CardNumber, Deserializer, Plain, Serializer};
 
     /// Writes the digits.
-    pub fn serialize<S: Serializer>(
-        number: &CardNumber,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(number: &CardNumber, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(number.expose())
     }
 
     /// Reads and checks the digits; errors never repeat them.
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<CardNumber, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CardNumber, D::Error> {
         deserializer.deserialize_str(Plain::new())
     }
+}
 
-    /// The same for a field that may be absent.
-    pub mod option {
-        use super::super::{CardNumber, Deserializer, Optional, Serializer};
+/// The same as [`card_number`] for a field that may be absent.
+pub mod option_card_number {
+    use super::{CardNumber, Deserializer, Optional, Serializer};
 
-        /// Writes the digits, or null.
-        #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-        pub fn serialize<S: Serializer>(
-            number: &Option<CardNumber>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            match number {
-                Some(number) => serializer.serialize_some(number.expose()),
-                None => serializer.serialize_none(),
-            }
+    /// Writes the digits, or null.
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub fn serialize<S: Serializer>(
+        number: &Option<CardNumber>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match number {
+            Some(number) => serializer.serialize_some(number.expose()),
+            None => serializer.serialize_none(),
         }
+    }
 
-        /// Reads and checks the digits, or null; errors never repeat them.
-        pub fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<CardNumber>, D::Error> {
-            deserializer.deserialize_option(Optional::new())
-        }
+    /// Reads and checks the digits, or null; errors never repeat them.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<CardNumber>, D::Error> {
+        deserializer.deserialize_option(Optional::new())
     }
 }
 
@@ -60,10 +55,7 @@ pub mod security_code {
     use super::{Deserializer, Plain, SecurityCode, Serializer};
 
     /// Writes the digits.
-    pub fn serialize<S: Serializer>(
-        code: &SecurityCode,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(code: &SecurityCode, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(code.expose())
     }
 
@@ -73,29 +65,29 @@ pub mod security_code {
     ) -> Result<SecurityCode, D::Error> {
         deserializer.deserialize_str(Plain::new())
     }
+}
 
-    /// The same for a field that may be absent.
-    pub mod option {
-        use super::super::{Deserializer, Optional, SecurityCode, Serializer};
+/// The same as [`security_code`] for a field that may be absent.
+pub mod option_security_code {
+    use super::{Deserializer, Optional, SecurityCode, Serializer};
 
-        /// Writes the digits, or null.
-        #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-        pub fn serialize<S: Serializer>(
-            code: &Option<SecurityCode>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            match code {
-                Some(code) => serializer.serialize_some(code.expose()),
-                None => serializer.serialize_none(),
-            }
+    /// Writes the digits, or null.
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub fn serialize<S: Serializer>(
+        code: &Option<SecurityCode>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match code {
+            Some(code) => serializer.serialize_some(code.expose()),
+            None => serializer.serialize_none(),
         }
+    }
 
-        /// Reads three or four digits, or null; errors never repeat them.
-        pub fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<SecurityCode>, D::Error> {
-            deserializer.deserialize_option(Optional::new())
-        }
+    /// Reads three or four digits, or null; errors never repeat them.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SecurityCode>, D::Error> {
+        deserializer.deserialize_option(Optional::new())
     }
 }
 

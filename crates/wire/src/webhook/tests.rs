@@ -1,0 +1,1 @@
+//! Golden vectors, receiver rules and round trips.
