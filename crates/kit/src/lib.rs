@@ -1,1 +1,14 @@
-//! Placeholder while the room is being furnished.
+//! Plumbing that knows nothing of payments: time, chance, storage, links, faults, serving.
+
+pub mod activity;
+pub mod clock;
+pub mod crash_points;
+pub mod durations;
+pub mod facts;
+pub mod faults;
+pub mod plumbing;
+pub mod random;
+pub mod shutdown;
+pub mod sqlite;
+pub mod wirelog;
+pub mod worker;

@@ -1,0 +1,59 @@
+//! What every part of one program shares.
+
+use crate::activity::Activity;
+use crate::clock::Clock;
+use crate::crash_points::CrashPoints;
+use crate::faults::FaultTable;
+use crate::random::{IdGenerator, Random, Secrets};
+use crate::shutdown::Shutdown;
+use crate::wirelog::WireLog;
+
+/// The shared parts of one program; clones share them all.
+#[derive(Clone)]
+pub struct Plumbing {
+    /// Name of the program: `gateway`, `merchant`, `processor`.
+    pub program: &'static str,
+    /// The only source of time.
+    pub clock: Clock,
+    /// The seeded source of chance, on the program's own stream.
+    pub random: Random,
+    /// The source of keys, nonces and tokens.
+    pub secrets: Secrets,
+    /// Makes ids.
+    pub ids: IdGenerator,
+    /// Faults armed on the links of this program.
+    pub faults: FaultTable,
+    /// What was sent and received.
+    pub wire_log: WireLog,
+    /// Where the program is to be killed.
+    pub crash_points: CrashPoints,
+    /// What the program is busy with.
+    pub activity: Activity,
+    /// How the program is asked to end.
+    pub shutdown: Shutdown,
+}
+
+impl Plumbing {
+    /// The parts of a program that starts.
+    pub fn new(program: &'static str, clock: Clock, seed: u64, secrets: Secrets) -> Self {
+        let random = Random::seeded(seed).child(program);
+        Self {
+            program,
+            ids: IdGenerator::new(&clock, &random),
+            faults: FaultTable::new(&random),
+            wire_log: WireLog::new(program, &clock),
+            crash_points: CrashPoints::default(),
+            activity: Activity::default(),
+            shutdown: Shutdown::new(),
+            clock,
+            random,
+            secrets,
+        }
+    }
+}
+
+impl std::fmt::Debug for Plumbing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Plumbing").field("program", &self.program).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! Background loops: do all that is due, then wait for news or for the next due time.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+
+use crate::activity::{Activity, NextDue, WorkerStatus};
+use crate::clock::TimerClass;
+use crate::plumbing::Plumbing;
+
+/// Wakes one worker; clones share it. A wake that comes while the worker is busy is kept.
+#[derive(Clone, Default)]
+pub struct Wake(Arc<WakeInner>);
+
+#[derive(Default)]
+struct WakeInner {
+    pending: AtomicBool,
+    notify: Notify,
+}
+
+impl Wake {
+    /// A handle for one worker.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells the worker that there may be something to do.
+    pub fn wake(&self) {
+        if !self.0.pending.swap(true, Ordering::AcqRel) {
+            self.0.notify.notify_one();
+        }
+    }
+
+    /// Whether a wake has not been taken up yet.
+    pub fn is_pending(&self) -> bool {
+        self.0.pending.load(Ordering::Acquire)
+    }
+
+    fn take_up(&self) {
+        self.0.pending.store(false, Ordering::Release);
+    }
+
+    async fn woken(&self) {
+        while !self.is_pending() {
+            self.0.notify.notified().await;
+        }
+    }
+}
+
+/// Runs `step` at once and then whenever the worker is woken or its next timer is due.
+///
+/// `step` does all that is due and returns when it wants to be called again (`Option<Timestamp>`
+/// for a timer of class work, or a [`NextDue`]). Ends when shutdown is requested; a step that has
+/// begun is finished first. A step that panics ends the program.
+pub async fn run<S, F, D>(plumbing: &Plumbing, name: &'static str, wake: Wake, mut step: S)
+where
+    S: FnMut() -> F,
+    F: Future<Output = D>,
+    D: Into<NextDue>,
+{
+    wake.wake();
+    let status = Registered::new(&plumbing.activity, &wake);
+    while !plumbing.shutdown.is_requested() {
+        // Counted before the wake is taken up, so that no observer sees an idle gap.
+        let tracked = plumbing.activity.track(async {
+            wake.take_up();
+            step().await
+        });
+        match AssertUnwindSafe(tracked).catch_unwind().await {
+            Ok(due) => status.0.set_due(due.into()),
+            Err(_panic) => {
+                plumbing.shutdown.fail(format!("the worker `{name}` panicked"));
+                return;
+            }
+        }
+        wait_for_news(plumbing, &wake, status.0.next_due()).await;
+    }
+}
+
+async fn wait_for_news(plumbing: &Plumbing, wake: &Wake, due: NextDue) {
+    let class = if due.work.is_some() && due.work == due.earliest() {
+        TimerClass::Work
+    } else {
+        TimerClass::Calendar
+    };
+    let timer = async {
+        match due.earliest() {
+            Some(at) => plumbing.clock.sleep_as(at, class).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = plumbing.shutdown.requested() => {}
+        () = wake.woken() => {}
+        () = timer => tokio::task::yield_now().await,
+    }
+}
+
+/// Takes the worker off the idle report when it ends, however it ends.
+struct Registered(Arc<WorkerStatus>, Activity);
+
+impl Registered {
+    fn new(activity: &Activity, wake: &Wake) -> Self {
+        Self(activity.register_worker(wake.clone()), activity.clone())
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.1.forget_worker(&self.0);
+    }
+}
