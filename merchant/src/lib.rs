@@ -1,1 +1,3 @@
-//! Placeholder while the room is being furnished.
+//! The shop.
+
+pub mod domain;

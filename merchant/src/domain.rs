@@ -1,0 +1,9 @@
+//! Pure rules of the shop: what things cost, and what may happen to an order.
+
+pub mod cart;
+pub mod catalogue;
+pub mod customer;
+pub mod operator;
+pub mod order;
+pub mod payment;
+pub mod refund;
