@@ -1,1 +1,7 @@
-//! Pages: askama structs of the card page and the dashboard.
+//! Pages: askama structs of the payment page and the dashboard.
+
+pub mod card_page;
+pub mod outcome;
+pub mod shown;
+pub mod test_cards;
+pub mod texts;

@@ -1,0 +1,277 @@
+//! The card form as it comes in, and the check of every field.
+
+use wire::card::{
+    Brand, CardNumber, CardNumberError, Expiry, ExpiryError, SecurityCode, SecurityCodeError,
+    contains_card_number,
+};
+use wire::test_cards;
+use wire::time::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::pages::card_page::{FieldProblem, Values};
+
+/// Most characters of a name on a card.
+const NAME_CHARACTERS_MAX: usize = 100;
+/// Most characters of a postal code.
+const POSTAL_CODE_CHARACTERS_MAX: usize = 16;
+/// So many digits in a name are no name.
+const NAME_DIGITS_MIN: usize = 6;
+/// Digits of a number that may be shown again although the number is not complete.
+const SHOWN_DIGITS_MAX: usize = wire::card::DIGITS_MIN - 1;
+
+/// What the payer sent. Card data is wiped when this is dropped.
+#[derive(Default)]
+pub struct CardForm {
+    /// Proof that the form came from our page.
+    pub csrf: String,
+    /// The key of this very form.
+    pub key: String,
+    number: Zeroizing<String>,
+    expiry: String,
+    code: Zeroizing<String>,
+    name: String,
+    postal_code: String,
+}
+
+/// A card whose every field is well formed and which is an issued test card.
+#[derive(Debug)]
+pub struct EnteredCard {
+    /// Its number.
+    pub number: CardNumber,
+    /// Its last month.
+    pub expiry: Expiry,
+    /// Its security code.
+    pub code: SecurityCode,
+    /// Name on the card.
+    pub name: Option<String>,
+    /// Postal code of the bill.
+    pub postal_code: Option<String>,
+}
+
+impl CardForm {
+    /// The fields of a decoded form; unknown ones are ignored, browser extensions add some.
+    pub fn read(pairs: Vec<(String, String)>) -> Self {
+        let mut form = Self::default();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "csrf" => form.csrf = value,
+                "key" => form.key = value,
+                "cc-number" => form.number = Zeroizing::new(value),
+                "cc-exp" => form.expiry = value,
+                "cc-csc" => form.code = Zeroizing::new(value),
+                "cc-name" => form.name = value,
+                "postal-code" => form.postal_code = value,
+                _ => {}
+            }
+        }
+        form
+    }
+
+    /// Every field checked, as the page does it while the payer types.
+    pub fn check(&self, now: Timestamp) -> Result<EnteredCard, Vec<FieldProblem>> {
+        let number = self.check_number();
+        let expiry = self.check_expiry(now);
+        // Without a number the length of the code is that of most networks.
+        let brand = match &number {
+            Ok(number) => number.brand(),
+            Err(_) => Brand::detect(&digits_of(&self.number)).unwrap_or(Brand::Visa),
+        };
+        let code = self.check_code(brand);
+        let name = self.check_name();
+        let postal_code = self.check_postal_code();
+        match (number, expiry, code, name, postal_code) {
+            (Ok(number), Ok(expiry), Ok(code), Ok(name), Ok(postal_code)) => {
+                Ok(EnteredCard { number, expiry, code, name, postal_code })
+            }
+            (number, expiry, code, name, postal_code) => {
+                let problems =
+                    [number.err(), expiry.err(), code.err(), name.err(), postal_code.err()];
+                Err(problems.into_iter().flatten().collect())
+            }
+        }
+    }
+
+    /// What may stand in the fields again: never the code, never a number that may be real.
+    pub fn kept(&self) -> Values {
+        let shown = match CardNumber::parse(&self.number) {
+            Ok(number) => test_cards::is_accepted(&number),
+            Err(_) => digits_of(&self.number).len() <= SHOWN_DIGITS_MAX,
+        };
+        let holds_card = |text: &str| contains_card_number(text);
+        let unless_card = |text: &str| if holds_card(text) { String::new() } else { text.into() };
+        Values {
+            number: if shown { self.number.to_string() } else { String::new() },
+            expiry: unless_card(&self.expiry),
+            code: String::new(),
+            name: unless_card(&self.name),
+            postal_code: unless_card(&self.postal_code),
+            amex: shown && Brand::detect(&digits_of(&self.number)) == Some(Brand::Amex),
+        }
+    }
+
+    fn check_number(&self) -> Result<CardNumber, FieldProblem> {
+        let digits = digits_of(&self.number).len();
+        let too_short = |brand: Option<Brand>| {
+            brand.and_then(|it| it.lengths().iter().max()).is_some_and(|&most| digits < most)
+        };
+        let code = match CardNumber::parse(&self.number) {
+            Ok(number) if test_cards::is_accepted(&number) => return Ok(number),
+            Ok(_) | Err(CardNumberError::UnknownBrand) => "real_card",
+            Err(CardNumberError::Empty) => "number_empty",
+            Err(CardNumberError::TooShort) => "number_incomplete",
+            Err(CardNumberError::LengthForBrand)
+                if too_short(Brand::detect(&digits_of(&self.number))) =>
+            {
+                "number_incomplete"
+            }
+            Err(
+                CardNumberError::LengthForBrand
+                | CardNumberError::TooLong
+                | CardNumberError::NotDigits
+                | CardNumberError::Luhn,
+            ) => "number_invalid",
+        };
+        Err(problem("cc-number", code))
+    }
+
+    fn check_expiry(&self, now: Timestamp) -> Result<Expiry, FieldProblem> {
+        let code = match Expiry::parse(&self.expiry) {
+            Ok(expiry) if expiry.is_past(now) => "expiry_past",
+            Ok(expiry) => return Ok(expiry),
+            Err(ExpiryError::Empty) => "expiry_empty",
+            Err(ExpiryError::Incomplete) => "expiry_incomplete",
+            Err(ExpiryError::Invalid) => "expiry_invalid",
+        };
+        Err(problem("cc-exp", code))
+    }
+
+    fn check_code(&self, brand: Brand) -> Result<SecurityCode, FieldProblem> {
+        SecurityCode::parse(&self.code, brand).map_err(|error| match error {
+            SecurityCodeError::Empty => problem("cc-csc", "cvv_empty"),
+            SecurityCodeError::NotDigits => problem("cc-csc", "cvv_invalid"),
+            SecurityCodeError::Incomplete { expected } => FieldProblem {
+                value: Some(("n", expected.to_string())),
+                ..problem("cc-csc", "cvv_incomplete")
+            },
+        })
+    }
+
+    fn check_name(&self) -> Result<Option<String>, FieldProblem> {
+        let name = self.name.trim();
+        if digits_of(name).len() >= NAME_DIGITS_MIN {
+            return Err(problem("cc-name", "name_looks_like_number"));
+        }
+        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
+            return Err(problem("cc-name", "name_invalid"));
+        }
+        Ok((!name.is_empty()).then(|| name.to_owned()))
+    }
+
+    fn check_postal_code(&self) -> Result<Option<String>, FieldProblem> {
+        let text = self.postal_code.trim();
+        let allowed = |it: char| it.is_alphanumeric() || it == ' ' || it == '-';
+        let too_long = text.chars().count() > POSTAL_CODE_CHARACTERS_MAX;
+        if too_long || !text.chars().all(allowed) || contains_card_number(text) {
+            return Err(problem("postal-code", "postal_code_invalid"));
+        }
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+}
+
+const fn problem(field: &'static str, code: &'static str) -> FieldProblem {
+    FieldProblem { field, code, value: None }
+}
+
+fn digits_of(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.chars().filter(char::is_ascii_digit).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(number: &str, expiry: &str, code: &str, name: &str, postal_code: &str) -> CardForm {
+        let pairs = [
+            ("cc-number", number),
+            ("cc-exp", expiry),
+            ("cc-csc", code),
+            ("cc-name", name),
+            ("postal-code", postal_code),
+            ("added-by-an-extension", "1"),
+        ];
+        CardForm::read(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    }
+
+    fn codes(form: &CardForm) -> Vec<&'static str> {
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        form.check(now).map_or_else(|it| it.iter().map(|it| it.code).collect(), |_| vec![])
+    }
+
+    const GOOD: &str = "4242 4242 4242 4242";
+
+    #[test]
+    fn a_test_card_passes_however_it_is_written() {
+        for expiry in ["12 / 29", "12/29", "1229", "12/2029", "1/30"] {
+            assert_eq!(codes(&form(GOOD, expiry, "123", "", "")), [""; 0], "{expiry}");
+        }
+        assert_eq!(codes(&form("4242-4242-4242-4242", "11/26", "000", "Ada E.", "W1A 1AA")), [""; 0]);
+        assert_eq!(codes(&form("378282246310005", "12/29", "1234", "", "")), [""; 0]);
+    }
+
+    #[test]
+    fn each_wrong_field_has_its_own_code() {
+        let number = |text| codes(&form(text, "12/29", "123", "", ""));
+        assert_eq!(number(" "), ["number_empty"]);
+        assert_eq!(number("4242 4242"), ["number_incomplete"]);
+        assert_eq!(number("4242 4242 4242 42"), ["number_incomplete"]);
+        assert_eq!(number("4242 4242 4242 4241"), ["number_invalid"]);
+        assert_eq!(number("4242 4242 4242 424x"), ["number_invalid"]);
+        assert_eq!(number(&"4".repeat(25)), ["number_invalid"]);
+        let expiry = |text| codes(&form(GOOD, text, "123", "", ""));
+        assert_eq!(expiry(""), ["expiry_empty"]);
+        assert_eq!(expiry("12"), ["expiry_incomplete"]);
+        assert_eq!(expiry("13/29"), ["expiry_invalid"]);
+        assert_eq!(expiry("10/26"), ["expiry_past"]);
+        let code = |text| codes(&form(GOOD, "12/29", text, "", ""));
+        assert_eq!(code(""), ["cvv_empty"]);
+        assert_eq!(code("12"), ["cvv_incomplete"]);
+        assert_eq!(code("1234"), ["cvv_incomplete"]);
+        assert_eq!(code("12a"), ["cvv_invalid"]);
+        let name = |text| codes(&form(GOOD, "12/29", "123", text, ""));
+        assert_eq!(name("4242 4242 4242 4242"), ["name_looks_like_number"]);
+        assert_eq!(name("Ada\u{7}"), ["name_invalid"]);
+        assert_eq!(codes(&form(GOOD, "12/29", "123", "", "4242424242424242")), ["postal_code_invalid"]);
+    }
+
+    #[test]
+    fn all_problems_come_at_once_in_the_order_of_the_fields() {
+        let found = codes(&form("", "", "", "1234567", "<>"));
+        let expected = [
+            "number_empty",
+            "expiry_empty",
+            "cvv_empty",
+            "name_looks_like_number",
+            "postal_code_invalid",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_number_that_may_be_real_is_refused_and_not_shown_again() {
+        // Luhn-valid, well formed, and not an issued test card.
+        let real = form("4539 1488 0343 6467", "12/29", "123", "4539148803436467", "");
+        assert!(codes(&real).contains(&"real_card"));
+        let kept = real.kept();
+        assert_eq!((kept.number.as_str(), kept.name.as_str(), kept.code.as_str()), ("", "", ""));
+        // One digit mistyped: still somebody's number.
+        assert_eq!(form("4539 1488 0343 6468", "", "", "", "").kept().number, "");
+    }
+
+    #[test]
+    fn good_fields_are_kept_but_never_the_code() {
+        let kept = form(GOOD, "13/29", "123", "Ada", "1000").kept();
+        assert_eq!((kept.number.as_str(), kept.expiry.as_str()), (GOOD, "13/29"));
+        assert_eq!((kept.name.as_str(), kept.postal_code.as_str()), ("Ada", "1000"));
+        assert_eq!(kept.code, "");
+    }
+}
