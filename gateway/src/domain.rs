@@ -1,3 +1,16 @@
 //! Rules and decisions, without input or output.
 
+pub mod access;
+pub mod answer;
+pub mod attempt;
+pub mod capture;
+pub mod card;
+pub mod identity;
+pub mod operator;
+pub mod payer;
+pub mod payment;
+pub mod refund;
+pub mod retry;
+pub mod reversal;
 pub mod webhooks;
+pub mod windows;

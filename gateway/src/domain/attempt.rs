@@ -1,0 +1,160 @@
+//! One try to pay with one card.
+
+use wire::codes::{DeclineCode, ResponseCode};
+use wire::ids::{AttemptId, ReversalId};
+use wire::money::MinorUnits;
+use wire::time::Timestamp;
+
+use super::answer::{Answer, Decline};
+use super::card::Card;
+use super::identity::Identity;
+
+/// Where an attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AttemptState {
+    /// Sent, or about to be.
+    Processing,
+    /// The issuer approved.
+    Approved,
+    /// The issuer refused.
+    Declined,
+    /// Sent, and no answer came.
+    Unknown,
+    /// Taken back: no answer came, or one that could not be used.
+    Reversed,
+}
+
+impl AttemptState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Processing, Self::Approved, Self::Declined, Self::Unknown, Self::Reversed];
+
+    /// The word as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Processing => "processing",
+            Self::Approved => "approved",
+            Self::Declined => "declined",
+            Self::Unknown => "unknown",
+            Self::Reversed => "reversed",
+        }
+    }
+
+    /// Whether the outcome is still open.
+    pub const fn is_open(self) -> bool {
+        match self {
+            Self::Processing | Self::Unknown => true,
+            Self::Approved | Self::Declined | Self::Reversed => false,
+        }
+    }
+}
+
+/// One try to pay with one card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// 1 first.
+    pub n: u32,
+    /// The card.
+    pub card: Card,
+    /// Which message it was sent as.
+    pub identity: Identity,
+    /// The name of its reversal, should it need one.
+    pub reversal_id: ReversalId,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When its outcome was known.
+    pub decided_at: Option<Timestamp>,
+    /// What was answered.
+    pub response_code: Option<ResponseCode>,
+    /// Approval code.
+    pub auth_code: Option<String>,
+    /// What the issuer approved.
+    pub approved: MinorUnits,
+    /// Why it did not work.
+    pub decline: Option<Decline>,
+    /// Merchant advice code.
+    pub advice_code: Option<String>,
+    /// Security code result.
+    pub cvv_result: Option<String>,
+    /// Address verification result.
+    pub avs_result: Option<String>,
+    /// Which rule of the world decided.
+    pub outcome_source: Option<String>,
+}
+
+impl Attempt {
+    /// An attempt about to be sent.
+    pub fn new(
+        id: AttemptId,
+        n: u32,
+        card: Card,
+        identity: Identity,
+        reversal_id: ReversalId,
+    ) -> Self {
+        Self {
+            id,
+            n,
+            card,
+            identity,
+            reversal_id,
+            state: AttemptState::Processing,
+            created_at: identity.transmission_at,
+            decided_at: None,
+            response_code: None,
+            auth_code: None,
+            approved: MinorUnits::ZERO,
+            decline: None,
+            advice_code: None,
+            cvv_result: None,
+            avs_result: None,
+            outcome_source: None,
+        }
+    }
+
+    fn take(&mut self, answer: &Answer) {
+        self.response_code = Some(answer.response_code);
+        self.auth_code.clone_from(&answer.auth_code);
+        self.advice_code.clone_from(&answer.advice_code);
+        self.cvv_result.clone_from(&answer.cvv_result);
+        self.avs_result.clone_from(&answer.avs_result);
+        self.outcome_source.clone_from(&answer.outcome_source);
+        self.decided_at = Some(answer.at);
+    }
+
+    pub(super) fn approve(&mut self, answer: &Answer, amount: MinorUnits) {
+        self.take(answer);
+        self.approved = amount;
+        self.state = AttemptState::Approved;
+    }
+
+    pub(super) fn decline(&mut self, answer: &Answer) {
+        self.take(answer);
+        self.decline = Some(answer.decline());
+        self.state = AttemptState::Declined;
+    }
+
+    /// An approval that cannot be used: it is taken back, and this says why.
+    pub(super) fn reject(&mut self, answer: &Answer, code: DeclineCode, state: AttemptState) {
+        self.take(answer);
+        self.approved = answer.amount.unwrap_or_default();
+        let advice = code.advice();
+        self.decline = Some(Decline { code, response_code: Some(answer.response_code), advice });
+        self.state = state;
+    }
+
+    pub(super) fn lose(&mut self, response_code: Option<ResponseCode>) {
+        self.response_code = response_code;
+        self.state = AttemptState::Unknown;
+    }
+
+    pub(super) fn give_up(&mut self, at: Timestamp) {
+        let mut decline = Decline::without_answer(DeclineCode::TIMEOUT_REVERSED);
+        decline.response_code = self.response_code;
+        self.decline = Some(decline);
+        self.decided_at = Some(at);
+    }
+}

@@ -1,0 +1,236 @@
+//! What captures, voids, expiry and refunds do to a payment.
+
+use wire::ids::{CaptureId, RefundId, ReversalId};
+use wire::money::MinorUnits;
+use wire::time::Timestamp;
+
+use super::{
+    Announcement, CaptureRequest, Decision, Effect, NewCapture, Payment, Policy, Refusal, State,
+};
+use crate::domain::attempt::AttemptState;
+use crate::domain::capture::{Capture, CaptureState};
+use crate::domain::refund::{NewRefund, Refund, RefundEvent, RefundOutcome};
+use crate::domain::reversal::{Original, Reason, Reversal, ReversalState, backoff};
+
+/// An amount that was asked for, or all that is left; never zero and never more than is left.
+fn part_of(left: MinorUnits, asked: Option<MinorUnits>) -> Result<MinorUnits, Refusal> {
+    let amount = asked.unwrap_or(left);
+    if amount > left || left.is_zero() {
+        Err(Refusal::AmountTooLarge(left))
+    } else if amount.is_zero() {
+        Err(Refusal::InvalidAmount)
+    } else {
+        Ok(amount)
+    }
+}
+
+fn minus(whole: MinorUnits, part: MinorUnits) -> MinorUnits {
+    whole.checked_sub(part).unwrap_or_default()
+}
+
+fn plus(one: MinorUnits, two: MinorUnits) -> MinorUnits {
+    // Both are parts of one authorized amount, so the sum cannot be out of range.
+    one.checked_add(two).unwrap_or(MinorUnits::MAX)
+}
+
+impl Payment {
+    pub(super) fn capture(&mut self, request: &CaptureRequest) -> Decision {
+        let NewCapture { id, identity } = request.capture;
+        let at = identity.transmission_at;
+        if self.capture_before.is_some_and(|before| at >= before) {
+            return Err(Refusal::AuthorizationOver);
+        }
+        let open = self.amounts.open();
+        let amount = part_of(open, request.amount)?;
+        let rest = minus(open, amount);
+        self.captures.push(Capture::new(id, identity, amount));
+        self.amounts.captured = plus(self.amounts.captured, amount);
+        if request.is_final.unwrap_or(rest.is_zero()) && !rest.is_zero() {
+            self.release(request.reversal, rest, Reason::CompletedPartially, at);
+        }
+        Ok(vec![self.settle_state()])
+    }
+
+    /// Gives a part of what is open back to the issuer.
+    fn release(&mut self, name: ReversalId, part: MinorUnits, reason: Reason, at: Timestamp) {
+        self.amounts.reversed = plus(self.amounts.reversed, part);
+        let remains = minus(self.amounts.authorized, self.amounts.reversed);
+        let authorized = self.amounts.authorized;
+        self.queue_reversal(name, authorized, remains, reason, at);
+    }
+
+    /// The state that the amounts of an approved payment amount to.
+    fn settle_state(&mut self) -> Effect {
+        let announcement = if !self.amounts.open().is_zero() {
+            self.due_at = self.capture_before;
+            if self.amounts.captured.is_zero() {
+                self.state = State::Authorized;
+                Announcement::Authorized
+            } else {
+                self.state = State::PartiallyCaptured;
+                Announcement::PartiallyCaptured
+            }
+        } else if self.amounts.captured.is_zero() {
+            self.end(State::Canceled);
+            Announcement::Canceled
+        } else {
+            self.end(State::Captured);
+            Announcement::Captured
+        };
+        Effect::Announce(announcement)
+    }
+
+    fn pending_capture(&mut self, id: CaptureId) -> Result<&mut Capture, Refusal> {
+        self.captures
+            .iter_mut()
+            .find(|it| it.id == id && it.state == CaptureState::Pending)
+            .ok_or(Refusal::NotWaiting)
+    }
+
+    pub(super) fn capture_accepted(&mut self, id: CaptureId) -> Decision {
+        let capture = self.pending_capture(id)?;
+        capture.state = CaptureState::Succeeded;
+        capture.due_at = None;
+        Ok(Vec::new())
+    }
+
+    pub(super) fn capture_unanswered(
+        &mut self,
+        id: CaptureId,
+        at: Timestamp,
+        jitter_permille: u32,
+    ) -> Decision {
+        let capture = self.pending_capture(id)?;
+        capture.tries = capture.tries.saturating_add(1);
+        capture.due_at = Some(at.plus(backoff(capture.tries, jitter_permille)));
+        Ok(Vec::new())
+    }
+
+    pub(super) fn capture_refused(&mut self, id: CaptureId) -> Decision {
+        let capture = self.pending_capture(id)?;
+        capture.state = CaptureState::Failed;
+        capture.due_at = None;
+        let amount = capture.amount;
+        self.amounts.captured = minus(self.amounts.captured, amount);
+        self.state = State::CaptureFailed;
+        self.due_at = self.capture_before;
+        Ok(vec![Effect::Announce(Announcement::CaptureFailed)])
+    }
+
+    pub(super) fn void(
+        &mut self,
+        amount: Option<MinorUnits>,
+        name: ReversalId,
+        at: Timestamp,
+    ) -> Decision {
+        if self.state == State::Captured {
+            return self.void_captures(amount, name, at);
+        }
+        let part = part_of(self.amounts.open(), amount)?;
+        self.release(name, part, Reason::Cancellation, at);
+        Ok(vec![self.settle_state()])
+    }
+
+    /// Takes back captures that are still queued, and with them the whole authorization.
+    fn void_captures(
+        &mut self,
+        amount: Option<MinorUnits>,
+        name: ReversalId,
+        at: Timestamp,
+    ) -> Decision {
+        if amount.is_some_and(|amount| amount != self.amounts.captured) {
+            return Err(Refusal::AmountTooLarge(MinorUnits::ZERO));
+        }
+        if self.refunds.iter().any(|refund| refund.state.holds()) {
+            return Err(Refusal::AlreadyRefunded);
+        }
+        for capture in self.captures.iter_mut().filter(|it| it.state.counts()) {
+            capture.state = CaptureState::Withdrawn;
+            capture.due_at = None;
+        }
+        let captured = std::mem::take(&mut self.amounts.captured);
+        self.release(name, captured, Reason::Cancellation, at);
+        Ok(vec![self.settle_state()])
+    }
+
+    pub(super) fn expire(&mut self, name: ReversalId, at: Timestamp) -> Decision {
+        if self.capture_before.is_none_or(|before| at < before) {
+            return Err(Refusal::NotWaiting);
+        }
+        let open = self.amounts.open();
+        // Nothing is open where a refused capture left nothing to give back.
+        if !open.is_zero() {
+            self.release(name, open, Reason::Expired, at);
+        }
+        let (state, announcement) = match (self.amounts.captured.is_zero(), self.state) {
+            (false, _) => (State::Captured, Announcement::Captured),
+            (true, State::CaptureFailed) => (State::Failed, Announcement::Failed),
+            (true, _) => (State::Expired, Announcement::Expired),
+        };
+        self.end(state);
+        Ok(vec![Effect::Announce(announcement)])
+    }
+
+    /// What of the captured amount is given back, or may be.
+    pub fn refunds_held(&self) -> MinorUnits {
+        let held = self.refunds.iter().filter(|refund| refund.state.holds());
+        held.fold(MinorUnits::ZERO, |sum, refund| plus(sum, refund.amount))
+    }
+
+    pub(super) fn refund(&mut self, new: NewRefund, policy: &Policy) -> Decision {
+        let at = new.identity.transmission_at;
+        let approved = self.attempts.iter().find(|it| it.state == AttemptState::Approved);
+        let attempt = approved.map(|it| it.id).ok_or(Refusal::NotCaptured)?;
+        if at.since(self.created_at) >= policy.refund_window {
+            return Err(Refusal::RefundWindowClosed);
+        }
+        // Only what the processor has taken: a capture may still be refused.
+        let pending = self.captures.iter().filter(|it| it.state == CaptureState::Pending);
+        let pending = pending.fold(MinorUnits::ZERO, |sum, it| plus(sum, it.amount));
+        let left = minus(self.amounts.captured, self.refunds_held());
+        let amount = part_of(left, new.amount)?;
+        if amount > minus(left, pending) {
+            return Err(Refusal::CapturePending);
+        }
+        let id = new.id;
+        self.refunds.push(Refund::new(new, attempt, amount));
+        Ok(vec![Effect::Announce(Announcement::RefundCreated(id))])
+    }
+
+    pub(super) fn on_refund(
+        &mut self,
+        id: RefundId,
+        event: &RefundEvent,
+        at: Timestamp,
+    ) -> Decision {
+        let refund = self.refunds.iter_mut().find(|it| it.id == id).ok_or(Refusal::NotWaiting)?;
+        let outcome =
+            refund.apply(event).map_err(|refusal| Refusal::RefundDecided(refusal.0))?;
+        let (amount, reversal_id) = (refund.amount, refund.reversal_id);
+        match outcome {
+            RefundOutcome::Quiet => Ok(Vec::new()),
+            RefundOutcome::Succeeded => {
+                self.amounts.refunded = plus(self.amounts.refunded, amount);
+                Ok(vec![Effect::Announce(Announcement::RefundSucceeded(id))])
+            }
+            RefundOutcome::Failed => {
+                Ok(vec![Effect::Announce(Announcement::RefundFailed(id))])
+            }
+            RefundOutcome::Reversed => {
+                self.amounts.refunded = minus(self.amounts.refunded, amount);
+                self.reversals.push(Reversal {
+                    id: reversal_id,
+                    original: Original::Refund(id),
+                    reason: Reason::Cancellation,
+                    amount,
+                    remains: MinorUnits::ZERO,
+                    transmission_at: at,
+                    state: ReversalState::Queued,
+                    tries: 0,
+                    due_at: Some(at),
+                });
+                Ok(vec![Effect::Announce(Announcement::RefundFailed(id))])
+            }
+        }
+    }
+}

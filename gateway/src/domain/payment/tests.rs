@@ -1,0 +1,712 @@
+//! The grid of states and events, and sums over random histories.
+
+use std::fmt::Write;
+
+use proptest::prelude::*;
+use wire::card::{Brand, CardNumber, Expiry};
+use wire::codes::DeclineCode;
+use wire::ids::TokenId;
+
+use super::*;
+use crate::domain::attempt::AttemptState;
+use crate::domain::capture::CaptureState;
+use crate::domain::card::Fingerprint;
+
+const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+fn minor(value: i64) -> MinorUnits {
+    MinorUnits::new(value).unwrap()
+}
+
+fn later(seconds: u64) -> Timestamp {
+    AT.plus(Duration::from_secs(seconds))
+}
+
+fn payment(capture_mode: CaptureMode) -> Payment {
+    Payment::create(NewPayment {
+        id: PaymentId::new(AT, [1; 10]),
+        merchant: 1,
+        order_reference: "ord_1001".to_owned(),
+        currency: Currency::parse("EUR").unwrap(),
+        amount: minor(100),
+        capture_mode,
+        details: Details::default(),
+        at: AT,
+        expires_at: later(1800),
+    })
+}
+
+fn card(seed: u8) -> Card {
+    let number = CardNumber::parse("4242424242424242").unwrap();
+    Card {
+        token: TokenId::new(AT, [seed; 10]),
+        brand: Brand::Visa,
+        masked: number.masked(),
+        expiry: Expiry::new(12, 2030).unwrap(),
+        fingerprint: Fingerprint::from_bytes([seed; 16]),
+    }
+}
+
+fn identity(at: Timestamp) -> Identity {
+    Identity { terminal: 0, stan: 1, transmission_at: at }
+}
+
+fn attempt_id(n: u8) -> AttemptId {
+    AttemptId::new(AT, [n; 10])
+}
+
+fn submitted(n: u8, at: Timestamp) -> Event {
+    Event::CardSubmitted(Submission {
+        id: attempt_id(n),
+        card: card(n),
+        identity: identity(at),
+        reversal_id: ReversalId::new(AT, [n; 10]),
+    })
+}
+
+fn new_capture(n: u8, at: Timestamp) -> NewCapture {
+    NewCapture { id: CaptureId::new(AT, [n; 10]), identity: identity(at) }
+}
+
+fn answer(code: &str, amount: Option<i64>) -> Answer {
+    Answer {
+        response_code: ResponseCode::parse(code).unwrap(),
+        amount: amount.map(minor),
+        auth_code: Some("7K2P9A".to_owned()),
+        network_transaction_id: Some("326326123456789".to_owned()),
+        decline_code: None,
+        advice_code: None,
+        cvv_result: None,
+        avs_result: None,
+        outcome_source: None,
+        at: later(1),
+    }
+}
+
+fn answered(n: u8, code: &str, amount: Option<i64>) -> Event {
+    Event::Answered {
+        attempt: attempt_id(n),
+        answer: answer(code, amount),
+        capture: new_capture(200, later(1)),
+    }
+}
+
+fn captured(n: u8, amount: Option<i64>, is_final: Option<bool>) -> Event {
+    Event::Captured(CaptureRequest {
+        capture: new_capture(n, later(2)),
+        amount: amount.map(minor),
+        is_final,
+        reversal: ReversalId::new(AT, [n.wrapping_add(100); 10]),
+    })
+}
+
+fn voided(amount: Option<i64>) -> Event {
+    let reversal = ReversalId::new(AT, [90; 10]);
+    Event::Voided { amount: amount.map(minor), reversal, at: later(3) }
+}
+
+fn refunded(n: u8, amount: Option<i64>, at: Timestamp) -> Event {
+    Event::Refunded(NewRefund {
+        id: RefundId::new(AT, [n; 10]),
+        identity: identity(at),
+        reversal_id: ReversalId::new(AT, [n.wrapping_add(150); 10]),
+        amount: amount.map(minor),
+        reason: None,
+        due_at: at,
+    })
+}
+
+fn refund_event(n: u8, event: RefundEvent) -> Event {
+    Event::Refund { id: RefundId::new(AT, [n; 10]), event, at: later(5) }
+}
+
+fn acknowledged(payment: &Payment, code: &str) -> Event {
+    let id = payment.reversals.last().map_or(ReversalId::new(AT, [0; 10]), |it| it.id);
+    Event::Reversal {
+        id,
+        event: ReversalEvent::Answered(ResponseCode::parse(code).unwrap(), later(4)),
+        age_max: Duration::from_secs(24 * 3600),
+        jitter_permille: 0,
+    }
+}
+
+fn run(capture_mode: CaptureMode, events: impl IntoIterator<Item = Event>) -> Payment {
+    let mut it = payment(capture_mode);
+    for event in events {
+        it.apply(event, &Policy::default()).unwrap();
+    }
+    it
+}
+
+/// A payment in every state, reached by events only.
+fn in_every_state() -> Vec<(&'static str, Payment)> {
+    use CaptureMode::{Automatic, Manual};
+    let paid = |mode| vec![submitted(1, AT), answered(1, "00", Some(100))].into_iter().chain(mode);
+    let lost = || {
+        vec![submitted(1, AT), Event::Unanswered { attempt: attempt_id(1), at: later(20) }]
+    };
+    let capture_id = CaptureId::new(AT, [200; 10]);
+    vec![
+        ("waiting for a card", run(Automatic, [])),
+        ("processing", run(Automatic, [submitted(1, AT)])),
+        ("unknown, inquiring", run(Automatic, lost())),
+        ("unknown, waiting", run(Automatic, [submitted(1, AT), answered(1, "68", None)])),
+        (
+            "unknown, reversing",
+            run(Automatic, lost().into_iter().chain([Event::NothingFound(later(22))])),
+        ),
+        ("authorized", run(Manual, paid(vec![]))),
+        ("partly captured", run(Manual, paid(vec![captured(3, Some(40), None)]))),
+        ("captured, not sent", run(Automatic, paid(vec![]))),
+        ("captured", run(Automatic, paid(vec![Event::CaptureAccepted(capture_id)]))),
+        ("capture failed", run(Automatic, paid(vec![Event::CaptureRefused(capture_id)]))),
+        ("canceled", run(Automatic, [Event::Canceled(later(1))])),
+        (
+            "expired",
+            run(
+                Manual,
+                paid(vec![Event::AuthorizationExpired {
+                    reversal: ReversalId::new(AT, [9; 10]),
+                    at: later(11 * 24 * 3600),
+                }]),
+            ),
+        ),
+        ("failed", run(Automatic, [submitted(1, AT), answered(1, "00", Some(90))])),
+    ]
+}
+
+fn every_event() -> Vec<(&'static str, Event)> {
+    vec![
+        ("card", submitted(2, later(2))),
+        ("card, too late", submitted(2, later(1800))),
+        ("answer 00", answered(1, "00", Some(100))),
+        ("answer 00, less", answered(1, "00", Some(99))),
+        ("answer 10, part", answered(1, "10", Some(60))),
+        ("answer 51", answered(1, "51", None)),
+        ("answer 68", answered(1, "68", None)),
+        ("no answer", Event::Unanswered { attempt: attempt_id(1), at: later(20) }),
+        ("nothing found", Event::NothingFound(later(22))),
+        ("still open", Event::StillOpen(later(22))),
+        ("limit reached", Event::LimitReached(later(82))),
+        ("capture all", captured(4, None, None)),
+        ("capture 30", captured(4, Some(30), None)),
+        ("capture 30, final", captured(4, Some(30), Some(true))),
+        ("capture 101", captured(4, Some(101), None)),
+        ("capture 0", captured(4, Some(0), None)),
+        ("capture accepted", Event::CaptureAccepted(CaptureId::new(AT, [200; 10]))),
+        ("capture refused", Event::CaptureRefused(CaptureId::new(AT, [200; 10]))),
+        ("void", voided(None)),
+        ("void 10", voided(Some(10))),
+        ("void 101", voided(Some(101))),
+        (
+            "window over",
+            Event::AuthorizationExpired {
+                reversal: ReversalId::new(AT, [80; 10]),
+                at: later(11 * 24 * 3600),
+            },
+        ),
+        ("cancel", Event::Canceled(later(2))),
+        ("session over", Event::SessionExpired(later(1800))),
+        ("refund", refunded(5, None, later(4))),
+        ("refund 10", refunded(5, Some(10), later(4))),
+        ("refund, too late", refunded(5, None, later(181 * 24 * 3600))),
+        (
+            "refund canceled",
+            refund_event(5, RefundEvent::Canceled),
+        ),
+    ]
+}
+
+fn described(it: &Payment, outcome: &Decision) -> String {
+    let effects = match outcome {
+        Err(refusal) => return format!("refused: {refusal}"),
+        Ok(effects) => effects,
+    };
+    let mut text = it.state.as_str().to_owned();
+    for effect in effects {
+        let _ = match effect {
+            Effect::Announce(it) => write!(text, " +{it:?}"),
+            Effect::LateApproval(_) => write!(text, " +LateApproval"),
+            Effect::AmountAlarm(_) => write!(text, " +AmountAlarm"),
+            Effect::ReversalParked(_) => write!(text, " +ReversalParked"),
+        };
+    }
+    text
+}
+
+#[test]
+fn every_state_takes_every_event_as_written_here() {
+    let mut grid = String::new();
+    for (state, payment) in in_every_state() {
+        let _ = writeln!(grid, "{state}");
+        for (name, event) in every_event() {
+            let mut it = payment.clone();
+            let outcome = it.apply(event, &Policy::default());
+            if outcome.is_err() {
+                assert_eq!(it, payment, "a refusal changes nothing: {state}, {name}");
+            }
+            if it == payment && outcome == Err(Refusal::NotWaiting) {
+                continue;
+            }
+            let _ = writeln!(grid, "    {name:20} {}", described(&it, &outcome));
+        }
+    }
+    insta::assert_snapshot!(grid, @"
+    waiting for a card
+        card                 processing +Processing
+        card, too late       refused: the time for this payment is over
+        capture all          refused: nothing is authorized
+        capture 30           refused: nothing is authorized
+        capture 30, final    refused: nothing is authorized
+        capture 101          refused: nothing is authorized
+        capture 0            refused: nothing is authorized
+        void                 refused: nothing is authorized
+        void 10              refused: nothing is authorized
+        void 101             refused: nothing is authorized
+        cancel               canceled +Canceled
+        session over         canceled +Canceled
+        refund               refused: nothing is captured
+        refund 10            refused: nothing is captured
+        refund, too late     refused: nothing is captured
+    processing
+        card                 refused: the payment is being processed
+        card, too late       refused: the payment is being processed
+        answer 00            captured +Captured
+        answer 00, less      failed +AmountAlarm +Failed
+        answer 10, part      requires_payment_method +AttemptFailed
+        answer 51            requires_payment_method +AttemptFailed
+        answer 68            unknown_waiting +Processing
+        no answer            unknown_inquiring +Processing
+        capture all          refused: the payment is being processed
+        capture 30           refused: the payment is being processed
+        capture 30, final    refused: the payment is being processed
+        capture 101          refused: the payment is being processed
+        capture 0            refused: the payment is being processed
+        void                 refused: the payment is being processed
+        void 10              refused: the payment is being processed
+        void 101             refused: the payment is being processed
+        cancel               refused: the payment is being processed
+        refund               refused: the payment is being processed
+        refund 10            refused: the payment is being processed
+        refund, too late     refused: the payment is being processed
+    unknown, inquiring
+        card                 refused: the payment is being processed
+        card, too late       refused: the payment is being processed
+        answer 00            captured +Captured
+        answer 00, less      failed +AmountAlarm +Failed
+        answer 10, part      requires_payment_method +AttemptFailed
+        answer 51            requires_payment_method +AttemptFailed
+        answer 68            unknown_waiting
+        nothing found        unknown_reversing
+        still open           unknown_waiting
+        limit reached        unknown_reversing
+        capture all          refused: the payment is being processed
+        capture 30           refused: the payment is being processed
+        capture 30, final    refused: the payment is being processed
+        capture 101          refused: the payment is being processed
+        capture 0            refused: the payment is being processed
+        void                 refused: the payment is being processed
+        void 10              refused: the payment is being processed
+        void 101             refused: the payment is being processed
+        cancel               refused: the payment is being processed
+        refund               refused: the payment is being processed
+        refund 10            refused: the payment is being processed
+        refund, too late     refused: the payment is being processed
+    unknown, waiting
+        card                 refused: the payment is being processed
+        card, too late       refused: the payment is being processed
+        answer 00            captured +Captured
+        answer 00, less      failed +AmountAlarm +Failed
+        answer 10, part      requires_payment_method +AttemptFailed
+        answer 51            requires_payment_method +AttemptFailed
+        answer 68            unknown_waiting
+        nothing found        unknown_reversing
+        still open           unknown_waiting
+        limit reached        unknown_reversing
+        capture all          refused: the payment is being processed
+        capture 30           refused: the payment is being processed
+        capture 30, final    refused: the payment is being processed
+        capture 101          refused: the payment is being processed
+        capture 0            refused: the payment is being processed
+        void                 refused: the payment is being processed
+        void 10              refused: the payment is being processed
+        void 101             refused: the payment is being processed
+        cancel               refused: the payment is being processed
+        refund               refused: the payment is being processed
+        refund 10            refused: the payment is being processed
+        refund, too late     refused: the payment is being processed
+    unknown, reversing
+        card                 refused: the payment is being processed
+        card, too late       refused: the payment is being processed
+        answer 00            unknown_reversing +LateApproval
+        answer 00, less      unknown_reversing +LateApproval
+        answer 10, part      unknown_reversing +LateApproval
+        limit reached        failed +Failed
+        capture all          refused: the payment is being processed
+        capture 30           refused: the payment is being processed
+        capture 30, final    refused: the payment is being processed
+        capture 101          refused: the payment is being processed
+        capture 0            refused: the payment is being processed
+        void                 refused: the payment is being processed
+        void 10              refused: the payment is being processed
+        void 101             refused: the payment is being processed
+        cancel               refused: the payment is being processed
+        refund               refused: the payment is being processed
+        refund 10            refused: the payment is being processed
+        refund, too late     refused: the payment is being processed
+    authorized
+        card                 refused: the payment is paid
+        card, too late       refused: the payment is paid
+        capture all          captured +Captured
+        capture 30           partially_captured +PartiallyCaptured
+        capture 30, final    captured +Captured
+        capture 101          refused: only 100 minor units are left
+        capture 0            refused: an amount must be more than zero
+        void                 canceled +Canceled
+        void 10              authorized +Authorized
+        void 101             refused: only 100 minor units are left
+        window over          expired +Expired
+        cancel               refused: the payment is paid
+        refund               refused: nothing is captured
+        refund 10            refused: nothing is captured
+        refund, too late     refused: nothing is captured
+    partly captured
+        card                 refused: the payment is paid
+        card, too late       refused: the payment is paid
+        capture all          captured +Captured
+        capture 30           partially_captured +PartiallyCaptured
+        capture 30, final    captured +Captured
+        capture 101          refused: only 60 minor units are left
+        capture 0            refused: an amount must be more than zero
+        void                 captured +Captured
+        void 10              partially_captured +PartiallyCaptured
+        void 101             refused: only 60 minor units are left
+        window over          captured +Captured
+        cancel               refused: the payment is paid
+        refund               refused: the capture is being sent
+        refund 10            refused: the capture is being sent
+        refund, too late     refused: the refund window is closed
+    captured, not sent
+        card                 refused: the payment is paid
+        card, too late       refused: the payment is paid
+        capture all          refused: only 0 minor units are left
+        capture 30           refused: only 0 minor units are left
+        capture 30, final    refused: only 0 minor units are left
+        capture 101          refused: only 0 minor units are left
+        capture 0            refused: only 0 minor units are left
+        capture accepted     captured
+        capture refused      capture_failed +CaptureFailed
+        void                 canceled +Canceled
+        void 10              refused: only 0 minor units are left
+        void 101             refused: only 0 minor units are left
+        cancel               refused: the payment is paid
+        refund               refused: the capture is being sent
+        refund 10            refused: the capture is being sent
+        refund, too late     refused: the refund window is closed
+    captured
+        card                 refused: the payment is paid
+        card, too late       refused: the payment is paid
+        capture all          refused: only 0 minor units are left
+        capture 30           refused: only 0 minor units are left
+        capture 30, final    refused: only 0 minor units are left
+        capture 101          refused: only 0 minor units are left
+        capture 0            refused: only 0 minor units are left
+        void                 canceled +Canceled
+        void 10              refused: only 0 minor units are left
+        void 101             refused: only 0 minor units are left
+        cancel               refused: the payment is paid
+        refund               captured +RefundCreated(ref_01kdvdna00em2ra1850m2ga185)
+        refund 10            captured +RefundCreated(ref_01kdvdna00em2ra1850m2ga185)
+        refund, too late     refused: the refund window is closed
+    capture failed
+        card                 refused: the payment is paid
+        card, too late       refused: the payment is paid
+        capture all          captured +Captured
+        capture 30           partially_captured +PartiallyCaptured
+        capture 30, final    captured +Captured
+        capture 101          refused: only 100 minor units are left
+        capture 0            refused: an amount must be more than zero
+        void                 canceled +Canceled
+        void 10              authorized +Authorized
+        void 101             refused: only 100 minor units are left
+        window over          failed +Failed
+        cancel               refused: the payment is paid
+        refund               refused: nothing is captured
+        refund 10            refused: nothing is captured
+        refund, too late     refused: nothing is captured
+    canceled
+        card                 refused: the payment is canceled
+        card, too late       refused: the payment is canceled
+        capture all          refused: the payment is canceled
+        capture 30           refused: the payment is canceled
+        capture 30, final    refused: the payment is canceled
+        capture 101          refused: the payment is canceled
+        capture 0            refused: the payment is canceled
+        void                 refused: the payment is canceled
+        void 10              refused: the payment is canceled
+        void 101             refused: the payment is canceled
+        window over          refused: the payment is canceled
+        cancel               refused: the payment is canceled
+        refund               refused: nothing is captured
+        refund 10            refused: nothing is captured
+        refund, too late     refused: nothing is captured
+    expired
+        card                 refused: the payment is expired
+        card, too late       refused: the payment is expired
+        answer 00            expired +LateApproval
+        answer 00, less      expired +LateApproval
+        answer 10, part      expired +LateApproval
+        capture all          refused: the payment is expired
+        capture 30           refused: the payment is expired
+        capture 30, final    refused: the payment is expired
+        capture 101          refused: the payment is expired
+        capture 0            refused: the payment is expired
+        void                 refused: the payment is expired
+        void 10              refused: the payment is expired
+        void 101             refused: the payment is expired
+        window over          refused: the payment is expired
+        cancel               refused: the payment is expired
+        refund               refused: nothing is captured
+        refund 10            refused: nothing is captured
+        refund, too late     refused: nothing is captured
+    failed
+        card                 refused: the payment is failed
+        card, too late       refused: the payment is failed
+        answer 00            failed +LateApproval
+        answer 00, less      failed +LateApproval
+        answer 10, part      failed +LateApproval
+        capture all          refused: the payment is failed
+        capture 30           refused: the payment is failed
+        capture 30, final    refused: the payment is failed
+        capture 101          refused: the payment is failed
+        capture 0            refused: the payment is failed
+        void                 refused: the payment is failed
+        void 10              refused: the payment is failed
+        void 101             refused: the payment is failed
+        window over          refused: the payment is failed
+        cancel               refused: the payment is failed
+        refund               refused: nothing is captured
+        refund 10            refused: nothing is captured
+        refund, too late     refused: nothing is captured
+    ");
+}
+
+#[test]
+fn a_lost_answer_ends_reversed_and_the_merchant_is_told_once() {
+    let mut it = run(
+        CaptureMode::Automatic,
+        [
+            submitted(1, AT),
+            Event::Unanswered { attempt: attempt_id(1), at: later(20) },
+            Event::NothingFound(later(22)),
+        ],
+    );
+    let reversal = it.reversals.first().unwrap().clone();
+    assert_eq!(reversal.id, it.attempts.first().unwrap().reversal_id);
+    assert_eq!((reversal.reason.as_str(), reversal.amount), ("4021", minor(100)));
+    let event = acknowledged(&it, "25");
+    let effects = it.apply(event.clone(), &Policy::default()).unwrap();
+    assert_eq!(effects, [Effect::Announce(Announcement::Failed)]);
+    assert_eq!(it.state, State::Failed);
+    let attempt = it.attempts.first().unwrap();
+    assert_eq!(attempt.state, AttemptState::Reversed);
+    assert_eq!(attempt.decline.unwrap().code, DeclineCode::TIMEOUT_REVERSED);
+    assert_eq!(it.apply(event, &Policy::default()), Err(Refusal::NotWaiting));
+}
+
+#[test]
+fn a_capture_that_may_still_be_refused_is_not_refunded() {
+    let paid = [submitted(1, AT), answered(1, "00", Some(100))];
+    let mut it = run(CaptureMode::Automatic, paid);
+    let early = it.apply(refunded(5, Some(10), later(4)), &Policy::default());
+    assert_eq!(early, Err(Refusal::CapturePending));
+}
+
+#[test]
+fn an_approval_that_comes_after_the_reversal_was_queued_resurrects_nothing() {
+    let (_, mut it) = in_every_state().swap_remove(4);
+    let before = it.clone();
+    let effects = it.apply(answered(1, "00", Some(100)), &Policy::default()).unwrap();
+    assert_eq!(effects, [Effect::LateApproval(attempt_id(1))]);
+    assert_eq!(it, before);
+}
+
+#[test]
+fn an_outcome_that_stays_unknown_fails_with_its_reversal_pending_and_is_acknowledged_later() {
+    let (_, mut it) = in_every_state().swap_remove(4);
+    it.apply(Event::LimitReached(later(82)), &Policy::default()).unwrap();
+    assert_eq!(it.state, State::Failed);
+    assert!(it.reversals.first().unwrap().is_open());
+    let event = acknowledged(&it, "00");
+    assert_eq!(it.apply(event, &Policy::default()), Ok(Vec::new()));
+    assert_eq!(it.attempts.first().unwrap().state, AttemptState::Reversed);
+    assert!(!it.reversals.first().unwrap().is_open());
+}
+
+#[test]
+fn a_partial_approval_is_given_back_and_another_card_may_be_tried() {
+    let it = run(CaptureMode::Automatic, [submitted(1, AT), answered(1, "10", Some(60))]);
+    assert_eq!(it.state, State::RequiresPaymentMethod);
+    let reversal = it.reversals.first().unwrap();
+    assert_eq!((reversal.amount, reversal.reason.as_str()), (minor(60), "4000"));
+    let decline = it.attempts.first().unwrap().decline.unwrap();
+    assert_eq!(decline.code, DeclineCode::PARTIAL_APPROVAL);
+}
+
+#[test]
+fn a_lost_or_stolen_card_is_not_tried_twice_and_another_card_is() {
+    let mut it = run(CaptureMode::Automatic, [submitted(1, AT), answered(1, "43", None)]);
+    let same = Event::CardSubmitted(Submission {
+        id: attempt_id(9),
+        card: card(1),
+        identity: identity(later(60)),
+        reversal_id: ReversalId::new(AT, [9; 10]),
+    });
+    assert_eq!(it.apply(same, &Policy::default()), Err(Refusal::RetryBlocked));
+    assert!(it.apply(submitted(2, later(60)), &Policy::default()).is_ok());
+}
+
+#[test]
+fn the_tenth_decline_ends_the_payment() {
+    let mut it = payment(CaptureMode::Automatic);
+    for n in 1..=10 {
+        it.apply(submitted(n, later(1)), &Policy::default()).unwrap();
+        it.apply(answered(n, "51", None), &Policy::default()).unwrap();
+    }
+    assert_eq!(it.state, State::Failed);
+}
+
+#[test]
+fn captures_that_were_voided_are_withdrawn_and_reversed_in_full() {
+    let it = run(
+        CaptureMode::Automatic,
+        [submitted(1, AT), answered(1, "00", Some(100)), voided(None)],
+    );
+    assert_eq!(it.state, State::Canceled);
+    assert_eq!(it.captures.first().unwrap().state, CaptureState::Withdrawn);
+    assert_eq!((it.amounts.captured, it.amounts.reversed), (minor(0), minor(100)));
+    let reversal = it.reversals.first().unwrap();
+    assert_eq!((reversal.remains, reversal.reason.as_str()), (minor(0), "4000"));
+}
+
+#[test]
+fn a_final_capture_of_a_part_gives_the_rest_back() {
+    let it = run(
+        CaptureMode::Manual,
+        [submitted(1, AT), answered(1, "00", Some(100)), captured(3, Some(70), Some(true))],
+    );
+    assert_eq!(it.state, State::Captured);
+    let reversal = it.reversals.first().unwrap();
+    assert_eq!((reversal.amount, reversal.remains), (minor(100), minor(70)));
+    assert_eq!(reversal.reason.as_str(), "4004");
+}
+
+#[test]
+fn two_reversals_of_one_attempt_have_their_own_names_and_times() {
+    let mut it = run(CaptureMode::Manual, [submitted(1, AT), answered(1, "00", Some(100))]);
+    it.apply(voided(Some(10)), &Policy::default()).unwrap();
+    it.apply(voided(Some(20)), &Policy::default()).unwrap();
+    let [first, second] = it.reversals.as_slice() else { panic!("two reversals") };
+    assert_ne!(first.id, second.id);
+    assert_ne!(first.transmission_at, second.transmission_at);
+    assert_eq!((first.remains, second.remains), (minor(90), minor(70)));
+}
+
+#[test]
+fn a_refund_that_fails_leaves_its_money_refundable() {
+    let taken = Event::CaptureAccepted(CaptureId::new(AT, [200; 10]));
+    let paid = [submitted(1, AT), answered(1, "00", Some(100)), taken];
+    let mut it = run(CaptureMode::Automatic, paid);
+    it.apply(refunded(5, Some(80), later(4)), &Policy::default()).unwrap();
+    let too_much = it.apply(refunded(6, Some(21), later(4)), &Policy::default());
+    assert_eq!(too_much, Err(Refusal::AmountTooLarge(minor(20))));
+    let declined = refund_event(5, RefundEvent::Answered(answer("46", None)));
+    it.apply(declined, &Policy::default()).unwrap();
+    it.apply(refunded(6, None, later(4)), &Policy::default()).unwrap();
+    let approved = refund_event(6, RefundEvent::Answered(answer("00", Some(100))));
+    it.apply(approved, &Policy::default()).unwrap();
+    assert_eq!(it.amounts.refunded, minor(100));
+    it.apply(refund_event(6, RefundEvent::Canceled), &Policy::default()).unwrap();
+    assert_eq!(it.amounts.refunded, minor(0));
+    assert_eq!(it.reversals.last().unwrap().original, Original::Refund(RefundId::new(AT, [6; 10])));
+}
+
+use crate::domain::reversal::Original;
+
+fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
+    let last = payment.attempts.last().map_or(attempt_id(0), |it| it.id);
+    let capture = payment.captures.last().map_or(CaptureId::new(AT, [0; 10]), |it| it.id);
+    let refund = payment.refunds.last().map_or(RefundId::new(AT, [0; 10]), |it| it.id);
+    let answered = |code: &str, amount| Event::Answered {
+        attempt: last,
+        answer: answer(code, amount),
+        capture: new_capture(n, later(1)),
+    };
+    let of_refund = |event| Event::Refund { id: refund, event, at: later(5) };
+    match kind {
+        0 | 1 => submitted(n, later(1)),
+        2 | 3 => answered("00", Some(100)),
+        4 => answered("00", Some(amount)),
+        5 => answered("10", Some(amount)),
+        6 => answered("51", None),
+        7 => answered("68", None),
+        8 => Event::Unanswered { attempt: last, at: later(20) },
+        9 => Event::NothingFound(later(22)),
+        10 => Event::LimitReached(later(82)),
+        11 => acknowledged(payment, "00"),
+        12 | 13 => captured(n, Some(amount), Some(n % 2 == 0)),
+        14 => captured(n, None, None),
+        15 => Event::CaptureRefused(capture),
+        16 => Event::CaptureAccepted(capture),
+        17 => voided(Some(amount)),
+        18 => voided(None),
+        19 => Event::AuthorizationExpired {
+            reversal: ReversalId::new(AT, [n; 10]),
+            at: later(40 * 24 * 3600),
+        },
+        20 => Event::Canceled(later(2)),
+        21 | 22 => refunded(n, Some(amount), later(4)),
+        23 => of_refund(RefundEvent::Answered(answer("00", None))),
+        24 => of_refund(RefundEvent::Answered(answer("51", None))),
+        25 => of_refund(RefundEvent::Canceled),
+        _ => of_refund(RefundEvent::Unanswered { at: later(9), jitter_permille: 0 }),
+    }
+}
+
+proptest! {
+    #[test]
+    fn sums_hold_over_any_history(
+        manual in any::<bool>(),
+        history in prop::collection::vec((0_u8..27, any::<u8>(), 0_i64..130), 0..40),
+    ) {
+        let mode = if manual { CaptureMode::Manual } else { CaptureMode::Automatic };
+        let mut it = payment(mode);
+        for (kind, n, amount) in history {
+            let event = any_event(&it, kind, n, amount);
+            let before = it.clone();
+            if it.apply(event, &Policy::default()).is_err() {
+                prop_assert_eq!(&it, &before);
+            }
+            let sum = it.amounts.captured.get() + it.amounts.reversed.get();
+            prop_assert!(sum <= it.amounts.authorized.get());
+            prop_assert!(it.amounts.authorized <= it.amounts.requested);
+            prop_assert!(it.refunds_held() <= it.amounts.captured);
+            prop_assert!(it.amounts.refunded <= it.refunds_held());
+            let counted: i64 = it.captures.iter().filter(|it| it.state.counts())
+                .map(|it| it.amount.get()).sum();
+            prop_assert_eq!(counted, it.amounts.captured.get());
+            let approved = it.attempts.iter().filter(|it| it.state == AttemptState::Approved);
+            prop_assert!(approved.count() <= 1);
+            if it.state == State::Captured {
+                prop_assert!(it.amounts.open().is_zero() && !it.amounts.captured.is_zero());
+            }
+            if matches!(it.state, State::Canceled | State::Expired | State::Failed) {
+                prop_assert!(it.amounts.captured.is_zero() && it.amounts.open().is_zero());
+                prop_assert_eq!(it.due_at, None);
+            }
+            if matches!(before.state, State::Canceled | State::Expired | State::Failed) {
+                prop_assert_eq!(it.state, before.state);
+            }
+        }
+    }
+}
