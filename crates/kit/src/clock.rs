@@ -212,6 +212,15 @@ fn real_timer(duration: Duration) -> tokio::time::Sleep {
     tokio::time::sleep(duration)
 }
 
+/// A limit in real time, for peers that send slowly: no business deadline.
+#[expect(clippy::disallowed_methods, reason = "the one place that waits on real time")]
+pub(crate) async fn real_timeout<F: Future>(
+    limit: Duration,
+    future: F,
+) -> Result<F::Output, DeadlinePassed> {
+    tokio::time::timeout(limit, future).await.map_err(|_| DeadlinePassed)
+}
+
 /// Real time since it was started.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);

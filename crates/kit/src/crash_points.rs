@@ -119,9 +119,14 @@ impl CrashPoints {
         self.0.armed.store(0, Ordering::Release);
     }
 
+    /// Whether anything is armed.
+    pub fn is_armed(&self) -> bool {
+        self.0.armed.load(Ordering::Relaxed) != 0
+    }
+
     /// Reports that a message stands at a boundary. Does not return when a crash point is hit.
     pub fn reached(&self, kind: &str, at: Boundary) {
-        if self.0.armed.load(Ordering::Relaxed) != 0 && self.hit(kind, at) {
+        if self.is_armed() && self.hit(kind, at) {
             (self.0.crash)();
         }
     }

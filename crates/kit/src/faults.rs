@@ -11,9 +11,12 @@ use crate::random::Random;
 
 mod action;
 mod file;
+mod held;
 
 pub use action::{Action, Delay, DrawnDelay, Order, ResetSide};
 pub use file::{Fault, FaultMatch};
+
+use held::Held;
 
 /// Faults that can be armed at a time.
 pub const FAULTS_MAX: usize = 256;
@@ -90,6 +93,7 @@ struct Inner {
     armed: AtomicUsize,
     table: Mutex<Table>,
     random: Random,
+    held: Held,
 }
 
 #[derive(Default)]
@@ -134,6 +138,7 @@ impl FaultTable {
             armed: AtomicUsize::new(0),
             table: Mutex::default(),
             random: random.child("faults"),
+            held: Held::default(),
         }))
     }
 
@@ -184,19 +189,52 @@ impl FaultTable {
         self.table().faults.iter().map(shown).collect()
     }
 
-    /// Disarms one fault; false when there is none of this id.
+    /// Disarms one fault and lets go what it holds; false when there is none of this id.
     pub fn clear(&self, id: &str) -> bool {
         let mut table = self.table();
-        let before = table.faults.len();
-        table.faults.retain(|armed| armed.id != id);
+        let Some(index) = table.faults.iter().position(|armed| armed.id == id) else {
+            return false;
+        };
+        let cleared = table.faults.remove(index);
         self.0.armed.store(table.faults.len(), Ordering::Release);
-        table.faults.len() < before
+        drop(table);
+        if let Action::Hold(label) = &cleared.fault.action {
+            self.0.held.release(label);
+        }
+        self.0.held.release_group(id);
+        true
     }
 
-    /// Disarms all.
+    /// Disarms all and lets go whatever is held.
     pub fn clear_all(&self) {
         self.table().faults.clear();
         self.0.armed.store(0, Ordering::Release);
+        self.0.held.release_all();
+    }
+
+    /// Lets go the messages parked under a label; returns how many.
+    pub fn release(&self, label: &str) -> usize {
+        self.0.held.release(label)
+    }
+
+    /// Lets go the messages that wait in groups for others; returns how many.
+    pub fn release_groups(&self) -> usize {
+        self.0.held.release_groups()
+    }
+
+    /// How many messages are parked or wait in groups.
+    pub fn held(&self) -> usize {
+        self.0.held.count()
+    }
+
+    /// Waits as long as a plan says that the message is parked or waits for others.
+    pub(crate) async fn wait_for_release(&self, plan: &FaultPlan) {
+        if let Some(label) = &plan.hold {
+            self.0.held.park(label).await;
+        }
+        if let Some((group, window, order)) = &plan.reorder {
+            self.0.held.join_group(group, *window, *order, &self.0.random).await;
+        }
     }
 
     /// Decides what a message suffers. One atomic load when nothing is armed.

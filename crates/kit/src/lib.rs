@@ -1,11 +1,13 @@
 //! Plumbing that knows nothing of payments: time, chance, storage, links, faults, serving.
 
 pub mod activity;
+pub mod assets;
 pub mod clock;
 pub mod crash_points;
 pub mod durations;
 pub mod facts;
 pub mod faults;
+pub mod http;
 pub mod plumbing;
 pub mod random;
 pub mod shutdown;
