@@ -1,1 +1,37 @@
-//! Placeholder while the room is being furnished.
+//! The one command of Payrig: starts the world, looks into it, breaks it, measures it.
+
+pub mod cli;
+pub mod commands;
+pub mod failure;
+pub mod keys;
+pub mod program;
+pub mod state;
+pub mod supervisor;
+pub mod terminal;
+pub mod trace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use cli::{Command, Parsed};
+
+/// Runs one command line; the first argument is the name of the program.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let outcome = cli::parse(arguments).and_then(|parsed| match parsed {
+        Parsed::Text(text) => {
+            terminal::print(&text);
+            Ok(())
+        }
+        Parsed::Run(line) => {
+            terminal::choose_colour(line.color);
+            line.command.map_or(Ok(()), |command: Command| commands::run(command))
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal::print_failure(&failure);
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,487 @@
+//! The command line: what can be asked, and how a wrong question is answered.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::failure::Failure;
+use crate::terminal::ColorChoice;
+
+/// Port of the console unless said otherwise; the three programs take the next ones.
+pub const PORT_BASE_DEFAULT: u16 = 7070;
+
+const OVERVIEW: &str = "\
+A complete card-payment world on your laptop
+
+Usage: payrig [COMMAND] [OPTIONS]
+
+Run
+  up          Start shop, gateway, processor and console (this is what plain `payrig` does)
+  serve       Run one program alone
+  keys        Make the keys of a state directory
+
+Connect
+  env         What another program needs to connect
+  call        One signed, authorized call of the gateway's API
+  client      Register, list and remove API clients
+  cards       The test cards and what each does
+
+Look
+  trace       The ladder of one payment: every message, signature and state
+  invariants  Check the books of all programs
+
+Break
+  fault       Lose, delay, repeat and damage messages
+  clock       Show the clock, or move it forward in all programs
+
+Measure
+  bench       Payments per second, latency, memory and start-up of a world of its own
+
+Options
+  --color <WHEN>  auto, always or never [default: auto]
+  -h, --help      Print help; `payrig COMMAND --help` explains a command
+  -V, --version   Print version
+
+Examples
+  payrig up --open
+  payrig call POST /payments '{\"amount\":{\"value\":4999,\"currency\":\"EUR\"},\"order_reference\":\"a-1\"}'
+";
+
+/// A complete card-payment world on your laptop.
+#[derive(Debug, Parser)]
+#[command(name = "payrig", bin_name = "payrig", version, override_help = OVERVIEW)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, hide = true)]
+    pub color: ColorChoice,
+}
+
+/// What `payrig` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start shop, gateway, processor and console
+    #[command(
+        after_help = "Examples:\n  payrig up --open\n  payrig up --ephemeral --port-base 8070"
+    )]
+    Up(UpFlags),
+    /// What another program needs to connect
+    #[command(after_help = "Examples:\n  eval \"$(payrig env)\"\n  payrig env --json | jq .api")]
+    Env(EnvFlags),
+    /// One signed, authorized call of the gateway's API
+    #[command(after_help = "Examples:\n  payrig call GET /payments\n  \
+        payrig call POST /payments/pay_…/refunds '{\"amount\":500}' --as shop")]
+    Call(CallFlags),
+    /// The test cards and what each does
+    #[command(after_help = "Examples:\n  payrig cards insufficient\n  payrig cards --json")]
+    Cards(CardsFlags),
+    /// The ladder of one payment: every message, signature and state
+    #[command(after_help = "Examples:\n  payrig trace pay_…\n  payrig trace pay_… --signatures")]
+    Trace(TraceFlags),
+    /// Show the clock, or move it forward in all programs
+    #[command(after_help = "Examples:\n  payrig clock advance 31s\n  payrig clock until-idle")]
+    Clock(ClockFlags),
+    /// Lose, delay, repeat and damage messages
+    #[command(after_help = "Examples:\n  \
+        payrig fault add 'gateway->processor' drop_response --type authorization\n  \
+        payrig fault clear")]
+    Fault(FaultFlags),
+    /// Check the books of all programs
+    #[command(after_help = "Examples:\n  payrig invariants\n  payrig invariants --json")]
+    Invariants(InvariantsFlags),
+    /// Register, list and remove API clients
+    #[command(after_help = "Examples:\n  \
+        payrig client add --name my-shop --return-origin http://localhost:3000\n  \
+        payrig client list")]
+    Client(ClientFlags),
+    /// Payments per second, latency, memory and start-up of a world of its own
+    #[command(after_help = "Examples:\n  payrig bench --connections 64 --seconds 10\n  \
+        payrig bench --connections 1 --seconds 5 --json")]
+    Bench(BenchFlags),
+    /// Make the keys of a state directory
+    #[command(after_help = "Examples:\n  payrig keys\n  payrig keys --state /tmp/world")]
+    Keys(KeysFlags),
+}
+
+/// Where the world keeps its keys, databases and addresses.
+#[derive(Debug, Clone, Args)]
+pub struct StateFlag {
+    /// State directory of the world
+    #[arg(long, value_name = "DIR", default_value = ".payrig", env = "PAYRIG_STATE")]
+    pub state: PathBuf,
+}
+
+/// Which clock the programs run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClockMode {
+    /// Runs, and may be moved forward.
+    Real,
+    /// Stands until it is moved.
+    Virtual,
+}
+
+impl ClockMode {
+    /// The word as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::Virtual => "virtual",
+        }
+    }
+}
+
+/// `payrig up`
+#[derive(Debug, Clone, Args)]
+pub struct UpFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// Keep databases in memory: nothing but the keys outlives the run
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// Port of the console; shop, gateway and processor take the next three
+    #[arg(long, value_name = "PORT", default_value_t = PORT_BASE_DEFAULT,
+        value_parser = clap::value_parser!(u16).range(1..=65_532))]
+    pub port_base: u16,
+    /// Seed of everything that is left to chance
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub seed: u64,
+    /// Clock of the programs: real runs, virtual stands until it is moved
+    #[arg(long, value_enum, value_name = "CLOCK", default_value_t = ClockMode::Real)]
+    pub clock: ClockMode,
+    /// Open the shop and the console in the browser
+    #[arg(long)]
+    pub open: bool,
+    /// Faults to arm once the world is up: a JSON list as `payrig fault list --json` prints it
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// Write each program's log to a file of its own in this directory
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+    /// Which log lines to show: error, warn, info, debug, trace, or a filter per module
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub log_level: String,
+    /// Print what `payrig env --json` prints, on one line, once the world is up
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `payrig env`
+#[derive(Debug, Clone, Args)]
+pub struct EnvFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// The same as JSON, with both demo clients
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `payrig call`
+#[derive(Debug, Clone, Args)]
+pub struct CallFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// GET, POST or DELETE
+    pub method: String,
+    /// Path below /api, with its query: /payments?limit=5
+    pub path: String,
+    /// Body; `-` reads it from standard input
+    pub json: Option<String>,
+    /// API client to call as
+    #[arg(long = "as", value_name = "CLIENT", default_value = "playground")]
+    pub client: String,
+    /// Show the call as a curl command, valid for five minutes, instead of making it
+    #[arg(long)]
+    pub print_curl: bool,
+    /// Key that makes a repeated call harmless; a random one when absent
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+}
+
+/// `payrig cards`
+#[derive(Debug, Clone, Args)]
+pub struct CardsFlags {
+    /// Only cards with these words in alias, number, brand or outcome
+    pub words: Vec<String>,
+    /// The same as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `payrig trace`
+#[derive(Debug, Clone, Args)]
+pub struct TraceFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// A payment (pay_…), an order reference or a trace id
+    pub id: String,
+    /// The same as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show the bytes that were signed
+    #[arg(long)]
+    pub signatures: bool,
+}
+
+/// `payrig clock`
+#[derive(Debug, Clone, Args)]
+pub struct ClockFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// How to move it; the time is shown when absent
+    #[command(subcommand)]
+    pub step: Option<ClockStep>,
+    /// The same as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// How the clock is moved.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClockStep {
+    /// Move forward, stopping at every timer on the way until its work is done
+    Advance {
+        /// How far: 500ms, 31s, 5m, 2h or 3d
+        duration: String,
+    },
+    /// Move from timer to timer until no work is left
+    UntilIdle,
+}
+
+/// `payrig fault`
+#[derive(Debug, Clone, Args)]
+pub struct FaultFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// What to do; the armed faults are listed when absent
+    #[command(subcommand)]
+    pub action: Option<FaultAction>,
+    /// The same as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What is done about faults.
+#[derive(Debug, Clone, Subcommand)]
+pub enum FaultAction {
+    /// List the armed faults and how often each was hit
+    List,
+    /// Arm a fault
+    Add(Box<FaultAdd>),
+    /// Disarm one fault, or all
+    Clear {
+        /// Its id
+        id: Option<String>,
+    },
+}
+
+/// `payrig fault add`
+#[derive(Debug, Clone, Args)]
+pub struct FaultAdd {
+    /// Link, such as gateway->processor, or a whole fault as JSON
+    pub on: String,
+    /// drop_request, drop_response, delay_request:45s, duplicate:2, status:503, reset:response …
+    #[arg(value_name = "DO")]
+    pub action: Option<String>,
+    /// Only messages of this type: authorization, capture, webhook, api …
+    #[arg(long = "type", value_name = "TYPE")]
+    pub message_type: Option<String>,
+    /// Only messages of this payment
+    #[arg(long, value_name = "ID")]
+    pub payment: Option<String>,
+    /// Only messages of this order
+    #[arg(long, value_name = "REFERENCE")]
+    pub order: Option<String>,
+    /// Only messages of this test card
+    #[arg(long, value_name = "ALIAS")]
+    pub card: Option<String>,
+    /// Only this event type
+    #[arg(long, value_name = "TYPE")]
+    pub event: Option<String>,
+    /// Only this path
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// How often; for ever when absent
+    #[arg(long, value_name = "N")]
+    pub times: Option<u32>,
+    /// Let the first ones pass
+    #[arg(long, value_name = "N")]
+    pub skip: Option<u32>,
+    /// Chance per message, from 0 to 1
+    #[arg(long, value_name = "P")]
+    pub probability: Option<f64>,
+}
+
+/// `payrig invariants`
+#[derive(Debug, Clone, Args)]
+pub struct InvariantsFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// The same as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `payrig client`
+#[derive(Debug, Clone, Args)]
+pub struct ClientFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// What to do
+    #[command(subcommand)]
+    pub action: ClientAction,
+    /// The same as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What is done about API clients.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClientAction {
+    /// Register a client and print its environment
+    Add(ClientAdd),
+    /// List the clients
+    List,
+    /// Remove a client; its credentials end at once
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `payrig client add`
+#[derive(Debug, Clone, Args)]
+pub struct ClientAdd {
+    /// Name of the client
+    #[arg(long)]
+    pub name: String,
+    /// Origin that return and cancel addresses must lie under; may be repeated
+    #[arg(long = "return-origin", value_name = "ORIGIN")]
+    pub return_origins: Vec<String>,
+    /// Where to send its events
+    #[arg(long, value_name = "URL")]
+    pub webhook: Option<String>,
+    /// Whether its calls must be signed: required or optional
+    #[arg(long, value_name = "RULE", default_value = "required",
+        value_parser = ["required", "optional"])]
+    pub signatures: String,
+}
+
+/// `payrig bench`
+#[derive(Debug, Clone, Args)]
+pub struct BenchFlags {
+    /// Payments in flight at a time, each on a connection of its own
+    #[arg(long, value_name = "N", default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub connections: u32,
+    /// How long to measure
+    #[arg(long, value_name = "S", default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
+    /// Create and confirm in two calls instead of one
+    #[arg(long)]
+    pub two_step: bool,
+    /// Where to put the four ports; free ones are looked for when absent
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65_532))]
+    pub port_base: Option<u16>,
+    /// The same as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Keep the state directory for a look at the databases
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `payrig keys`
+#[derive(Debug, Clone, Args)]
+pub struct KeysFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+}
+
+/// What came out of reading the command line.
+#[derive(Debug)]
+pub enum Parsed {
+    /// Something to do.
+    Run(Box<CommandLine>),
+    /// Help or version, to be printed.
+    Text(String),
+}
+
+/// Reads the arguments; the first is the name of the program.
+pub fn parse(arguments: Vec<OsString>) -> Result<Parsed, Failure> {
+    let matches = CommandLine::command().try_get_matches_from(with_default_command(arguments));
+    let read = matches.and_then(|matches| CommandLine::from_arg_matches(&matches));
+    match read {
+        Ok(line) => Ok(Parsed::Run(Box::new(line))),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                Ok(Parsed::Text(error.render().to_string()))
+            }
+            _ => Err(in_our_words(&error.render().to_string())),
+        },
+    }
+}
+
+/// Plain `payrig` and `payrig --port-base 8070` mean `payrig up`.
+fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let word = |index: usize| arguments.get(index).and_then(|word| word.to_str()).unwrap_or("");
+    let first = match word(1) {
+        "--color" => 3,
+        colour if colour.starts_with("--color=") => 2,
+        _ => 1,
+    };
+    let up = match word(first) {
+        "-h" | "--help" | "-V" | "--version" => false,
+        "" => arguments.len() <= first,
+        other => other.starts_with('-'),
+    };
+    if up {
+        arguments.insert(first.min(arguments.len()), "up".into());
+    }
+    arguments
+}
+
+/// Turns clap's text into our two kinds of line.
+fn in_our_words(text: &str) -> Failure {
+    let mut message = String::new();
+    let mut help = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(rest) = line.strip_prefix("error: ") {
+            rest.clone_into(&mut message);
+        } else if let Some(tip) = line.strip_prefix("tip: ") {
+            let similar =
+                tip.split_once(" exists: ").map(|(_, name)| format!("did you mean {name}?"));
+            help.push(in_backticks(similar.as_deref().unwrap_or(tip)));
+        } else if let Some(usage) = line.strip_prefix("Usage: ") {
+            help.push(format!("usage: {usage}"));
+        } else if !line.starts_with("For more information") {
+            message.push(' ');
+            message.push_str(line);
+        }
+    }
+    let mut failure = Failure::usage(in_backticks(&message));
+    if help.is_empty() {
+        help.push("`payrig --help` lists the commands".into());
+    }
+    failure.help = help;
+    failure
+}
+
+fn in_backticks(text: &str) -> String {
+    text.replace('\'', "`")
+}
+
+/// Where a program of the world listens: always on the loopback interface.
+pub fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+#[cfg(test)]
+mod tests;
