@@ -1,4 +1,4 @@
-//! Card numbers, security codes and expiry dates: types that cannot be printed or stored by accident.
+//! Card numbers, security codes and expiry dates, which cannot be printed by accident.
 
 mod brand;
 mod expiry;
@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 pub use brand::{Brand, BrandError};
@@ -205,7 +206,7 @@ impl<'de> Deserialize<'de> for MaskedPan {
 }
 
 /// The card verification value (CVV2, CVC2, CID): three digits, four on Amex. Never stored.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct SecurityCode(Zeroizing<String>);
 
 /// Why a text is no security code. Never repeats it.
@@ -246,6 +247,15 @@ impl SecurityCode {
         &self.0
     }
 }
+
+/// In constant time: a guess must not learn how far it was right.
+impl PartialEq for SecurityCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl Eq for SecurityCode {}
 
 impl fmt::Debug for SecurityCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

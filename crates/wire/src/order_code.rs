@@ -355,10 +355,16 @@ mod tests {
         ) {
             let key = OrderCodeKey::new(secret);
             let seal = |texts: &[String; 8]| {
-                let [merchant_id, order_id, amount, currency, exponent, return_url, expires_at, nonce] =
-                    texts.each_ref().map(String::as_str);
+                let [f1, f2, f3, f4, f5, f6, f7, f8] = texts.each_ref().map(String::as_str);
                 let fields = OrderFields {
-                    merchant_id, order_id, amount, currency, exponent, return_url, expires_at, nonce,
+                    merchant_id: f1,
+                    order_id: f2,
+                    amount: f3,
+                    currency: f4,
+                    exponent: f5,
+                    return_url: f6,
+                    expires_at: f7,
+                    nonce: f8,
                 };
                 code(&key, &fields)
             };

@@ -5,6 +5,7 @@
 
 mod base;
 mod component;
+mod dictionary;
 mod input;
 mod key;
 pub(crate) mod mac;

@@ -43,13 +43,14 @@ impl Expiry {
         if text.is_empty() {
             return Err(ExpiryError::Empty);
         }
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         let (month, year) = match text.split_once(['/', '-']) {
             Some((month, year)) => (month.trim_end(), year.trim_start()),
             // Without a slash the month needs both digits: `130` could be January or month 13.
             None if text.len() >= 4 => text.split_at_checked(2).ok_or(ExpiryError::Invalid)?,
-            None => (text, ""),
+            None if digits(text) => return Err(ExpiryError::Incomplete),
+            None => return Err(ExpiryError::Invalid),
         };
-        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(month) || !digits(year) {
             return Err(ExpiryError::Invalid);
         }

@@ -22,7 +22,7 @@ pub mod card_number {
 
     /// Reads and checks the digits; errors never repeat them.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CardNumber, D::Error> {
-        deserializer.deserialize_str(Plain::new())
+        deserializer.deserialize_any(Plain::new())
     }
 }
 
@@ -31,7 +31,6 @@ pub mod option_card_number {
     use super::{CardNumber, Deserializer, Optional, Serializer};
 
     /// Writes the digits, or null.
-    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
     pub fn serialize<S: Serializer>(
         number: &Option<CardNumber>,
         serializer: S,
@@ -63,7 +62,7 @@ pub mod security_code {
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<SecurityCode, D::Error> {
-        deserializer.deserialize_str(Plain::new())
+        deserializer.deserialize_any(Plain::new())
     }
 }
 
@@ -72,7 +71,6 @@ pub mod option_security_code {
     use super::{Deserializer, Optional, SecurityCode, Serializer};
 
     /// Writes the digits, or null.
-    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
     pub fn serialize<S: Serializer>(
         code: &Option<SecurityCode>,
         serializer: S,
@@ -119,7 +117,9 @@ impl Digits for SecurityCode {
     }
 }
 
-/// Reads a string, and refuses a number without repeating it, as the default visitor would.
+/// Reads a string, and refuses a number without repeating it.
+///
+/// It has to be asked for any value: a reader that is asked for a string names what it found.
 struct Plain<T>(PhantomData<T>);
 
 impl<T> Plain<T> {
@@ -184,6 +184,6 @@ impl<'de, T: Digits> Visitor<'de> for Optional<T> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        deserializer.deserialize_str(Plain::new()).map(Some)
+        deserializer.deserialize_any(Plain::new()).map(Some)
     }
 }

@@ -156,7 +156,8 @@ impl Base {
 
     /// A value of a line. A line end inside it would let one value pass for several lines.
     fn value(&mut self, value: &str) {
-        if value.bytes().all(is_printable) {
+        // Without an early end, so that many bytes are looked at at once.
+        if value.bytes().fold(true, |clean, byte| clean & is_printable(byte)) {
             self.text.push_str(value);
         } else {
             self.clean = false;

@@ -1,5 +1,6 @@
 //! Golden vectors, every refusal, and properties of the profile.
 
+mod answers;
 mod properties;
 mod refusals;
 mod vectors;

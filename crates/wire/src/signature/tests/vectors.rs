@@ -3,22 +3,32 @@
 use super::super::input;
 use super::*;
 
-const BASE: &str = r#""@method": POST
-"@authority": 127.0.0.1:7072
-"@path": /api/payments
-"@query": ?
-"content-digest": sha-256=:ThDQfm1SfNFuh6U7oCrm38BHqREpVUYlHSLv4134l6w=:
-"content-type": application/json
-"idempotency-key": order-1001-attempt-1
-"@signature-params": ("@method" "@authority" "@path" "@query" "content-digest" "content-type" "idempotency-key");created=1767225000;expires=1767225060;nonce="AAECAwQFBgcICQoLDA0ODw";keyid="key_demo";tag="payrig-v1""#;
+const BASE: &str = concat!(
+    "\"@method\": POST\n",
+    "\"@authority\": 127.0.0.1:7072\n",
+    "\"@path\": /api/payments\n",
+    "\"@query\": ?\n",
+    "\"content-digest\": sha-256=:ThDQfm1SfNFuh6U7oCrm38BHqREpVUYlHSLv4134l6w=:\n",
+    "\"content-type\": application/json\n",
+    "\"idempotency-key\": order-1001-attempt-1\n",
+    "\"@signature-params\": ",
+    r#"("@method" "@authority" "@path" "@query" "content-digest" "content-type" "#,
+    r#""idempotency-key");created=1767225000;expires=1767225060"#,
+    r#";nonce="AAECAwQFBgcICQoLDA0ODw";keyid="key_demo";tag="payrig-v1""#,
+);
 
-const ANSWER_BASE: &str = r#""@status": 201
-"content-digest": sha-256=:DClcAVoA41vkvw8ubKsZg79Wk3Te5DUNCC2Vp8ZTJv0=:
-"content-type": application/json
-"@method";req: POST
-"@path";req: /api/payments
-"signature";req;key="payrig": :PKY6PpYKdclY+AYFlKosx/6orJLQhGuHJI/qjQR8cgM=:
-"@signature-params": ("@status" "content-digest" "content-type" "@method";req "@path";req "signature";req;key="payrig");created=1767225001;expires=1767225061;nonce="EBESExQVFhcYGRobHB0eHw";keyid="key_demo";tag="payrig-v1""#;
+const ANSWER_BASE: &str = concat!(
+    "\"@status\": 201\n",
+    "\"content-digest\": sha-256=:DClcAVoA41vkvw8ubKsZg79Wk3Te5DUNCC2Vp8ZTJv0=:\n",
+    "\"content-type\": application/json\n",
+    "\"@method\";req: POST\n",
+    "\"@path\";req: /api/payments\n",
+    "\"signature\";req;key=\"payrig\": :PKY6PpYKdclY+AYFlKosx/6orJLQhGuHJI/qjQR8cgM=:\n",
+    "\"@signature-params\": ",
+    r#"("@status" "content-digest" "content-type" "@method";req "@path";req "#,
+    r#""signature";req;key="payrig");created=1767225001;expires=1767225061"#,
+    r#";nonce="EBESExQVFhcYGRobHB0eHw";keyid="key_demo";tag="payrig-v1""#,
+);
 
 const ANSWER_BODY: &[u8] = br#"{"id":"pay_demo","status":"requires_payment_method"}"#;
 const ANSWER_TIMES: SignatureTimes =
@@ -133,11 +143,11 @@ fn the_hmac_example_of_rfc_9421_appendix_b_2_5_gives_its_signature() {
         \"content-type\": application/json\n\
         \"@signature-params\": (\"date\" \"@authority\" \"content-type\")\
         ;created=1618884473;keyid=\"test-shared-secret\"";
-    let secret = BASE64
-        .decode(
-            b"uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==",
-        )
-        .unwrap();
+    let secret = concat!(
+        "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8j",
+        "sasjlTMtDQ==",
+    );
+    let secret = BASE64.decode(secret.as_bytes()).unwrap();
     let code = mac::MacKey::new(&secret).code([base.as_bytes()]);
     assert_eq!(BASE64.encode(&code), "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=");
 }
@@ -172,11 +182,20 @@ fn order_and_label_are_the_signers_choice_and_the_algorithm_may_be_named() {
     for (label, input) in [
         (
             "sig1",
-            r#"("idempotency-key" "@query" "@path" "content-type" "@authority" "content-digest" "@method");tag="payrig-v1";keyid="key_demo";nonce="AAECAwQFBgcICQoLDA0ODw";alg="hmac-sha256";expires=1767225060;created=1767225000"#,
+            concat!(
+                r#"("idempotency-key" "@query" "@path" "content-type" "@authority" "#,
+                r#""content-digest" "@method");tag="payrig-v1";keyid="key_demo""#,
+                r#";nonce="AAECAwQFBgcICQoLDA0ODw";alg="hmac-sha256""#,
+                r#";expires=1767225060;created=1767225000"#,
+            ),
         ),
         (
             "*a-b_c.d*",
-            r#"(  "@method"  "@authority" "@path" "@query" "content-digest" "content-type" "idempotency-key"  ); created=1767225000;  expires=1767225060;nonce="0123456789\"\\abcd";keyid="key_demo";tag="payrig-v1""#,
+            concat!(
+                r#"(  "@method"  "@authority" "@path" "@query" "content-digest" "#,
+                r#""content-type" "idempotency-key"  ); created=1767225000;  expires=1767225060"#,
+                r#";nonce="0123456789\"\\abcd";keyid="key_demo";tag="payrig-v1""#,
+            ),
         ),
     ] {
         request = request.with_input(label, input);
@@ -191,7 +210,11 @@ fn signatures_of_others_stand_beside_ours_without_harm() {
     let mut request = Request::signed();
     let (input, signature) = (request.input.remove(0), request.signature.remove(0));
     request.input = vec![
-        r#"proxy=("@method" "x-foo";sf;bs "@query-param";name="a b" %"caf%c3%a9" 1.5 ?1 @1 tok/en);keyid="k\"1";created=1, other"#.into(),
+        concat!(
+            r#"proxy=("@method" "x-foo";sf;bs "@query-param";name="a b" %"caf%c3%a9" "#,
+            r#"1.5 ?1 @1 tok/en);keyid="k\"1";created=1, other"#,
+        )
+        .into(),
         format!("{input} \t,\tnoise=?0;a;b=:YQ==:"),
     ];
     request.signature = vec![format!("proxy=:AAAA:, {signature}"), "other=:AAAA:;p=1".into()];
