@@ -1,4 +1,9 @@
 //! Behaviour of the whole system, seen from outside.
 
 mod architecture;
+mod cards;
+mod interop;
+mod purchase;
+mod refusals;
 mod tidy;
+mod unknown_outcomes;

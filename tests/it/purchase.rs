@@ -1,0 +1,166 @@
+//! A customer buys: shop, hosted card page, authorization, capture, webhook, receipt.
+
+use payrig_tests::payer::CardTyped;
+use payrig_tests::world::World;
+
+#[actix_web::test]
+async fn a_customer_pays_by_card_and_sees_the_receipt() {
+    let world = World::start().await;
+    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let page = payer.open(&order.checkout_url).await;
+    assert_eq!(page.status, 200, "{}", page.html);
+    assert!(!page.url.contains("cs="), "the secret leaves the address: {}", page.url);
+
+    let paid = payer.pay(&page, CardTyped::new("4242 4242 4242 4242")).await;
+    assert_eq!(paid.attribute("outcome", "data-outcome").as_deref(), Some("paid"), "{}", paid.html);
+
+    world.settle().await;
+    let payment = world.payment_of(&order.id).await;
+    assert_eq!(payment["status"], "captured");
+    assert_eq!(payment["amounts"]["captured"], payment["amount"]["value"]);
+    assert_eq!(world.order_status(&order.id).await, "paid");
+    world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn after_a_decline_the_payer_reads_guidance_and_pays_with_another_card() {
+    let world = World::start().await;
+    let declines = [
+        ("4000 0000 0000 0002", "generic"),
+        ("4000 0000 0000 9995", "funds"),
+        ("4000 0000 0000 9987", "generic"),
+        ("4000 0000 0000 0069", "check_details"),
+        ("4000 0000 0000 0127", "check_details"),
+    ];
+    for (number, family) in declines {
+        let (mut payer, order) = world.order("assam-tea", 1).await;
+        let page = payer.open(&order.checkout_url).await;
+        let declined = payer.pay(&page, CardTyped::new(number)).await;
+        assert_eq!(
+            declined.attribute("decline", "data-family").as_deref(),
+            Some(family),
+            "{number}: {}",
+            declined.html
+        );
+        let shown = declined.text("decline").to_lowercase();
+        for word in ["lost", "stolen", "fraud", "do not honor", "risk"] {
+            assert!(!shown.contains(word), "{number}: {shown}");
+        }
+        let paid = payer.pay(&declined, CardTyped::new("4242424242424242")).await;
+        assert_eq!(paid.attribute("outcome", "data-outcome").as_deref(), Some("paid"), "{number}");
+        world.settle().await;
+        assert_eq!(world.order_status(&order.id).await, "paid");
+        let payment = world.payment_of(&order.id).await;
+        assert_eq!(payment["attempts"].as_array().unwrap().len(), 2);
+    }
+    world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn a_lost_card_is_named_to_the_merchant_only() {
+    let world = World::start().await;
+    let payment = world.pay("4000000000009987", 4999, "EUR").await;
+    assert_eq!(payment["failure"]["code"], "lost_card");
+    assert_eq!(payment["failure"]["response_code"], "41");
+    assert_eq!(payment["failure"]["advice"], "do_not_retry");
+    let message = payment["failure"]["message"].as_str().unwrap();
+    assert_eq!(message, "Your card was declined. Use another card or contact your bank.");
+}
+
+#[actix_web::test]
+async fn a_canceled_payment_page_takes_no_card() {
+    let world = World::start().await;
+    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let page = payer.open(&order.checkout_url).await;
+    let canceled = payer.fill(&page, "/cancel\"", &[]).await;
+    assert_eq!(
+        canceled.attribute("outcome", "data-outcome").as_deref(),
+        Some("canceled"),
+        "{}",
+        canceled.html
+    );
+    // A second tab still shows the form; sending it pays nothing.
+    let late = payer.pay(&page, CardTyped::new("4242424242424242")).await;
+    assert_ne!(late.attribute("outcome", "data-outcome").as_deref(), Some("paid"));
+    world.settle().await;
+    let payment = world.payment_of(&order.id).await;
+    assert_eq!(payment["status"], "canceled");
+    assert_eq!(payment["amounts"]["authorized"], 0);
+    assert_eq!(world.order_status(&order.id).await, "canceled");
+}
+
+#[actix_web::test]
+async fn the_payment_page_expires() {
+    let world = World::start().await;
+    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let page = payer.open(&order.checkout_url).await;
+    world.advance("31m").await;
+    let late = payer.pay(&page, CardTyped::new("4242424242424242")).await;
+    assert_ne!(late.attribute("outcome", "data-outcome").as_deref(), Some("paid"), "{}", late.html);
+    let payment = world.payment_of(&order.id).await;
+    assert!(["canceled", "expired"].contains(&payment["status"].as_str().unwrap()), "{payment}");
+    assert_eq!(payment["amounts"]["authorized"], 0);
+}
+
+#[actix_web::test]
+async fn two_tabs_and_a_double_click_pay_once() {
+    let world = World::start().await;
+    let (mut payer, order) = world.order("assam-tea", 2).await;
+    let first = payer.open(&order.checkout_url).await;
+    let second = payer.open(&order.checkout_url).await;
+    let card = CardTyped::new("4242424242424242");
+    let (mut left, mut right, mut again) = (payer.clone(), payer.clone(), payer.clone());
+    let _ = futures_util::join!(
+        left.pay(&first, card),
+        right.pay(&second, card),
+        again.pay(&first, card)
+    );
+    world.settle().await;
+    let payment = world.payment_of(&order.id).await;
+    assert_eq!(payment["status"], "captured");
+    assert_eq!(payment["amounts"]["captured"], payment["amount"]["value"]);
+    let approved = payment["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|attempt| attempt["state"] == "approved")
+        .count();
+    assert_eq!(approved, 1, "{payment}");
+    world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn the_return_address_proves_nothing() {
+    let world = World::start().await;
+    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let url = format!("{}/orders/{}/return?status=success&paid=true", world.shop, order.id);
+    let _ = payer.open(&url).await;
+    world.settle().await;
+    assert_eq!(world.order_status(&order.id).await, "awaiting_payment");
+}
+
+#[actix_web::test]
+async fn a_lost_webhook_still_ends_in_paid() {
+    let world = World::start().await;
+    world
+        .fault("gateway", serde_json::json!({"on": "gateway->merchant", "do": "drop_request"}))
+        .await;
+    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let page = payer.open(&order.checkout_url).await;
+    let paid = payer.pay(&page, CardTyped::new("4242424242424242")).await;
+    assert_eq!(paid.attribute("outcome", "data-outcome").as_deref(), Some("paid"));
+    world.advance("15m").await;
+    assert_eq!(world.order_status(&order.id).await, "paid");
+    world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn yen_and_dinar_are_charged_to_the_unit() {
+    let world = World::start().await;
+    for (value, currency) in [(1000, "JPY"), (1234, "KWD"), (1, "EUR"), (999_999_999, "USD")] {
+        let payment = world.pay("4242424242424242", value, currency).await;
+        let expected = if value == 999_999_999 { 0 } else { value };
+        assert_eq!(payment["amounts"]["captured"], expected, "{payment}");
+        assert_eq!(payment["amount"]["currency"], currency);
+    }
+}
