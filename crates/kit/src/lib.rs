@@ -8,6 +8,7 @@ pub mod durations;
 pub mod facts;
 pub mod faults;
 pub mod http;
+pub mod link;
 pub mod plumbing;
 pub mod random;
 pub mod shutdown;

@@ -31,6 +31,8 @@ pub struct Plumbing {
     pub activity: Activity,
     /// How the program is asked to end.
     pub shutdown: Shutdown,
+    /// Span ids.
+    pub(crate) spans: Random,
 }
 
 impl Plumbing {
@@ -45,6 +47,7 @@ impl Plumbing {
             crash_points: CrashPoints::default(),
             activity: Activity::default(),
             shutdown: Shutdown::new(),
+            spans: random.child("spans"),
             clock,
             random,
             secrets,

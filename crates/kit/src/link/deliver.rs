@@ -1,0 +1,259 @@
+//! One exchange on a link, with whatever a fault plan does to it, and its entry in the wire log.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use wire::signature::RefusalReason;
+use wire::time::Timestamp;
+
+use super::prepare::{Prepared, Remainder};
+use super::{LinkFailure, Reply, UnknownCause};
+use crate::clock::Stopwatch;
+use crate::crash_points::Boundary;
+use crate::facts::Facts;
+use crate::faults::{Action, FaultPlan, ResetSide};
+use crate::plumbing::Plumbing;
+use crate::wirelog::{Exchange, HeaderPairs, LoggedAnswer, LoggedRequest, Outcome, Side};
+
+/// A way to hand a prepared request to its receiver, once.
+pub(super) trait Delivery: Clone + Send + Sync + 'static {
+    fn plumbing(&self) -> &Plumbing;
+    fn name(&self) -> &'static str;
+    fn authority(&self) -> &str;
+    fn deliver(&self, prepared: &Prepared) -> impl Future<Output = Delivered> + Send;
+}
+
+/// What came back.
+pub(super) struct Delivered {
+    pub(super) result: Result<Reply, LinkFailure>,
+    /// What the receiver said about the request, where that is known.
+    pub(super) request_verdict: Option<&'static str>,
+    /// Whether the answer's signature fits, where the link verifies.
+    pub(super) answer_verdict: Option<Result<(), RefusalReason>>,
+}
+
+impl Delivered {
+    pub(super) const fn failed(failure: LinkFailure) -> Self {
+        Self { result: Err(failure), request_verdict: None, answer_verdict: None }
+    }
+
+    fn fabricated(reply: Reply) -> Self {
+        Self { result: Ok(reply), request_verdict: None, answer_verdict: None }
+    }
+}
+
+/// How an exchange ends for its sender.
+enum End {
+    /// Something came back: an answer or an error.
+    Back(Delivered, Outcome),
+    /// Nothing ever comes back; the deadline will pass.
+    Lost(Outcome),
+}
+
+/// Sends a prepared request through a fault plan and waits for the answer until the deadline.
+pub(super) async fn send_with<D: Delivery>(
+    link: D,
+    prepared: Prepared,
+    remainder: Remainder,
+    plan: FaultPlan,
+) -> Result<Reply, LinkFailure> {
+    let plumbing = link.plumbing().clone();
+    let stopwatch = plumbing.clock.stopwatch();
+    let _waiting = plumbing.activity.waiting();
+    let faults = plan.faults.clone();
+    if plan.is_empty() {
+        let delivered = plumbing.clock.timeout(remainder.deadline, link.deliver(&prepared)).await;
+        let end = delivered.map_or(End::Lost(Outcome::Deadline), plain_end);
+        return conclude(&link, &prepared, remainder, end, stopwatch, faults);
+    }
+    // On a task of its own: what is late arrives even after the sender has given up.
+    let prepared = Arc::new(prepared);
+    let (back, coming_back) = oneshot::channel();
+    tokio::spawn(suffer(link.clone(), prepared.clone(), plan, back));
+    let deadline = remainder.at.plus(remainder.deadline);
+    let end = match plumbing.clock.timeout(remainder.deadline, coming_back).await {
+        Ok(Ok(End::Lost(outcome))) => {
+            plumbing.clock.sleep_until(deadline).await;
+            End::Lost(outcome)
+        }
+        Ok(Ok(end)) => end,
+        Ok(Err(_)) | Err(_) => End::Lost(Outcome::Deadline),
+    };
+    conclude(&link, &prepared, remainder, end, stopwatch, faults)
+}
+
+fn plain_end(delivered: Delivered) -> End {
+    let outcome = match (&delivered.result, &delivered.answer_verdict) {
+        (Ok(_), Some(Err(_))) => Outcome::AnswerRefused,
+        (Ok(_), _) => Outcome::Answered,
+        (Err(LinkFailure::NotSent(_)), _) => Outcome::NotSent,
+        (Err(LinkFailure::Unknown(cause)), _) => match cause {
+            UnknownCause::Deadline => Outcome::Deadline,
+            UnknownCause::Reset => Outcome::Reset,
+            UnknownCause::Truncated => Outcome::Truncated,
+            UnknownCause::AnswerRefused(_) => Outcome::AnswerRefused,
+            UnknownCause::TooLarge => Outcome::TooLarge,
+        },
+    };
+    End::Back(delivered, outcome)
+}
+
+/// Plays a fault plan: before the request, on it, on the answer.
+async fn suffer<D: Delivery>(
+    link: D,
+    prepared: Arc<Prepared>,
+    plan: FaultPlan,
+    back: oneshot::Sender<End>,
+) {
+    let plumbing = link.plumbing();
+    plumbing.faults.wait_for_release(&plan).await;
+    if let Some(delay) = plan.delay_request {
+        plumbing.clock.sleep(delay).await;
+    }
+    if let Some(end) = instead_of_delivery(&prepared, plan.damage.as_ref()) {
+        // A sender that has given up hears nothing more.
+        let _ = back.send(end);
+        return;
+    }
+    let delivered = link.deliver(&prepared).await;
+    if plan.copies > 1 {
+        tokio::spawn(deliver_copies(link.clone(), prepared.clone(), plan.copies));
+    }
+    if let Some(delay) = plan.delay_response {
+        plumbing.clock.sleep(delay).await;
+    }
+    let _ = back.send(after_delivery(delivered, plan.damage.as_ref()));
+}
+
+/// Delivers the same bytes again; the answers go nowhere.
+async fn deliver_copies<D: Delivery>(link: D, prepared: Arc<Prepared>, copies: u32) {
+    for _ in 1..copies {
+        link.deliver(&prepared).await;
+    }
+}
+
+/// What happens to a request that its receiver never sees.
+fn instead_of_delivery(prepared: &Prepared, damage: Option<&Action>) -> Option<End> {
+    let fabricated = |status, body| {
+        End::Back(Delivered::fabricated(Reply::fabricated(status, body)), Outcome::Fabricated)
+    };
+    match damage? {
+        Action::DropRequest => Some(End::Lost(Outcome::LostRequest)),
+        Action::Down => {
+            let refused = LinkFailure::NotSent("the link is down".to_owned());
+            Some(End::Back(Delivered::failed(refused), Outcome::NotSent))
+        }
+        Action::Reset(ResetSide::Request) => {
+            let reset = LinkFailure::Unknown(UnknownCause::Reset);
+            Some(End::Back(Delivered::failed(reset), Outcome::Reset))
+        }
+        Action::Status { code, retry_after } => {
+            let mut reply = Reply::fabricated(*code, Bytes::new());
+            if let Some(wait) = retry_after {
+                reply.headers.insert(http::header::RETRY_AFTER, wait.as_secs().into());
+            }
+            Some(End::Back(Delivered::fabricated(reply), Outcome::Fabricated))
+        }
+        Action::Answer(fields) => {
+            let body = match prepared.fabricate {
+                Some(fabricate) => fabricate(&prepared.body, fields),
+                None => serde_json::to_vec(fields).unwrap_or_default().into(),
+            };
+            Some(fabricated(200, body))
+        }
+        _ => None,
+    }
+}
+
+/// What happens to the answer of a receiver that has acted.
+fn after_delivery(delivered: Delivered, damage: Option<&Action>) -> End {
+    let broken = |cause, outcome| {
+        End::Back(Delivered::failed(LinkFailure::Unknown(cause)), outcome)
+    };
+    match damage {
+        Some(Action::DropResponse) => End::Lost(Outcome::LostAnswer),
+        Some(Action::Reset(ResetSide::Response) | Action::Garbage) => {
+            broken(UnknownCause::Reset, Outcome::Reset)
+        }
+        Some(Action::Truncate(length)) => {
+            let kept = usize::try_from(*length).unwrap_or(usize::MAX);
+            let cut = delivered.result.as_ref().is_ok_and(|reply| reply.body.len() > kept);
+            if cut { broken(UnknownCause::Truncated, Outcome::Truncated) } else { plain_end(delivered) }
+        }
+        _ => plain_end(delivered),
+    }
+}
+
+/// Writes the wire log and turns an end into what the caller sees.
+fn conclude<D: Delivery>(
+    link: &D,
+    prepared: &Prepared,
+    remainder: Remainder,
+    end: End,
+    stopwatch: Stopwatch,
+    fault: Option<String>,
+) -> Result<Reply, LinkFailure> {
+    let plumbing = link.plumbing();
+    let kind = remainder.facts.kind;
+    let (delivered, outcome) = match end {
+        End::Back(delivered, outcome) => (delivered, outcome),
+        End::Lost(outcome) => {
+            (Delivered::failed(LinkFailure::Unknown(UnknownCause::Deadline)), outcome)
+        }
+    };
+    let now = plumbing.clock.now();
+    let entry = exchange(link, prepared, &delivered, remainder.facts, remainder.at, now);
+    plumbing.wire_log.record(Exchange {
+        outcome,
+        fault,
+        duration: stopwatch.elapsed(),
+        ..entry
+    });
+    let reply = delivered.result?;
+    if let Some(Err(reason)) = delivered.answer_verdict {
+        return Err(LinkFailure::Unknown(UnknownCause::AnswerRefused(reason)));
+    }
+    plumbing.crash_points.reached(kind, Boundary::AnswerReceived);
+    Ok(reply)
+}
+
+fn exchange<'a, D: Delivery>(
+    link: &'a D,
+    prepared: &'a Prepared,
+    delivered: &'a Delivered,
+    facts: Facts,
+    at: Timestamp,
+    now: Timestamp,
+) -> Exchange<'a> {
+    let answer = delivered.result.as_ref().ok().map(|reply| LoggedAnswer {
+        at: now,
+        status: reply.status,
+        headers: &reply.headers as &dyn HeaderPairs,
+        body: &reply.body,
+    });
+    Exchange {
+        link: link.name(),
+        side: Side::Sender,
+        at,
+        facts,
+        request: LoggedRequest {
+            method: prepared.method.as_str(),
+            authority: link.authority(),
+            path: &prepared.path,
+            query: &prepared.query,
+            headers: &prepared.headers,
+            body: &prepared.body,
+        },
+        answer,
+        outcome: Outcome::Answered,
+        fault: None,
+        request_verdict: delivered.request_verdict,
+        answer_verdict: delivered.answer_verdict.map(|verdict| match verdict {
+            Ok(()) => "ok",
+            Err(reason) => reason.as_str(),
+        }),
+        duration: std::time::Duration::ZERO,
+    }
+}
