@@ -1,6 +1,8 @@
 //! Pages: askama structs of the payment page and the dashboard.
 
+pub mod api_docs;
 pub mod card_page;
+pub mod dashboard;
 pub mod outcome;
 pub mod shown;
 pub mod test_cards;

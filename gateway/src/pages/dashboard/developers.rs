@@ -1,0 +1,204 @@
+//! Webhooks, events, clients, and what people did at the dashboard.
+
+use askama::Template;
+use wire::gateway_api::{DeliveryView, EndpointView};
+use wire::time::Timestamp;
+
+use super::{Frame, Moment, Notice, Pill};
+use crate::pages::shown::{SHOWN_CHARACTERS_MAX, instant, shown};
+
+/// The page for developers.
+#[derive(Template)]
+#[template(path = "gateway/developers.html")]
+pub struct DevelopersPage {
+    /// What stands around it.
+    pub frame: Frame,
+    /// What was just done.
+    pub notice: Option<Notice>,
+    /// A secret that is shown this once.
+    pub new_secret: Option<NewSecret>,
+    /// Where events go.
+    pub endpoints: Vec<EndpointBlock>,
+    /// Whether the reader may replace secrets.
+    pub may_rotate: bool,
+    /// Makes a second press harmless.
+    pub form_key: String,
+    /// A page of events, newest first.
+    pub events: Vec<EventRow>,
+    /// Address of the page before.
+    pub newer: Option<String>,
+    /// Address of the page behind.
+    pub older: Option<String>,
+    /// API clients.
+    pub clients: Vec<ClientRow>,
+    /// What people did.
+    pub actions: Vec<ActionLine>,
+    /// Whether the log of actions is whole.
+    pub chain_unbroken: bool,
+}
+
+/// The new secret of an endpoint.
+pub struct NewSecret {
+    /// Of which endpoint.
+    pub url: String,
+    /// `whsec_…`
+    pub text: String,
+}
+
+/// A webhook endpoint.
+pub struct EndpointBlock {
+    id: String,
+    url: String,
+    state: Pill,
+    events: String,
+    description: Option<String>,
+    public_key: String,
+    created: String,
+}
+
+/// An event of the log.
+pub struct EventRow {
+    /// Its id.
+    pub id: String,
+    /// What happened.
+    pub event_type: String,
+    /// To which payment.
+    pub payment: String,
+    /// When.
+    pub at: Moment,
+    /// Where each delivery stands.
+    pub deliveries: Vec<Pill>,
+}
+
+/// An API client.
+pub struct ClientRow {
+    /// Its name.
+    pub name: String,
+    /// OAuth client id.
+    pub client_id: String,
+    /// Id of its signing key.
+    pub key_id: String,
+    /// required or optional.
+    pub signatures: &'static str,
+    /// Origins of return addresses.
+    pub origins: String,
+}
+
+/// What somebody did.
+pub struct ActionLine {
+    /// When.
+    pub at: Moment,
+    /// Who.
+    pub operator: String,
+    /// What.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// With which words or amounts.
+    pub detail: String,
+}
+
+/// The page of one event.
+#[derive(Template)]
+#[template(path = "gateway/event.html")]
+pub struct EventPage {
+    /// What stands around it.
+    pub frame: Frame,
+    /// What was just done.
+    pub notice: Option<Notice>,
+    /// Makes a second press harmless.
+    pub form_key: String,
+    /// Whether the reader may send it again.
+    pub may_resend: bool,
+    /// Its id.
+    pub id: String,
+    /// What happened.
+    pub event_type: String,
+    /// To which payment.
+    pub payment: String,
+    /// When.
+    pub created: String,
+    /// Rises by one per payment.
+    pub sequence: u64,
+    /// Where it went.
+    pub deliveries: Vec<DeliveryBlock>,
+    /// What was sent.
+    pub body: String,
+}
+
+/// One delivery of an event.
+pub struct DeliveryBlock {
+    url: String,
+    state: Pill,
+    next: Option<String>,
+    attempts: Vec<AttemptLine>,
+}
+
+struct AttemptLine {
+    n: u32,
+    state: Pill,
+    status: String,
+    duration: String,
+    at: Moment,
+    timestamp: i64,
+    signature: String,
+    answer: String,
+}
+
+impl From<EndpointView> for EndpointBlock {
+    fn from(endpoint: EndpointView) -> Self {
+        let state = match (endpoint.status.as_str(), endpoint.disabled_reason.as_deref()) {
+            ("enabled", _) => Pill { tone: "good", word: "Enabled" },
+            (_, Some("gone")) => Pill { tone: "bad", word: "Disabled: gone" },
+            (_, Some("failing")) => Pill { tone: "bad", word: "Disabled: failing" },
+            (_, _) => Pill { tone: "", word: "Disabled" },
+        };
+        Self {
+            id: endpoint.id.to_string(),
+            url: endpoint.url,
+            state,
+            events: match endpoint.events.as_slice() {
+                [all] if all == "*" => "All".to_owned(),
+                some => some.join(", "),
+            },
+            description: endpoint.description.map(|it| shown(&it, SHOWN_CHARACTERS_MAX)),
+            public_key: endpoint.public_key,
+            created: instant(endpoint.created_at),
+        }
+    }
+}
+
+impl From<DeliveryView> for DeliveryBlock {
+    fn from(delivery: DeliveryView) -> Self {
+        let attempts = delivery.attempts.into_iter().map(|attempt| AttemptLine {
+            n: attempt.n,
+            state: Pill::of_delivery_attempt(&attempt.outcome),
+            status: attempt.status.map_or_else(|| "–".to_owned(), |status| status.to_string()),
+            duration: format!("{} ms", attempt.duration_ms),
+            at: attempt.at.into(),
+            timestamp: attempt.timestamp,
+            signature: attempt.signature,
+            answer: attempt.answer,
+        });
+        Self {
+            url: delivery.url,
+            state: Pill::of_delivery(&delivery.status),
+            next: delivery.next_attempt_at.map(instant),
+            attempts: attempts.collect(),
+        }
+    }
+}
+
+impl EventRow {
+    /// A row of the log.
+    pub fn new(
+        id: String,
+        event_type: String,
+        payment: String,
+        at: Timestamp,
+        delivery_states: &[String],
+    ) -> Self {
+        let deliveries = delivery_states.iter().map(|it| Pill::of_delivery(it)).collect();
+        Self { id, event_type, payment, at: at.into(), deliveries }
+    }
+}
