@@ -46,7 +46,7 @@ CREATE TABLE vault_keys (
   version INTEGER NOT NULL CHECK (version > 0),
   kek_version INTEGER NOT NULL CHECK (kek_version > 0),
   wrapped BLOB NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('current', 'retiring', 'retired')),
+  state TEXT NOT NULL CHECK (state IN ('current', 'retiring')),
   -- While it retires: the last token whose record was encrypted anew.
   reencrypted_to BLOB NOT NULL DEFAULT x'',
   created_at INTEGER NOT NULL,
@@ -72,8 +72,7 @@ CREATE TABLE vault_audit (
   at INTEGER NOT NULL,
   token BLOB NOT NULL CHECK (length(token) = 16),
   merchant BLOB NOT NULL CHECK (length(merchant) = 16),
-  purpose TEXT NOT NULL
-    CHECK (purpose IN ('authorization', 'refund', 'reversal', 'inquiry', 'rotation')),
+  purpose TEXT NOT NULL CHECK (purpose IN ('authorization', 'capture', 'refund', 'reversal')),
   payment BLOB CHECK (length(payment) = 16)
 ) STRICT;
 
@@ -112,6 +111,8 @@ CREATE TABLE events (
   public_id BLOB NOT NULL UNIQUE CHECK (length(public_id) = 16),
   merchant BLOB NOT NULL CHECK (length(merchant) = 16),
   payment BLOB NOT NULL CHECK (length(payment) = 16),
+  order_reference TEXT NOT NULL,
+  trace BLOB NOT NULL CHECK (length(trace) = 16),
   type TEXT NOT NULL,
   sequence INTEGER NOT NULL CHECK (sequence > 0),
   created_at INTEGER NOT NULL,

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::BASE64;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use kit::random::Secrets;
@@ -19,6 +19,8 @@ use sha2::Sha256;
 use wire::card::{CardNumber, Expiry};
 use wire::ids::{MerchantId, TokenId};
 use zeroize::Zeroizing;
+
+use crate::domain::card::Fingerprint;
 
 pub use codes::SecurityCodes;
 
@@ -85,22 +87,6 @@ pub struct CardData {
 impl fmt::Debug for CardData {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("CardData").field("number", &self.number).finish_non_exhaustive()
-    }
-}
-
-/// A fingerprint: equal for equal card numbers of one merchant, and only there.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub [u8; FINGERPRINT_BYTES]);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
     }
 }
 
@@ -266,6 +252,13 @@ impl Vault {
         keys.derive_fingerprint_keys()
     }
 
+    /// Whether a data key is in use.
+    pub fn has_dek(&self, merchant: MerchantId, version: u32) -> bool {
+        let keys = self.read();
+        let deks = keys.merchants.get(&merchant).map(|keys| keys.deks.as_slice());
+        deks.unwrap_or_default().iter().any(|(other, _)| *other == version)
+    }
+
     /// Forgets a data key.
     pub fn unload(&self, merchant: MerchantId, version: u32) {
         if let Some(keys) = self.write().merchants.get_mut(&merchant) {
@@ -424,7 +417,7 @@ impl MerchantKeys {
         let mac = self.fingerprints.clone().ok_or(VaultError::DekMissing { version: 0 })?;
         let code = mac.chain_update(number.expose().as_bytes()).finalize().into_bytes();
         let first = code.first_chunk::<FINGERPRINT_BYTES>();
-        first.copied().map(Fingerprint).ok_or(VaultError::Length)
+        first.copied().map(Fingerprint::from_bytes).ok_or(VaultError::Length)
     }
 }
 
