@@ -1,5 +1,6 @@
 //! Clients, their signing keys, bearer tokens and the nonces of signatures.
 
+use kit::http::NonceRow;
 use kit::sqlite::{DatabaseError, bytes16, optional_timestamp, timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::ids::MerchantId;
@@ -57,17 +58,6 @@ pub struct TokenRow {
     pub issued_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
-}
-
-/// A nonce that was seen; it is refused until it expires.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenNonce {
-    /// The key that signed.
-    pub key_id: String,
-    /// The nonce.
-    pub nonce: String,
-    /// Unix seconds.
-    pub expires: i64,
 }
 
 /// Every client that was not removed, in the order of registration.
@@ -238,7 +228,7 @@ pub fn remove_token(connection: &Connection, hash: &[u8; 32]) -> Result<(), Data
 
 /// Keeps a nonce. Part of the transaction of the unsafe call that it signed, so that a restart
 /// does not forget it.
-pub fn keep_nonce(connection: &Connection, seen: &SeenNonce) -> Result<(), DatabaseError> {
+pub fn keep_nonce(connection: &Connection, seen: &NonceRow) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO signature_nonces (key_id, nonce, expires_at) VALUES (?1, ?2, ?3)",
     )?;
@@ -250,12 +240,12 @@ pub fn keep_nonce(connection: &Connection, seen: &SeenNonce) -> Result<(), Datab
 pub fn live_nonces(
     connection: &Connection,
     now: Timestamp,
-) -> Result<Vec<SeenNonce>, DatabaseError> {
+) -> Result<Vec<NonceRow>, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "SELECT key_id, nonce, expires_at FROM signature_nonces WHERE expires_at >= ?1",
     )?;
     let rows = statement.query_map([now.seconds()], |row| {
-        Ok(SeenNonce { key_id: row.get(0)?, nonce: row.get(1)?, expires: row.get(2)? })
+        Ok(NonceRow { key_id: row.get(0)?, nonce: row.get(1)?, expires: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

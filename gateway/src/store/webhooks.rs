@@ -46,9 +46,9 @@ pub struct NewEvent<'e> {
     pub body: &'e [u8],
 }
 
-/// Writes an event; part of the transaction of the state change that it tells of. Wake the
-/// notifier after the commit.
-pub fn enqueue(connection: &Connection, event: &NewEvent<'_>) -> Result<(), DatabaseError> {
+/// Writes an event and returns its row; part of the transaction of the state change that it tells
+/// of. Wake the notifier after the commit.
+pub fn enqueue(connection: &Connection, event: &NewEvent<'_>) -> Result<i64, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO events (public_id, merchant, payment, order_reference, trace, type, sequence, \
          created_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -64,7 +64,7 @@ pub fn enqueue(connection: &Connection, event: &NewEvent<'_>) -> Result<(), Data
         event.created_at.millis(),
         event.body,
     ])?;
-    Ok(())
+    Ok(connection.last_insert_rowid())
 }
 
 #[cfg(test)]

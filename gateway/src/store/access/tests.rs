@@ -88,7 +88,7 @@ fn tokens_and_nonces_are_forgotten_when_they_have_ended() {
     for number in 0..3 {
         let nonce = format!("nonce-{number}");
         let expires = START.seconds() + 60 * number;
-        keep_nonce(&connection, &SeenNonce { key_id: "key_1".into(), nonce, expires }).unwrap();
+        keep_nonce(&connection, &NonceRow { key_id: "key_1".into(), nonce, expires }).unwrap();
     }
     let later = START.plus(Duration::from_secs(100));
     assert_eq!(live_nonces(&connection, later).unwrap().len(), 1);

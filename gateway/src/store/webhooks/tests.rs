@@ -33,6 +33,7 @@ fn event_id(number: u8) -> EventId {
 }
 
 fn add_event(connection: &Connection, number: u8, event_type: &str) {
+    let body = format!("{{\"n\":{number}}}");
     let new = NewEvent {
         id: event_id(number),
         merchant: merchant(1),
@@ -42,7 +43,7 @@ fn add_event(connection: &Connection, number: u8, event_type: &str) {
         event_type,
         sequence: u64::from(number),
         created_at: START.plus(Duration::from_secs(number.into())),
-        body: format!("{{\"n\":{number}}}").as_bytes(),
+        body: body.as_bytes(),
     };
     enqueue(connection, &new).unwrap();
 }
