@@ -10,12 +10,15 @@ pub struct ApiDocsPage {
     merchant: String,
     title: String,
     version: String,
-    introduction: String,
+    introduction: Words,
     base: String,
     groups: Vec<Group>,
     schemas: Vec<SchemaBlock>,
-    codes: Vec<(String, String)>,
+    codes: Vec<(String, Words)>,
 }
+
+/// A text with names in it: whether a piece is a name, and the piece.
+type Words = Vec<(bool, String)>;
 
 /// Operations of one tag.
 struct Group {
@@ -29,7 +32,7 @@ struct OperationBlock {
     method: String,
     path: String,
     summary: String,
-    description: String,
+    description: Words,
     access: String,
     parameters: Vec<Field>,
     body: Option<Shape>,
@@ -43,7 +46,7 @@ struct Field {
     kind: Shape,
     place: String,
     required: bool,
-    text: String,
+    text: Words,
 }
 
 /// A type in words, with the schema it names.
@@ -54,13 +57,13 @@ struct Shape {
 
 struct AnswerRow {
     status: String,
-    text: String,
+    text: Words,
     kind: Option<Shape>,
 }
 
 struct SchemaBlock {
     name: String,
-    text: String,
+    text: Words,
     fields: Vec<Field>,
     values: Vec<String>,
 }
@@ -74,11 +77,11 @@ impl ApiDocsPage {
             merchant,
             title: text("/info/title"),
             version: text("/info/version"),
-            introduction: text("/info/description"),
+            introduction: words(&text("/info/description")),
             base: base.to_owned(),
             groups: groups(document, base),
             schemas: schemas(document),
-            codes: codes.map(|(code, text)| (code.clone(), string(text))).collect(),
+            codes: codes.map(|(code, text)| (code.clone(), words(&string(text)))).collect(),
         }
     }
 }
@@ -105,7 +108,7 @@ fn operation(path: &str, method: &str, operation: &Value, base: &str) -> Operati
     let body = operation.pointer("/requestBody/content").and_then(first_content);
     let answers = object(operation.get("responses")).map(|(status, answer)| AnswerRow {
         status: status.clone(),
-        text: text_at(answer, "/description"),
+        text: words(&text_at(answer, "/description")),
         kind: answer.get("content").and_then(first_content).map(|(_, schema)| shape(schema)),
     });
     let method = method.to_ascii_uppercase();
@@ -114,7 +117,7 @@ fn operation(path: &str, method: &str, operation: &Value, base: &str) -> Operati
     OperationBlock {
         id: text_at(operation, "/operationId"),
         summary: text_at(operation, "/summary"),
-        description: text_at(operation, "/description"),
+        description: words(&text_at(operation, "/description")),
         access: access(operation),
         example: example(&method, path, base, operation, media_type, unsafe_call),
         parameters: parameters.map(parameter).collect(),
@@ -131,7 +134,7 @@ fn parameter(parameter: &Value) -> Field {
         kind: parameter.get("schema").map_or_else(Shape::any, shape),
         place: text_at(parameter, "/in"),
         required: parameter.get("required").and_then(Value::as_bool).unwrap_or(false),
-        text: text_at(parameter, "/description"),
+        text: words(&text_at(parameter, "/description")),
     }
 }
 
@@ -214,12 +217,12 @@ fn schemas(document: &Value) -> Vec<SchemaBlock> {
             kind: shape(field),
             place: String::new(),
             required: is_required(name),
-            text: text_at(field, "/description"),
+            text: words(&text_at(field, "/description")),
         });
         let values = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
         SchemaBlock {
             name: name.clone(),
-            text: text_at(schema, "/description"),
+            text: words(&text_at(schema, "/description")),
             fields: fields.collect(),
             values: values.map(string).collect(),
         }
@@ -259,6 +262,12 @@ fn shape(schema: &Value) -> Shape {
         _ => "any".to_owned(),
     };
     Shape { words, schema: None }
+}
+
+/// Backticks enclose names.
+fn words(text: &str) -> Words {
+    let pieces = text.split('`').enumerate().map(|(index, it)| (index % 2 == 1, it.to_owned()));
+    pieces.filter(|(_, piece)| !piece.is_empty()).collect()
 }
 
 fn first_content(content: &Value) -> Option<(&str, &Value)> {

@@ -6,7 +6,7 @@ use utoipa::openapi::path::{
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{KnownFormat, Object, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::{Array, KnownFormat, Object, Schema, SchemaFormat, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, ClientCredentials, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Scopes,
     SecurityRequirement, SecurityScheme,
@@ -235,6 +235,26 @@ impl Route<'_> {
     /// An answer with a body of a wire type.
     pub fn answers<T: ToSchema>(mut self, status: &str, text: &str) -> Self {
         let content = self.document.schema::<T>();
+        let response =
+            ResponseBuilder::new().description(text).content("application/json", content);
+        self.operation = self.operation.response(status, response.build());
+        self
+    }
+
+    /// An answer with a page of rows of a wire type.
+    pub fn answers_page<T: ToSchema>(mut self, status: &str, text: &str) -> Self {
+        self.document.schema::<T>();
+        let rows = Array::new(Ref::from_schema_name(T::name()));
+        let more = Object::builder()
+            .schema_type(Type::Boolean)
+            .description(Some("Whether there are more behind these."));
+        let page = Object::builder()
+            .schema_type(Type::Object)
+            .property("data", rows)
+            .property("has_more", more)
+            .required("data")
+            .required("has_more");
+        let content = Content::new(Some(RefOr::T(Schema::Object(page.build()))));
         let response =
             ResponseBuilder::new().description(text).content("application/json", content);
         self.operation = self.operation.response(status, response.build());

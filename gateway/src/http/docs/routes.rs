@@ -6,7 +6,7 @@ use utoipa::openapi::{OpenApi, Required};
 use wire::events::Event;
 use wire::gateway_api::{
     AccessToken, CapturePayment, ConfirmPayment, CreateEndpoint, CreatePayment, CreateRefund,
-    CreateToken, DeliveryView, Empty, EndpointView, Page, PaymentView, RefundView, Timeline,
+    CreateToken, DeliveryView, Empty, EndpointView, PaymentView, RefundView, Timeline,
     TokenView, VoidPayment,
 };
 
@@ -116,7 +116,7 @@ fn payments(document: &mut Document) {
         .filter("amount_max", "Minor units.")
         .filter("card_last4", "Last four digits of the card.")
         .filter("decline_code", "Decline code of the last attempt.")
-        .answers::<Page<PaymentView>>("200", "A page of payments.")
+        .answers_page::<PaymentView>("200", "A page of payments.")
         .refuses(&[("400", "`parameter_unknown`, `parameter_invalid`."), UNSIGNED, FORBIDDEN]);
     document
         .route(Get, "/api/payments/{id}", "payments", "readPayment", Access::Api("payments:read"))
@@ -204,7 +204,7 @@ fn endpoints(document: &mut Document) {
     document
         .route(Get, "/api/webhook-endpoints", "webhooks", "listEndpoints", WRITE)
         .summary("List webhook endpoints")
-        .answers::<Page<EndpointView>>("200", "The endpoints.")
+        .answers_page::<EndpointView>("200", "The endpoints.")
         .refuses(&[UNSIGNED, FORBIDDEN]);
     document
         .route(Get, "/api/webhook-endpoints/{id}", "webhooks", "readEndpoint", WRITE)
@@ -235,7 +235,7 @@ fn events(document: &mut Document) {
         .paged()
         .filter("type", "An event type.")
         .filter("payment", "Events of one payment.")
-        .answers::<Page<Event>>("200", "A page of events.")
+        .answers_page::<Event>("200", "A page of events.")
         .refuses(&[("400", "`parameter_unknown`, `parameter_invalid`."), UNSIGNED, FORBIDDEN]);
     document
         .route(Get, "/api/events/{id}", "webhooks", "readEvent", READ)
@@ -245,14 +245,14 @@ fn events(document: &mut Document) {
     document
         .route(Get, "/api/events/{id}/deliveries", "webhooks", "listDeliveries", READ)
         .summary("What was sent where, and what was answered")
-        .answers::<Page<DeliveryView>>("200", "One row per endpoint.")
+        .answers_page::<DeliveryView>("200", "One row per endpoint.")
         .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
     document
         .route(Post, "/api/events/{id}/resend", "webhooks", "resendEvent", Access::Api("webhooks:write"))
         .summary("Send an event again")
         .idempotent()
         .body::<Empty>()
-        .answers::<Page<DeliveryView>>("200", "The deliveries, due now.")
+        .answers_page::<DeliveryView>("200", "The deliveries, due now.")
         .refuses(&[BAD_BODY, UNSIGNED, FORBIDDEN, ABSENT, REPLAYED]);
 }
 
