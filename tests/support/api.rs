@@ -70,15 +70,19 @@ impl Api {
 
     /// An access token, fetched once.
     pub async fn token(&self) -> String {
+        self.try_token().await.unwrap()
+    }
+
+    async fn try_token(&self) -> anyhow::Result<String> {
         let mut token = self.token.lock().await;
         if let Some(token) = token.as_ref() {
-            return token.clone();
+            return Ok(token.clone());
         }
-        let answer = self.request_token("grant_type=client_credentials").await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer = self.try_request_token("grant_type=client_credentials").await?;
+        anyhow::ensure!(answer.status == 200, "{}", answer.text());
         let fresh = answer.json()["access_token"].as_str().unwrap().to_owned();
         *token = Some(fresh.clone());
-        fresh
+        Ok(fresh)
     }
 
     /// Forgets the access token, for example after it expired.
@@ -88,12 +92,18 @@ impl Api {
 
     /// A call of the token endpoint with a body of one's own.
     pub async fn request_token(&self, form: &str) -> Answer {
+        self.try_request_token(form).await.unwrap()
+    }
+
+    async fn try_request_token(&self, form: &str) -> anyhow::Result<Answer> {
         let pair = format!("{}:{}", self.credentials.client_id, self.credentials.client_secret);
         let basic = format!("Basic {}", BASE64.encode(pair.as_bytes()));
-        let headers =
-            [("authorization", basic.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+        let headers = [
+            ("authorization", basic.as_str()),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
         let url = format!("{}/api/oauth/token", self.base);
-        self.http.send("POST", &url, &headers, form.to_owned()).await
+        self.http.try_send("POST", &url, &headers, form.to_owned()).await
     }
 
     /// A correct `GET`.
@@ -121,11 +131,21 @@ impl Api {
         body: Option<Vec<u8>>,
         change: Change,
     ) -> Answer {
+        self.try_call(method, path, body, change).await.unwrap()
+    }
+
+    /// A call that nobody may answer.
+    pub async fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Vec<u8>>,
+        change: Change,
+    ) -> anyhow::Result<Answer> {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let full_path = format!("/api{path}");
         let authority = self.base.trim_start_matches("http://").to_owned();
-        let target =
-            RequestTarget { method, authority: &authority, path: &full_path, query };
+        let target = RequestTarget { method, authority: &authority, path: &full_path, query };
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let idempotency =
             change.idempotency_key.clone().unwrap_or_else(|| format!("test-key-{number}"));
@@ -145,7 +165,7 @@ impl Api {
 
         let bearer = match &change.bearer {
             Some(bearer) => bearer.clone(),
-            None => self.token().await,
+            None => self.try_token().await?,
         };
         let mut headers: Vec<(String, String)> = change.headers.clone();
         if !bearer.is_empty() {
@@ -172,13 +192,13 @@ impl Api {
             format!("{}{full_path}?{query}", self.base)
         };
         let sent = change.sent_body.clone().unwrap_or(signed_body.clone());
-        let answer = self.http.send(method, &url, &pairs, sent).await;
+        let answer = self.http.try_send(method, &url, &pairs, sent).await?;
         if !change.unsigned && answer.headers.contains_key("signature") {
             self.verify(&key, &answer, &signed.binding(&target));
         } else if !change.unsigned && answer.status < 300 {
             panic!("the answer to a signed call is not signed: {}", answer.text());
         }
-        answer
+        Ok(answer)
     }
 
     fn verify(&self, key: &SigningKey, answer: &Answer, binding: &wire::signature::RequestBinding) {

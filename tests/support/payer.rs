@@ -127,7 +127,8 @@ pub struct CardTyped<'a> {
 impl<'a> CardTyped<'a> {
     /// A number with a fitting date and code.
     pub fn new(number: &'a str) -> Self {
-        let code = if number.starts_with("34") || number.starts_with("37") { "1234" } else { "123" };
+        let code =
+            if number.starts_with("34") || number.starts_with("37") { "1234" } else { "123" };
         Self { number, expiry: "12 / 30", code }
     }
 }
@@ -140,16 +141,31 @@ impl Payer {
 
     /// Opens an address.
     pub async fn open(&mut self, url: &str) -> PageSeen {
+        self.try_open(url).await.unwrap()
+    }
+
+    /// Opens an address where nobody may answer.
+    pub async fn try_open(&mut self, url: &str) -> anyhow::Result<PageSeen> {
         self.request("GET", url, None).await
     }
 
     /// Sends a form.
     pub async fn submit(&mut self, url: &str, fields: &[(String, String)]) -> PageSeen {
-        self.request("POST", url, Some(encode(fields))).await
+        self.request("POST", url, Some(encode(fields))).await.unwrap()
     }
 
     /// Fills and sends the form of a page whose tag contains `mark`.
     pub async fn fill(&mut self, page: &PageSeen, mark: &str, typed: &[(&str, &str)]) -> PageSeen {
+        self.try_fill(page, mark, typed).await.unwrap()
+    }
+
+    /// Fills and sends a form that nobody may answer.
+    pub async fn try_fill(
+        &mut self,
+        page: &PageSeen,
+        mark: &str,
+        typed: &[(&str, &str)],
+    ) -> anyhow::Result<PageSeen> {
         let (action, mut fields) = page.form(mark);
         for (name, value) in typed {
             match fields.iter_mut().find(|(field, _)| field == name) {
@@ -158,13 +174,12 @@ impl Payer {
             }
         }
         let url = if action.is_empty() { page.url.clone() } else { absolute(&page.url, &action) };
-        self.submit(&url, &fields).await
+        self.request("POST", &url, Some(encode(&fields))).await
     }
 
     /// Types a card into the hosted page, presses Pay, and waits for what the page then says.
     pub async fn pay(&mut self, page: &PageSeen, card: CardTyped<'_>) -> PageSeen {
-        let typed =
-            [("cc-number", card.number), ("cc-exp", card.expiry), ("cc-csc", card.code)];
+        let typed = [("cc-number", card.number), ("cc-exp", card.expiry), ("cc-csc", card.code)];
         let mut seen = self.fill(page, "data-testid=\"card-form\"", &typed).await;
         for _ in 0..500 {
             let waiting = seen.attribute("outcome", "data-outcome");
@@ -178,7 +193,12 @@ impl Payer {
     }
 
     /// One request with cookies, following redirects of pages.
-    async fn request(&mut self, method: &str, url: &str, form: Option<String>) -> PageSeen {
+    async fn request(
+        &mut self,
+        method: &str,
+        url: &str,
+        form: Option<String>,
+    ) -> anyhow::Result<PageSeen> {
         let (mut method, mut url, mut form) = (method.to_owned(), url.to_owned(), form);
         for _ in 0..10 {
             let origin = origin(&url);
@@ -199,7 +219,7 @@ impl Payer {
                 headers.push(("sec-fetch-site", "same-origin"));
             }
             let body = form.clone().unwrap_or_default();
-            let answer = self.http.send(&method, &url, &headers, body).await;
+            let answer = self.http.try_send(&method, &url, &headers, body).await?;
             for cookie in answer.headers.get_all("set-cookie") {
                 let text = cookie.to_str().unwrap();
                 let (name, value) = text.split(';').next().unwrap().split_once('=').unwrap();
@@ -211,7 +231,8 @@ impl Payer {
                 form = None;
                 continue;
             }
-            return PageSeen { url, status: answer.status, html: answer.text(), answer };
+            let html = answer.text();
+            return Ok(PageSeen { url, status: answer.status, html, answer });
         }
         panic!("more than ten redirects at {url}");
     }
