@@ -1,1 +1,4 @@
-//! Placeholder while the room is being furnished.
+//! Processor, card networks and issuing banks.
+
+pub mod domain;
+mod store;

@@ -1,0 +1,105 @@
+//! The database: the only place that speaks SQL.
+
+mod acquirer;
+mod captures;
+mod cards;
+mod columns;
+mod directory;
+mod holds;
+mod invariants;
+mod ledger;
+mod network;
+mod obligations;
+mod reversals;
+mod views;
+
+use kit::http::NonceRow;
+use kit::sqlite::{Database, DatabaseError, DatabaseOptions, Location, OpenError};
+use rusqlite::Connection;
+use wire::time::Timestamp;
+
+pub use acquirer::{Conclusion, NewTransaction, Opened, StoredTransaction};
+pub use captures::{CaptureOutcome, NewCapture};
+pub use cards::{CardChange, NewCard, StoredCard};
+pub use directory::{Acceptor, AcceptorChange, Terminal};
+pub use holds::{
+    Advised, Authorized, CardRows, IssuerAdvice, IssuerRequest, IssuerReversal, Loaded, Ruling,
+};
+pub use invariants::{InvariantLimits, OverCapture};
+pub use network::{NetworkState, NewNetworkTransaction, Recorded, StoredNetworkTransaction};
+pub use obligations::{NewObligation, StoredObligation};
+pub use reversals::{BegunReversal, NewReversal, ReversalStart};
+pub use views::{
+    AccountView, BalanceView, HoldView, LedgerBalance, LedgerLine, LedgerSum, StatusCounts,
+};
+
+/// Schema, in steps that are never edited after they have landed.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_ledgers_and_messages.sql")];
+
+/// A handle to the database; clones share it. Every method is one unit of work.
+#[derive(Clone, Debug)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date.
+    pub fn open(location: &Location) -> Result<Self, OpenError> {
+        let database = Database::open(location, MIGRATIONS, DatabaseOptions::default())?;
+        Ok(Self { database })
+    }
+
+    /// Resolves when a database thread has ended.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.database.ended()
+    }
+
+    /// Finishes what is queued and closes the files.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    /// Counts this start and returns its number.
+    pub async fn count_boot(&self) -> Result<i64, DatabaseError> {
+        self.reserve("boots", 1).await.map(|before| before.saturating_add(1))
+    }
+
+    /// Reserves numbers of a counter; returns the first of them.
+    pub async fn reserve(&self, name: &'static str, count: i64) -> Result<i64, DatabaseError> {
+        let sql = "INSERT INTO counters (name, value) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET value = value + excluded.value RETURNING value";
+        self.database
+            .write(move |connection| {
+                let after: i64 = connection
+                    .prepare_cached(sql)?
+                    .query_row((name, count), |row| row.get(0))?;
+                Ok(after.saturating_sub(count))
+            })
+            .await
+    }
+
+    /// The nonces that have acted and have not expired; forgets the others.
+    pub async fn nonces(&self, now: Timestamp) -> Result<Vec<NonceRow>, DatabaseError> {
+        self.database
+            .write(move |connection| {
+                connection.execute("DELETE FROM nonces WHERE expires < ?1", [now.seconds()])?;
+                let mut statement =
+                    connection.prepare("SELECT expires, nonce, key_id FROM nonces")?;
+                let rows = statement.query_map([], |row| {
+                    Ok(NonceRow { expires: row.get(0)?, nonce: row.get(1)?, key_id: row.get(2)? })
+                })?;
+                Ok(rows.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+}
+
+/// Remembers a nonce in the unit of work of the message that it belongs to.
+fn insert_nonce(connection: &Connection, nonce: Option<&NonceRow>) -> Result<(), DatabaseError> {
+    if let Some(row) = nonce {
+        connection
+            .prepare_cached("INSERT INTO nonces (expires, nonce, key_id) VALUES (?1, ?2, ?3)")?
+            .execute((row.expires, &row.nonce, &row.key_id))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,359 @@
+//! The processor's transactions: recorded before anything is sent, concluded by what came back.
+
+use kit::http::NonceRow;
+use kit::sqlite::DatabaseError;
+use rusqlite::{Connection, Row, params};
+use wire::card::MaskedPan;
+use wire::money::{Currency, MinorUnits};
+use wire::time::Timestamp;
+
+use super::columns;
+use super::obligations::{self, NewObligation};
+use super::{Store, captures, insert_nonce};
+use crate::domain::acquirer_transaction::{
+    AcquirerTransaction, TransactionEvent, TransactionState,
+};
+use crate::domain::answer::Answer;
+use crate::domain::checks::Purpose;
+use crate::domain::identity::{BusinessDigest, CardDigest, Identity};
+
+/// A transaction to be recorded before it is sent.
+#[derive(Clone, Debug)]
+pub struct NewTransaction {
+    /// Its identity.
+    pub identity: Identity,
+    /// Digest of its business fields.
+    pub digest: BusinessDigest,
+    /// The merchant.
+    pub acceptor: Option<i64>,
+    /// Field 37.
+    pub rrn: Option<i64>,
+    /// The network it is routed to.
+    pub network: Option<&'static str>,
+    /// The number, masked.
+    pub pan_masked: Option<MaskedPan>,
+    /// The number, as a keyed digest.
+    pub card_digest: Option<CardDigest>,
+    /// Alias of a test card.
+    pub card_alias: Option<String>,
+    /// The outcome that was asked for.
+    pub wish: Option<String>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Merchant category code.
+    pub category: Option<String>,
+    /// Minor units.
+    pub amount: MinorUnits,
+    /// Currency.
+    pub currency: Currency,
+    /// Chosen by the gateway.
+    pub reversal_id: Option<[u8; 16]>,
+    /// The gateway's payment.
+    pub payment: Option<[u8; 16]>,
+    /// The operation.
+    pub trace: [u8; 16],
+    /// Now.
+    pub sent_at: Timestamp,
+}
+
+/// A transaction as recorded.
+#[derive(Clone, Debug)]
+pub struct StoredTransaction {
+    /// Row.
+    pub id: i64,
+    /// Its identity.
+    pub identity: Identity,
+    /// Digest of its business fields.
+    pub digest: BusinessDigest,
+    /// The merchant.
+    pub acceptor: Option<i64>,
+    /// Field 37.
+    pub rrn: Option<i64>,
+    /// The network.
+    pub network: Option<String>,
+    /// The number, masked.
+    pub pan_masked: Option<MaskedPan>,
+    /// The number, as a keyed digest.
+    pub card_digest: Option<CardDigest>,
+    /// Alias of a test card.
+    pub card_alias: Option<String>,
+    /// The outcome that was asked for.
+    pub wish: Option<String>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Merchant category code.
+    pub category: Option<String>,
+    /// Minor units.
+    pub amount: MinorUnits,
+    /// Currency.
+    pub currency: Currency,
+    /// Chosen by the gateway.
+    pub reversal_id: Option<[u8; 16]>,
+    /// The gateway's payment.
+    pub payment: Option<[u8; 16]>,
+    /// The operation.
+    pub trace: [u8; 16],
+    /// Where it stands.
+    pub machine: AcquirerTransaction,
+    /// What it was answered.
+    pub answer: Option<Answer>,
+}
+
+/// What became of an attempt to record a transaction.
+#[derive(Clone, Debug)]
+pub enum Opened {
+    /// Recorded under this row.
+    New(i64),
+    /// Its identity was known.
+    Known(Box<StoredTransaction>),
+}
+
+/// What concludes a transaction.
+#[derive(Clone, Debug)]
+pub struct Conclusion {
+    /// The row.
+    pub id: i64,
+    /// What happened.
+    pub event: TransactionEvent,
+    /// What the gateway is answered.
+    pub answer: Answer,
+    /// What is owed from now on.
+    pub obligation: Option<NewObligation>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// Records a transaction before it is sent, with the nonce of its message.
+    pub async fn open_transaction(
+        &self,
+        new: NewTransaction,
+        nonce: Option<NonceRow>,
+    ) -> Result<Opened, DatabaseError> {
+        self.database
+            .write(move |connection| {
+                insert_nonce(connection, nonce.as_ref())?;
+                if let Some(id) = insert(connection, &new, TransactionState::Sent)? {
+                    return Ok(Opened::New(id));
+                }
+                let known = find(connection, &new.identity)?;
+                let known = known.ok_or(DatabaseError::Corrupt("a row that is not there".into()))?;
+                Ok(Opened::Known(Box::new(known)))
+            })
+            .await
+    }
+
+    /// Concludes a transaction: its answer, what is owed, and the credit record of a refund.
+    /// `Err` of the inner result: it was concluded otherwise before.
+    pub async fn conclude_transaction(
+        &self,
+        conclusion: Conclusion,
+    ) -> Result<Result<(), Box<StoredTransaction>>, DatabaseError> {
+        self.database.write(move |connection| conclude(connection, &conclusion)).await
+    }
+
+    /// The transaction of this identity.
+    pub async fn find_transaction(
+        &self,
+        identity: Identity,
+    ) -> Result<Option<StoredTransaction>, DatabaseError> {
+        self.database.read(move |connection| find(connection, &identity)).await
+    }
+
+    /// Transactions that were sent and never concluded, because the program ended.
+    pub async fn interrupted_transactions(&self) -> Result<Vec<StoredTransaction>, DatabaseError> {
+        self.database
+            .write(|connection| {
+                let mut statement = connection
+                    .prepare("SELECT * FROM acquirer_transactions WHERE state = 'sent'")?;
+                let mut rows = statement.query([])?;
+                let mut found = Vec::new();
+                while let Some(row) = rows.next()? {
+                    found.push(read(row)?);
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    /// Counts an answer that is lost on purpose; returns how many were lost before.
+    pub async fn lose_answer(&self, id: i64) -> Result<i64, DatabaseError> {
+        let sql = "UPDATE acquirer_transactions SET answers_lost = answers_lost + 1
+             WHERE id = ?1 RETURNING answers_lost - 1";
+        self.database
+            .write(move |connection| {
+                Ok(connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?)
+            })
+            .await
+    }
+}
+
+/// Inserts a transaction; `None` when its identity is known.
+pub(super) fn insert(
+    connection: &Connection,
+    new: &NewTransaction,
+    state: TransactionState,
+) -> Result<Option<i64>, DatabaseError> {
+    let (transmission_at, terminal, stan) = columns::key(&new.identity);
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO acquirer_transactions (transmission_at, terminal, stan, digest, acceptor,
+                 rrn, network, pan_masked, card_digest, card_alias, wish, purpose, category,
+                 amount, currency, reversal_id, payment, trace, sent_at, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                 ?18, ?19, ?20)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            transmission_at,
+            terminal,
+            stan,
+            new.digest.0,
+            new.acceptor,
+            new.rrn,
+            new.network,
+            new.pan_masked.map(|pan| pan.to_string()),
+            new.card_digest.map(|digest| digest.0),
+            new.card_alias,
+            new.wish,
+            new.purpose.as_str(),
+            new.category,
+            new.amount.get(),
+            new.currency.code(),
+            new.reversal_id,
+            new.payment,
+            new.trace,
+            new.sent_at.millis(),
+            state.as_str(),
+        ])?;
+    Ok((inserted == 1).then(|| connection.last_insert_rowid()))
+}
+
+/// The transaction of an identity.
+pub(super) fn find(
+    connection: &Connection,
+    identity: &Identity,
+) -> Result<Option<StoredTransaction>, DatabaseError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM acquirer_transactions
+         WHERE transmission_at = ?1 AND terminal = ?2 AND stan = ?3",
+    )?;
+    let mut rows = statement.query(columns::key(identity))?;
+    rows.next()?.map(read).transpose()
+}
+
+fn find_by_id(connection: &Connection, id: i64) -> Result<StoredTransaction, DatabaseError> {
+    let mut statement =
+        connection.prepare_cached("SELECT * FROM acquirer_transactions WHERE id = ?1")?;
+    let mut rows = statement.query([id])?;
+    let row = rows.next()?.ok_or(DatabaseError::Corrupt("a transaction is missing".into()))?;
+    read(row)
+}
+
+fn read(row: &Row<'_>) -> Result<StoredTransaction, DatabaseError> {
+    let digest: Option<[u8; 16]> = row.get("card_digest")?;
+    Ok(StoredTransaction {
+        id: row.get("id")?,
+        identity: columns::identity(row)?,
+        digest: BusinessDigest(row.get("digest")?),
+        acceptor: row.get("acceptor")?,
+        rrn: row.get("rrn")?,
+        network: row.get("network")?,
+        pan_masked: columns::optional_word(row, "pan_masked", |text| text.parse().ok())?,
+        card_digest: digest.map(CardDigest),
+        card_alias: row.get("card_alias")?,
+        wish: row.get("wish")?,
+        purpose: columns::word(row, "purpose", Purpose::parse)?,
+        category: row.get("category")?,
+        amount: columns::amount(row, "amount")?,
+        currency: columns::currency(row, "currency")?,
+        reversal_id: row.get("reversal_id")?,
+        payment: row.get("payment")?,
+        trace: row.get("trace")?,
+        machine: machine(row)?,
+        answer: columns::answer(row)?,
+    })
+}
+
+fn machine(row: &Row<'_>) -> Result<AcquirerTransaction, DatabaseError> {
+    Ok(AcquirerTransaction {
+        state: columns::word(row, "state", TransactionState::parse)?,
+        code: columns::code(row)?,
+        authorized: columns::amount(row, "authorized")?,
+        remaining: columns::amount(row, "remaining")?,
+    })
+}
+
+fn conclude(
+    connection: &Connection,
+    conclusion: &Conclusion,
+) -> Result<Result<(), Box<StoredTransaction>>, DatabaseError> {
+    let (mut machine, purpose, currency) = {
+        let mut statement = connection.prepare_cached(
+            "SELECT state, response_code, authorized, remaining, purpose, currency
+             FROM acquirer_transactions WHERE id = ?1",
+        )?;
+        let mut rows = statement.query([conclusion.id])?;
+        let row = rows.next()?.ok_or(DatabaseError::Corrupt("a transaction is missing".into()))?;
+        (
+            machine(row)?,
+            columns::word(row, "purpose", Purpose::parse)?,
+            columns::currency(row, "currency")?,
+        )
+    };
+    if machine.apply(conclusion.event).is_err() {
+        return Ok(Err(Box::new(find_by_id(connection, conclusion.id)?)));
+    }
+    let answer = &conclusion.answer;
+    connection
+        .prepare_cached(
+            "UPDATE acquirer_transactions SET state = ?2, response_code = ?3, authorized = ?4,
+                 remaining = ?5, auth_code = ?6, network_transaction_id = ?7,
+                 settlement_date = ?8, results = ?9, source = ?10, note = ?11
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            conclusion.id,
+            machine.state.as_str(),
+            machine.code.map(|code| code.as_str().to_owned()),
+            machine.authorized.get(),
+            machine.remaining.get(),
+            answer.auth_code.as_ref().map(|code| code.as_str()),
+            answer.network_transaction_id.map(|id| id.number()),
+            answer.settlement_date,
+            columns::results(&answer.results),
+            answer.source.map(|source| source.as_str()),
+            answer.note,
+        ])?;
+    if let Some(obligation) = &conclusion.obligation {
+        obligations::insert(connection, obligation)?;
+    }
+    if purpose == Purpose::Refund && machine.is_approved() {
+        let amount = machine.authorized;
+        captures::insert_credit(connection, conclusion.id, amount, currency, conclusion.at)?;
+    }
+    Ok(Ok(()))
+}
+
+/// Applies the acknowledgement of a reversal to its transaction.
+pub(super) fn acknowledge_reversal(
+    connection: &Connection,
+    id: i64,
+    remains: Option<MinorUnits>,
+) -> Result<(), DatabaseError> {
+    let mut machine = find_by_id(connection, id)?.machine;
+    if machine.apply(TransactionEvent::ReversalAcked(remains)).is_ok() {
+        connection
+            .prepare_cached(
+                "UPDATE acquirer_transactions SET state = ?2, response_code = ?3, remaining = ?4
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                id,
+                machine.state.as_str(),
+                machine.code.map(|code| code.as_str().to_owned()),
+                machine.remaining.get(),
+            ])?;
+    }
+    Ok(())
+}

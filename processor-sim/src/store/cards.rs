@@ -1,0 +1,237 @@
+//! Issued cards and their accounts. The one place where card numbers are stored in clear.
+
+use kit::sqlite::DatabaseError;
+use rusqlite::{Connection, Row, params};
+use wire::card::{CardNumber, Expiry};
+use wire::ids::{AccountId, CardId};
+use wire::time::Timestamp;
+
+use super::{Store, columns};
+use crate::domain::account::{AccountKind, AccountTerms};
+use crate::domain::checks::{CardControls, CardStatus};
+
+/// A card that is not in the database yet.
+#[derive(Clone, Debug)]
+pub struct NewCard {
+    /// Its id.
+    pub card_id: CardId,
+    /// The id of its account.
+    pub account_id: AccountId,
+    /// The number.
+    pub number: CardNumber,
+    /// Its name in the catalogue.
+    pub alias: Option<String>,
+    /// The bank.
+    pub issuer: &'static str,
+    /// Its date; `None`: any.
+    pub expiry: Option<Expiry>,
+    /// Its state.
+    pub status: CardStatus,
+    /// What its account is opened with.
+    pub terms: AccountTerms,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A card in the database.
+#[derive(Clone, Debug)]
+pub struct StoredCard {
+    /// Row.
+    pub id: i64,
+    /// Row of the account.
+    pub account: i64,
+    /// Its id.
+    pub card_id: CardId,
+    /// The id of its account.
+    pub account_id: AccountId,
+    /// The number.
+    pub number: CardNumber,
+    /// Its name in the catalogue.
+    pub alias: Option<String>,
+    /// The bank.
+    pub issuer: String,
+    /// Its date; `None`: any.
+    pub expiry: Option<Expiry>,
+    /// Its state.
+    pub status: CardStatus,
+    /// What its account was opened with.
+    pub terms: AccountTerms,
+    /// What the bank has set.
+    pub controls: CardControls,
+    /// Payments approved, where the card counts them.
+    pub approvals: i64,
+    /// Wrong security codes.
+    pub wrong_codes: i64,
+    /// Verifications.
+    pub verifications: i64,
+}
+
+/// What is to change at a card.
+#[derive(Clone, Debug, Default)]
+pub struct CardChange {
+    /// New state.
+    pub status: Option<CardStatus>,
+    /// New controls.
+    pub controls: Option<CardControls>,
+    /// Whether the card forgets what happened to it.
+    pub forget: bool,
+}
+
+impl Store {
+    /// Every card.
+    pub async fn cards(&self) -> Result<Vec<StoredCard>, DatabaseError> {
+        self.database.read(all).await
+    }
+
+    /// Puts a card and its account into the database unless its number is there already.
+    pub async fn issue_card(&self, new: NewCard) -> Result<StoredCard, DatabaseError> {
+        self.database
+            .write(move |connection| {
+                let (card, _) = materialise(connection, &new)?;
+                find(connection, card)
+            })
+            .await
+    }
+
+    /// Changes a card.
+    pub async fn change_card(
+        &self,
+        card: i64,
+        change: CardChange,
+    ) -> Result<StoredCard, DatabaseError> {
+        self.database
+            .write(move |connection| {
+                apply(connection, card, &change)?;
+                find(connection, card)
+            })
+            .await
+    }
+}
+
+const SELECT: &str = "SELECT cards.*, accounts.public_id AS account_public_id, accounts.issuer,
+        accounts.kind, accounts.whole_units, accounts.pays_its_debt
+     FROM cards JOIN accounts ON accounts.id = cards.account";
+
+fn all(connection: &Connection) -> Result<Vec<StoredCard>, DatabaseError> {
+    let mut statement = connection.prepare(&format!("{SELECT} ORDER BY cards.id"))?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+pub(super) fn find(connection: &Connection, card: i64) -> Result<StoredCard, DatabaseError> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE cards.id = ?1"))?;
+    let mut rows = statement.query([card])?;
+    let row = rows.next()?.ok_or(DatabaseError::Corrupt("a card is missing".into()))?;
+    read(row)
+}
+
+/// The rows (card, account) of a number; written with its first use.
+pub(super) fn materialise(
+    connection: &Connection,
+    new: &NewCard,
+) -> Result<(i64, i64), DatabaseError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, account FROM cards WHERE pan = ?1")?;
+    let mut rows = statement.query([new.number.expose()])?;
+    if let Some(row) = rows.next()? {
+        return Ok((row.get(0)?, row.get(1)?));
+    }
+    connection.execute(
+        "INSERT INTO accounts (public_id, issuer, kind, whole_units, pays_its_debt, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            new.account_id.bytes(),
+            new.issuer,
+            new.terms.kind.as_str(),
+            new.terms.whole_units,
+            new.terms.pays_its_debt,
+            new.at.millis(),
+        ],
+    )?;
+    let account = connection.last_insert_rowid();
+    connection.execute(
+        "INSERT INTO cards (public_id, account, pan, alias, expiry, status)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            new.card_id.bytes(),
+            account,
+            new.number.expose(),
+            new.alias,
+            new.expiry.map(Expiry::yymm),
+            new.status.as_str(),
+        ],
+    )?;
+    Ok((connection.last_insert_rowid(), account))
+}
+
+fn apply(connection: &Connection, card: i64, change: &CardChange) -> Result<(), DatabaseError> {
+    if let Some(status) = change.status {
+        connection
+            .execute("UPDATE cards SET status = ?2 WHERE id = ?1", (card, status.as_str()))?;
+    }
+    if let Some(controls) = &change.controls {
+        let list = |list: &Vec<String>| (!list.is_empty()).then(|| list.join(" "));
+        connection.execute(
+            "UPDATE cards SET blocked_categories = ?2, blocked_countries = ?3,
+                 suspected_fraud = ?4, daily_count = ?5, daily_amount = ?6
+             WHERE id = ?1",
+            params![
+                card,
+                list(&controls.blocked_categories),
+                list(&controls.blocked_countries),
+                controls.suspected_fraud,
+                controls.daily_count,
+                controls.daily_amount,
+            ],
+        )?;
+    }
+    if change.forget {
+        connection.execute(
+            "UPDATE cards SET approvals = 0, declined_at = NULL, wrong_codes = 0,
+                 verifications = 0
+             WHERE id = ?1",
+            [card],
+        )?;
+        connection.execute("DELETE FROM daily_use WHERE card = ?1", [card])?;
+    }
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> Result<StoredCard, DatabaseError> {
+    let list = |column: &str| -> Result<Vec<String>, DatabaseError> {
+        let text: Option<String> = row.get(column)?;
+        Ok(text.map(|text| text.split(' ').map(str::to_owned).collect()).unwrap_or_default())
+    };
+    Ok(StoredCard {
+        id: row.get("id")?,
+        account: row.get("account")?,
+        card_id: CardId::from_bytes(row.get("public_id")?),
+        account_id: AccountId::from_bytes(row.get("account_public_id")?),
+        // The column's text is never repeated in an error.
+        number: CardNumber::parse(&row.get::<_, String>("pan")?)
+            .map_err(|_| DatabaseError::Corrupt("a card number".into()))?,
+        alias: row.get("alias")?,
+        issuer: row.get("issuer")?,
+        expiry: columns::optional_word(row, "expiry", |text| Expiry::from_yymm(text).ok())?,
+        status: columns::word(row, "status", CardStatus::parse)?,
+        terms: AccountTerms {
+            kind: columns::word(row, "kind", AccountKind::parse)?,
+            whole_units: row.get("whole_units")?,
+            pays_its_debt: row.get("pays_its_debt")?,
+        },
+        controls: CardControls {
+            blocked_categories: list("blocked_categories")?,
+            blocked_countries: list("blocked_countries")?,
+            suspected_fraud: row.get("suspected_fraud")?,
+            daily_count: row.get("daily_count")?,
+            daily_amount: row.get("daily_amount")?,
+        },
+        approvals: row.get("approvals")?,
+        wrong_codes: row.get("wrong_codes")?,
+        verifications: row.get("verifications")?,
+    })
+}
