@@ -11,7 +11,13 @@ pub mod http;
 pub mod link;
 pub mod plumbing;
 pub mod random;
+pub mod secret_file;
+pub mod settings;
 pub mod shutdown;
 pub mod sqlite;
+pub mod telemetry;
 pub mod wirelog;
 pub mod worker;
+
+#[cfg(test)]
+mod scratch;

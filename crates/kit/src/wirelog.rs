@@ -83,14 +83,6 @@ impl HeaderPairs for actix_web::http::header::HeaderMap {
     }
 }
 
-impl HeaderPairs for [(&str, &str)] {
-    fn each(&self, visit: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in self {
-            visit(name, value.as_bytes());
-        }
-    }
-}
-
 /// A request as it is handed to the log.
 pub struct LoggedRequest<'a> {
     /// Method, in capitals.

@@ -133,11 +133,11 @@ fn wrong_words_are_refused_by_name() {
     let refused = |value: serde_json::Value| {
         serde_json::from_value::<Action>(value).unwrap_err().to_string()
     };
-    insta::assert_snapshot!(refused(json!("drop_respnse")), @"");
-    insta::assert_snapshot!(refused(json!("duplicate")), @"");
-    insta::assert_snapshot!(refused(json!({"drop_request": 1})), @"");
-    insta::assert_snapshot!(refused(json!({"duplicate": 2, "status": 500})), @"");
-    insta::assert_snapshot!(refused(json!({"delay_request": "5 minutes"})), @"");
+    insta::assert_snapshot!(refused(json!("drop_respnse")), @"unknown variant `drop_respnse`, expected one of `drop_request`, `drop_response`, `delay_request`, `delay_response`, `duplicate`, `reorder`, `status`, `answer`, `reset`, `truncate`, `garbage`, `corrupt_signature`, `stale_timestamp`, `wrong_key`, `down`, `hold`");
+    insta::assert_snapshot!(refused(json!("duplicate")), @"`duplicate` needs a value");
+    insta::assert_snapshot!(refused(json!({"drop_request": 1})), @"`drop_request` stands alone, without a value");
+    insta::assert_snapshot!(refused(json!({"duplicate": 2, "status": 500})), @"one fault does one thing, but `duplicate` and `status` are given");
+    insta::assert_snapshot!(refused(json!({"delay_request": "5 minutes"})), @"`5 minutes` is not a duration such as 250ms, 31s, 5m, 1h30m or 2d");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use wire::ids::RequestId;
 use wire::signature::{RequestBinding, ResponseKey, SignatureTimes};
 use wire::time::Timestamp;
@@ -91,9 +91,19 @@ pub(super) async fn exchange(
     }
     let from_program = agent(request.headers()).starts_with(AGENT_PREFIX.as_bytes());
     let serving = from_program.then(|| plumbing.activity.message_received());
-    let called = AssertUnwindSafe(plumbing.activity.track(next.call(request))).catch_unwind().await;
+    let may_act = !request.method().is_safe();
+    let work = next.call(request).map_ok(ServiceResponse::map_into_boxed_body);
+    let activity = plumbing.activity.clone();
+    let work = AssertUnwindSafe(async move { activity.track(work).await }).catch_unwind();
+    // A task of its own runs to its end even when the client goes away: half a payment is worse
+    // than an answer that nobody reads.
+    let called = if may_act {
+        actix_web::rt::spawn(work).await.unwrap_or_else(|failed| Err(Box::new(failed)))
+    } else {
+        work.await
+    };
     let answered = match called {
-        Ok(answered) => answered.map(|response| finish(&served, response.map_into_boxed_body())),
+        Ok(answered) => answered.map(|response| finish(&served, response)),
         Err(_panic) => {
             tracing::error!(request.id = request_id, "a handler panicked");
             Err(Problem::internal("a handler panicked").request_id(&request_id).into())

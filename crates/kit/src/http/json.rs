@@ -134,7 +134,79 @@ mod tests {
         .into_iter()
         .map(refused)
         .collect();
-        insta::assert_debug_snapshot!(refusals, @"");
+        insta::assert_debug_snapshot!(refusals, @r#"
+        [
+            (
+                "json_malformed",
+                None,
+                "not JSON: EOF while parsing an object at line 1 column 1",
+            ),
+            (
+                "json_malformed",
+                None,
+                "not JSON: EOF while parsing a value at line 1 column 0",
+            ),
+            (
+                "field_invalid",
+                Some(
+                    "amount.value",
+                ),
+                "expected i64",
+            ),
+            (
+                "field_invalid",
+                Some(
+                    "amount.value",
+                ),
+                "expected i64",
+            ),
+            (
+                "field_missing",
+                Some(
+                    "amount.value",
+                ),
+                "missing field `value`",
+            ),
+            (
+                "field_missing",
+                Some(
+                    "amount",
+                ),
+                "missing field `amount`",
+            ),
+            (
+                "field_unknown",
+                Some(
+                    "amont",
+                ),
+                "unknown field `amont`, expected `amount` or `items`",
+            ),
+            (
+                "json_duplicate_key",
+                Some(
+                    "amount.value",
+                ),
+                "duplicate field `value`",
+            ),
+            (
+                "field_invalid",
+                Some(
+                    "items.1.value",
+                ),
+                "expected i64",
+            ),
+            (
+                "json_malformed",
+                None,
+                "not JSON: trailing characters at line 1 column 24",
+            ),
+            (
+                "field_invalid",
+                None,
+                "invalid length 0, expected struct Payment with 2 elements",
+            ),
+        ]
+        "#);
     }
 
     #[test]

@@ -109,7 +109,7 @@ mod tests {
             forms: vec!["http://127.0.0.1:7073".into()],
             trusted_types: true,
         };
-        insta::assert_snapshot!(policy.csp(), @"");
+        insta::assert_snapshot!(policy.csp(), @"default-src 'none'; script-src 'self' http://127.0.0.1:7072; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self' http://127.0.0.1:7073; frame-ancestors http://127.0.0.1:7071; base-uri 'none'; frame-src http://127.0.0.1:7072; require-trusted-types-for 'script'");
         assert!(PagePolicy::card_form().csp().ends_with("require-trusted-types-for 'script'"));
     }
 

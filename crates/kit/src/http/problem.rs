@@ -317,7 +317,7 @@ mod tests {
             .member("cap", 1000);
         let links = ProblemLinks::default();
         let body = problem.body(&ProblemContext { request_id: "req_1", links: &links });
-        insta::assert_snapshot!(std::str::from_utf8(&body).unwrap(), @"");
+        insta::assert_snapshot!(std::str::from_utf8(&body).unwrap(), @r#"{"type":"urn:payrig:problem:cap_exceeded","title":"Unprocessable Entity","status":422,"detail":"the amount is above your cap","code":"cap_exceeded","param":"amount.value","reason":"daily","request_id":"req_1","doc_url":"http://127.0.0.1:7070/docs/reference/errors#cap_exceeded","trace":"http://127.0.0.1:7070/trace/pay_1","cap":1000}"#);
         assert!(serde_json::from_slice::<Value>(&body).is_ok());
     }
 

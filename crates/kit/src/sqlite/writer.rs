@@ -286,8 +286,10 @@ fn read_units(frame: &mut Frame<'_>, queue: &mut mpsc::Receiver<Job>) -> Result<
 }
 
 fn report(ended: Result<(), Failure>) {
-    if let Err(failure) = ended {
-        let reason = failure.error();
-        tracing::error!(?failure, %reason, "the database thread ends");
-    }
+    let reason = match ended {
+        Ok(()) => return,
+        Err(Failure::Fatal(reason)) => reason,
+        Err(failure) => failure.error().to_string(),
+    };
+    tracing::error!(reason, "the database thread ends");
 }

@@ -31,7 +31,7 @@ pub(super) struct Record {
     answer_verdict: Option<&'static str>,
     duration: Duration,
     /// Everything of variable length, masked.
-    buffer: Box<[u8]>,
+    pub(super) buffer: Box<[u8]>,
     parts: Parts,
 }
 
