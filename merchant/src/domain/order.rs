@@ -591,6 +591,7 @@ impl Order {
             amount,
             reason: request.reason,
             requested_by: request.actor.name,
+            needs_second_person: waits,
             decided_by: None,
             idempotency_key: format!("{}-refund-{number}", self.id),
             request_key: request.request_key,

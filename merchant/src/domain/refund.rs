@@ -112,6 +112,8 @@ pub struct Refund {
     pub reason: String,
     /// Who asked.
     pub requested_by: String,
+    /// Whether a second person has to agree before it is sent.
+    pub needs_second_person: bool,
     /// Who agreed or said no, when a second person was needed.
     pub decided_by: Option<String>,
     /// Sent with every try, so that it is made once.
@@ -214,6 +216,7 @@ mod tests {
             amount: MinorUnits::new(60_000).unwrap(),
             reason: "broken".into(),
             requested_by: "ada".into(),
+            needs_second_person: true,
             decided_by: None,
             idempotency_key: "key".into(),
             request_key: None,

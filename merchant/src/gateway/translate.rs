@@ -1,0 +1,114 @@
+//! Between the gateway's words and the shop's own.
+
+use wire::card::Brand;
+use wire::gateway_api::{
+    CaptureMode, CreatePayment, CustomerDetails, LineItem, PaymentStatus, PaymentView,
+    RefundStatus, RefundView,
+};
+use wire::json::Metadata;
+
+use crate::domain::order::Order;
+use crate::domain::payment::{CardSummary, RefundNews, RefundOutcome, Snapshot, Status};
+
+/// Name in the metadata under which the shop notes the key a payment was asked for with.
+const KEY_IN_METADATA: &str = "payment_key";
+
+/// Longest description the gateway takes.
+const DESCRIPTION_MAX: usize = 200;
+
+/// The bytes that ask for a payment of an order.
+pub fn payment_request(order: &Order, idempotency_key: &str, return_url: &str) -> Vec<u8> {
+    let mut metadata = Metadata::default();
+    metadata.0.insert(KEY_IN_METADATA.to_owned(), idempotency_key.to_owned());
+    let line = |line: &crate::domain::order::Line| LineItem {
+        name: line.name.clone(),
+        quantity: line.quantity,
+        unit_price: line.unit_price,
+    };
+    let request = CreatePayment {
+        amount: order.total,
+        order_reference: order.id.to_string(),
+        capture: CaptureMode::Automatic,
+        return_url: Some(return_url.to_owned()),
+        cancel_url: Some(return_url.to_owned()),
+        description: Some(description(order)),
+        customer: Some(CustomerDetails {
+            name: Some(order.customer.name.clone()),
+            email: Some(order.customer.email.clone()),
+        }),
+        line_items: order.lines.iter().map(line).collect(),
+        metadata,
+        card_token: None,
+        confirm: false,
+    };
+    // Texts and integers only: this cannot fail, and an empty body would be refused.
+    serde_json::to_vec(&request).unwrap_or_default()
+}
+
+/// What the payer reads above the card form.
+fn description(order: &Order) -> String {
+    let first = order.lines.first().map_or("", |line| line.name.as_str());
+    let text = match order.lines.len() {
+        0 | 1 => first.to_owned(),
+        2 => format!("{first} and one more"),
+        count => format!("{first} and {} more", count.saturating_sub(1)),
+    };
+    text.chars().take(DESCRIPTION_MAX).collect()
+}
+
+/// What the gateway says about a payment.
+pub fn snapshot(view: &PaymentView) -> Snapshot {
+    let approved = view.attempts.iter().rev().find_map(|attempt| attempt.auth_code.clone());
+    Snapshot {
+        payment: view.id,
+        order_reference: view.order_reference.clone(),
+        idempotency_key: view.metadata.0.get(KEY_IN_METADATA).cloned(),
+        amount: view.amount,
+        status: status(view.status),
+        outcome_unknown: view.outcome_unknown,
+        attempts: u32::try_from(view.attempts.len()).unwrap_or(u32::MAX),
+        declined: view.failure.as_ref().map(|failure| failure.code.family()),
+        decline_code: view.failure.as_ref().map(|failure| failure.code.as_str().to_owned()),
+        captured: view.amounts.captured,
+        refunded: view.amounts.refunded,
+        refunds: view.refunds.iter().map(refund).collect(),
+        card: view.card.as_ref().map(|card| CardSummary {
+            brand: brand_name(&card.brand),
+            last4: card.last4.chars().take(4).collect(),
+        }),
+        approval_code: approved,
+    }
+}
+
+/// What the gateway says about a refund.
+pub(super) fn refund(view: &RefundView) -> RefundNews {
+    RefundNews {
+        id: view.id,
+        amount: view.amount,
+        outcome: match view.status {
+            RefundStatus::Pending => RefundOutcome::Pending,
+            RefundStatus::Succeeded => RefundOutcome::Succeeded,
+            RefundStatus::Failed | RefundStatus::Reversed => RefundOutcome::Failed,
+        },
+        failure: view.failure.as_ref().map(|failure| failure.code.as_str().to_owned()),
+    }
+}
+
+const fn status(status: PaymentStatus) -> Status {
+    match status {
+        PaymentStatus::RequiresPaymentMethod | PaymentStatus::RequiresAction => Status::Open,
+        PaymentStatus::Processing => Status::Checking,
+        PaymentStatus::Authorized | PaymentStatus::PartiallyCaptured | PaymentStatus::Verified => {
+            Status::Authorized
+        }
+        PaymentStatus::Captured => Status::Captured,
+        PaymentStatus::CaptureFailed => Status::CaptureFailed,
+        PaymentStatus::Canceled => Status::Canceled,
+        PaymentStatus::Expired => Status::Expired,
+        PaymentStatus::Failed => Status::Failed,
+    }
+}
+
+fn brand_name(word: &str) -> String {
+    word.parse::<Brand>().map_or_else(|_| word.to_owned(), |it| it.display_name().to_owned())
+}
