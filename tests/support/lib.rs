@@ -3,3 +3,5 @@
 pub mod api;
 pub mod http;
 pub mod payer;
+pub mod world;
+pub mod processes;
