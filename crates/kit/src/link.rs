@@ -90,6 +90,8 @@ pub struct Call {
     pub deadline: Duration,
     /// Largest answer that is read.
     pub answer_bytes_max: usize,
+    /// Whether a larger answer is cut there and counts, instead of being refused.
+    pub cut_answer: bool,
     /// What is known about the message.
     pub facts: Facts,
     /// How a fabricated business answer is made; as the bare fields when missing.
@@ -110,6 +112,7 @@ impl Call {
             headers: Vec::new(),
             deadline: DEADLINE,
             answer_bytes_max: ANSWER_BYTES_MAX,
+            cut_answer: false,
             facts: Facts::default(),
             fabricate: None,
         }

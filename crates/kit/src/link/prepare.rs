@@ -27,6 +27,7 @@ pub(super) struct Prepared {
     pub(super) body: Bytes,
     pub(super) kind: &'static str,
     pub(super) answer_bytes_max: usize,
+    pub(super) cut_answer: bool,
     pub(super) fabricate: Option<Fabricate>,
     /// What a signed answer is bound to; none when answers are not verified.
     pub(super) binding: Option<RequestBinding>,
@@ -115,6 +116,7 @@ impl Sender<'_> {
             body,
             kind: call.facts.kind,
             answer_bytes_max: call.answer_bytes_max,
+            cut_answer: call.cut_answer,
             fabricate: call.fabricate,
             binding,
         };

@@ -1,11 +1,13 @@
 //! A link over HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::HeaderValue;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -20,13 +22,13 @@ use crate::http::AGENT_PREFIX;
 use crate::plumbing::Plumbing;
 
 /// How long an unused connection is kept; shorter than our servers keep theirs.
-const IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Unused connections kept per peer.
 const IDLE_CONNECTIONS_MAX: usize = 256;
 
 /// How long a connection may take to be made.
-const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A directed connection to a peer; clones share it and its connections.
 #[derive(Clone)]
@@ -171,6 +173,9 @@ impl Link {
             }
         })?;
         let (parts, body) = response.into_parts();
+        if prepared.cut_answer {
+            return Ok((parts, read_beginning(body, prepared.answer_bytes_max).await));
+        }
         let body = Limited::new(body, prepared.answer_bytes_max).collect().await;
         let body = body.map_err(|error| {
             let too_large = error.is::<LengthLimitError>();
@@ -201,6 +206,20 @@ impl Link {
             verify_response(key, reply.status, content_type, &reply.body, &headers, binding, now);
         Some(verified.map_err(|refusal| refusal.reason))
     }
+}
+
+/// Reads an answer up to a size, or to where it breaks off; dropping the rest closes the connection.
+async fn read_beginning(mut body: Incoming, bytes_max: usize) -> Bytes {
+    let mut read = BytesMut::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        let Ok(data) = frame.into_data() else { continue };
+        let room = bytes_max.saturating_sub(read.len());
+        read.extend_from_slice(data.get(..room).unwrap_or(&data));
+        if data.len() >= room {
+            break;
+        }
+    }
+    read.freeze()
 }
 
 fn lines<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h str> {
