@@ -69,11 +69,7 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 /// Looks until there is something to see.
-pub async fn until<T>(
-    what: &str,
-    within: Duration,
-    mut look: impl AsyncFnMut() -> Option<T>,
-) -> T {
+pub async fn until<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let clock = Clock::real();
     let waited = clock.stopwatch();
     loop {
@@ -310,7 +306,9 @@ impl Up {
     pub async fn end(&mut self, with: Signal) -> ExitStatus {
         signal(self.pid(), with);
         let ended = Clock::real().timeout(WORLD_WITHIN, self.process.wait()).await;
-        ended.unwrap_or_else(|_| panic!("the supervisor did not end: {}", self.notes.text())).unwrap()
+        ended
+            .unwrap_or_else(|_| panic!("the supervisor did not end: {}", self.notes.text()))
+            .unwrap()
     }
 }
 
