@@ -17,7 +17,7 @@ struct Files;
 /// The address of a file, for templates: `asset_url("shop/shop.css")`. Changes with its content,
 /// so a browser may keep it for ever. A file that does not exist gets an address that is not found.
 pub fn asset_url(path: &str) -> String {
-    let hash = Files::get(path).map(|file| hash(&file)).unwrap_or_else(|| "missing".to_owned());
+    let hash = Files::get(path).map_or_else(|| "missing".to_owned(), |file| hash(&file));
     format!("/assets/{hash}/{path}")
 }
 

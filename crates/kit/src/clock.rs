@@ -14,7 +14,7 @@ use wire::time::Timestamp;
 const RECHECK_AFTER: Duration = Duration::from_secs(30);
 
 /// Furthest jump that one call may make: ten years.
-pub const ADVANCE_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+pub const ADVANCE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
 
 /// The clock was not moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -250,7 +250,7 @@ impl Sleep {
         let mut sleepers = self.clock.sleepers();
         let entry = sleepers.0.entry(key).or_insert_with(|| (class, waker.clone()));
         if !entry.1.will_wake(waker) {
-            entry.1 = waker.clone();
+            entry.1.clone_from(waker);
         }
     }
 
@@ -324,9 +324,9 @@ mod tests {
     fn a_real_clock_runs_and_can_be_moved_forward() {
         let clock = Clock::real();
         let before = clock.now();
-        clock.advance(Duration::from_secs(3600)).unwrap();
-        assert!(clock.now() >= before.plus(Duration::from_secs(3600)));
-        assert!(clock.now() < before.plus(Duration::from_secs(7200)));
+        clock.advance(Duration::from_hours(1)).unwrap();
+        assert!(clock.now() >= before.plus(Duration::from_hours(1)));
+        assert!(clock.now() < before.plus(Duration::from_hours(2)));
         assert!(!clock.is_virtual());
     }
 
@@ -379,7 +379,7 @@ mod tests {
     #[tokio::test]
     async fn a_sleeper_of_a_real_clock_follows_a_move() {
         let clock = Clock::real();
-        let mut sleep = clock.sleep(Duration::from_secs(3600));
+        let mut sleep = clock.sleep(Duration::from_hours(1));
         assert!(polled_once(&mut sleep).is_pending());
         clock.advance(Duration::from_secs(3601)).unwrap();
         sleep.await;

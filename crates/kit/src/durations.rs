@@ -48,11 +48,13 @@ pub fn text(duration: Duration) -> String {
         let count = rest / millis;
         rest %= millis;
         if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
+            text.push_str(&count.to_string());
+            text.push_str(unit);
         }
     }
     if rest > 0 || text.is_empty() {
-        text.push_str(&format!("{rest}ms"));
+        text.push_str(&rest.to_string());
+        text.push_str("ms");
     }
     text
 }
@@ -90,9 +92,19 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for wrong in
-            ["", "5", "s", "5 s", "-5s", "+5s", "1.5s", "5S", "5w", "99999999999999999999s", "36601d"]
-        {
+        for wrong in [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-5s",
+            "+5s",
+            "1.5s",
+            "5S",
+            "5w",
+            "99999999999999999999s",
+            "36601d",
+        ] {
             assert_eq!(parse(wrong), Err(DurationError), "{wrong}");
         }
     }

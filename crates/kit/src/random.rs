@@ -267,7 +267,9 @@ mod tests {
         assert_ne!(secrets.bytes::<32>(), secrets.bytes::<32>());
         let mut large = vec![0; 3 * SYSTEM_BUFFER_BYTES + 1];
         secrets.fill(&mut large);
-        assert!(large.chunks(64).all(|chunk| chunk.iter().any(|&byte| byte != 0) || chunk.len() < 8));
+        assert!(
+            large.chunks(64).all(|chunk| chunk.iter().any(|&byte| byte != 0) || chunk.len() < 8)
+        );
         assert_eq!(secrets.nonce().len(), 22);
         assert!(secrets.token("pra_", 32).starts_with("pra_"));
         assert_eq!(secrets.token("pra_", 32).len(), 4 + 43);

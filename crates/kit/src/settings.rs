@@ -82,11 +82,7 @@ pub fn merge_file(command: Command, path: &Path) -> Result<Command, SettingsErro
 }
 
 /// As [`merge_file`], with the text at hand; `path` is for messages.
-pub fn merge_text(
-    mut command: Command,
-    text: &str,
-    path: &Path,
-) -> Result<Command, SettingsError> {
+pub fn merge_text(mut command: Command, text: &str, path: &Path) -> Result<Command, SettingsError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         SettingsError::Syntax { path: path.to_owned(), message: error.to_string() }
     })?;
@@ -240,7 +236,10 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let loaded = load::<Settings>(["gateway".into()], Some(Path::new("/nowhere/x.toml")));
-        assert_eq!(loaded.unwrap_err().to_string(), "cannot read the settings file /nowhere/x.toml");
+        assert_eq!(
+            loaded.unwrap_err().to_string(),
+            "cannot read the settings file /nowhere/x.toml"
+        );
         assert_eq!(load::<Settings>(["gateway".into()], None).unwrap().port, 7072);
         assert_eq!(variable("PAYRIG_SURELY_UNSET"), None);
     }

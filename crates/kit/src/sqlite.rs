@@ -62,7 +62,9 @@ impl Default for DatabaseOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The SQLite library is too old to be trusted with a write-ahead log.
-    #[error("SQLite {found} is linked, but 3.51.3 or newer is needed: older ones can corrupt a WAL")]
+    #[error(
+        "SQLite {found} is linked, but 3.51.3 or newer is needed: older ones can corrupt a WAL"
+    )]
     Outdated {
         /// The version that is linked.
         found: String,

@@ -217,9 +217,9 @@ impl WireLog {
     /// The oldest entries that fit, at most `limit` and [`READ_MAX`] of them.
     pub fn since(&self, filter: &WireFilter, limit: usize) -> Vec<Entry> {
         let ring = self.ring();
-        let start = filter.after_seq.map_or(0, |after| {
-            ring.records.partition_point(|record| record.seq <= after)
-        });
+        let start = filter
+            .after_seq
+            .map_or(0, |after| ring.records.partition_point(|record| record.seq <= after));
         let fitting = ring.records.range(start..).filter(|record| filter.fits(record));
         fitting.take(limit.min(READ_MAX)).map(|record| record.entry(self.0.program)).collect()
     }
@@ -267,7 +267,10 @@ impl Ring {
 
 impl std::fmt::Debug for WireLog {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("WireLog").field("last_seq", &self.last_seq()).finish_non_exhaustive()
+        formatter
+            .debug_struct("WireLog")
+            .field("last_seq", &self.last_seq())
+            .finish_non_exhaustive()
     }
 }
 

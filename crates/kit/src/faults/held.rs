@@ -86,9 +86,9 @@ impl Held {
 
     pub(super) fn release_all(&self) {
         let parked = std::mem::take(&mut self.waiting().parked);
-        parked.into_values().for_each(|gates| {
+        for gates in parked.into_values() {
             open(gates);
-        });
+        }
         self.release_groups();
     }
 

@@ -12,7 +12,11 @@ fn fault(value: serde_json::Value) -> Fault {
 }
 
 fn facts(kind: &'static str) -> Facts {
-    Facts { payment: Some("pay_1".into()), amount: Some(4999), ..Facts::new(kind, TraceId::default()) }
+    Facts {
+        payment: Some("pay_1".into()),
+        amount: Some(4999),
+        ..Facts::new(kind, TraceId::default())
+    }
 }
 
 fn decide(table: &FaultTable, kind: &'static str) -> FaultPlan {
@@ -30,7 +34,9 @@ fn only_matching_messages_suffer() {
         .unwrap();
     assert_eq!(decide(&table, "authorization").damage, Some(Action::DropResponse));
     assert!(decide(&table, "capture").is_empty());
-    assert!(table.decide("merchant->gateway", &facts("authorization"), "/acq/v1/messages").is_empty());
+    assert!(
+        table.decide("merchant->gateway", &facts("authorization"), "/acq/v1/messages").is_empty()
+    );
     assert!(table.decide("gateway->processor", &facts("authorization"), "/other").is_empty());
     assert_eq!(table.list()[0].hits, 1);
 }
@@ -130,9 +136,8 @@ fn every_word_is_read_and_written_again() {
 
 #[test]
 fn wrong_words_are_refused_by_name() {
-    let refused = |value: serde_json::Value| {
-        serde_json::from_value::<Action>(value).unwrap_err().to_string()
-    };
+    let refused =
+        |value: serde_json::Value| serde_json::from_value::<Action>(value).unwrap_err().to_string();
     insta::assert_snapshot!(refused(json!("drop_respnse")), @"unknown variant `drop_respnse`, expected one of `drop_request`, `drop_response`, `delay_request`, `delay_response`, `duplicate`, `reorder`, `status`, `answer`, `reset`, `truncate`, `garbage`, `corrupt_signature`, `stale_timestamp`, `wrong_key`, `down`, `hold`");
     insta::assert_snapshot!(refused(json!("duplicate")), @"`duplicate` needs a value");
     insta::assert_snapshot!(refused(json!({"drop_request": 1})), @"`drop_request` stands alone, without a value");

@@ -124,9 +124,9 @@ fn is_control(path: &str) -> bool {
 
 fn begin(served: &Served, request: &ServiceRequest) -> State {
     let plumbing = &served.plumbing;
-    let trace = ["payrig-trace-id", "traceparent"].iter().find_map(|name| {
-        TraceId::from_header(request.headers().get(*name)?.to_str().ok()?)
-    });
+    let trace = ["payrig-trace-id", "traceparent"]
+        .iter()
+        .find_map(|name| TraceId::from_header(request.headers().get(*name)?.to_str().ok()?));
     State {
         trace: trace.unwrap_or_else(|| TraceId::new(&served.traces)),
         request_id: plumbing.ids.with(RequestId::new).to_string(),

@@ -107,7 +107,10 @@ mod tests {
         let cache = NonceCache::new();
         assert!(cache.check_and_insert("key_a", "nonce-1", 1060, 1000));
         assert!(!cache.check_and_insert("key_a", "nonce-1", 1060, 1001));
-        assert!(!cache.check_and_insert("key_a", "nonce-1", 1200, 1060), "another expiry is no excuse");
+        assert!(
+            !cache.check_and_insert("key_a", "nonce-1", 1200, 1060),
+            "another expiry is no excuse"
+        );
         assert!(cache.check_and_insert("key_b", "nonce-1", 1060, 1001));
         assert!(cache.check_and_insert("key_a", "nonce-2", 1060, 1001));
         assert_eq!(cache.len(), 3);

@@ -47,7 +47,9 @@ impl Pairs {
             let (name, value) = (decoded(name)?, decoded(value)?);
             if pairs.iter().any(|(known, _)| *known == name) {
                 let detail = format!("`{name}` stands more than once");
-                return Err(Problem::new(400, "parameter_duplicate", detail).param(name.into_owned()));
+                return Err(
+                    Problem::new(400, "parameter_duplicate", detail).param(name.into_owned())
+                );
             }
             if pairs.len() >= PAIRS_MAX {
                 return Err(Problem::new(400, "parameters_too_many", "at most 100 parameters"));
@@ -87,7 +89,8 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, Problem> {
     if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text));
     }
-    let broken = || Problem::new(400, "encoding_malformed", "a percent sign is followed by two hex digits");
+    let broken =
+        || Problem::new(400, "encoding_malformed", "a percent sign is followed by two hex digits");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -86,7 +86,11 @@ struct Rendered<'a> {
 impl Problem {
     /// A problem with a status, a stable code and a sentence for people. A status outside 400 to
     /// 599 counts as 500.
-    pub fn new(status: u16, code: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(
+        status: u16,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
         let status = StatusCode::from_u16(status).ok();
         let status = status.filter(|it| it.is_client_error() || it.is_server_error());
         Self(Box::new(Parts {
@@ -107,8 +111,11 @@ impl Problem {
 
     /// 500 with a generic text; `cause` goes to the log only.
     pub fn internal(cause: impl fmt::Display) -> Self {
-        let mut problem =
-            Self::new(500, "internal_error", "Something failed here. The request id finds it in the log.");
+        let mut problem = Self::new(
+            500,
+            "internal_error",
+            "Something failed here. The request id finds it in the log.",
+        );
         problem.0.internal = Some(cause.to_string());
         problem
     }
@@ -324,10 +331,8 @@ mod tests {
     #[test]
     fn internal_causes_stay_inside() {
         let problem = Problem::internal("no such table: payments");
-        let body = problem.body(&ProblemContext {
-            request_id: "req_1",
-            links: &ProblemLinks::default(),
-        });
+        let body =
+            problem.body(&ProblemContext { request_id: "req_1", links: &ProblemLinks::default() });
         assert!(!String::from_utf8_lossy(&body).contains("table"));
         assert_eq!(problem.internal_cause(), Some("no such table: payments"));
         assert!(!format!("{problem:?}{problem}").contains("table"));

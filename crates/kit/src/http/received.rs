@@ -104,9 +104,10 @@ impl FromRequest for ReceivedRequest {
         let payload = payload.take();
         Box::pin(async move {
             check_headers(request.headers())?;
-            let body = clock::real_timeout(BODY_TIMEOUT, read_body(payload))
-                .await
-                .map_err(|_| Problem::new(408, "body_timeout", "the body did not arrive in time"))??;
+            let body =
+                clock::real_timeout(BODY_TIMEOUT, read_body(payload)).await.map_err(|_| {
+                    Problem::new(408, "body_timeout", "the body did not arrive in time")
+                })??;
             receive(request, body)
         })
     }
@@ -145,8 +146,9 @@ fn receive(request: HttpRequest, body: Bytes) -> Result<ReceivedRequest, Problem
 fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.contains_key(header::CONTENT_ENCODING) {
         let detail = "content codings are not accepted: send the body as it is";
-        return Err(Problem::new(415, "content_encoding_unsupported", detail)
-            .param("content-encoding"));
+        return Err(
+            Problem::new(415, "content_encoding_unsupported", detail).param("content-encoding")
+        );
     }
     for name in SINGLE_HEADERS {
         if headers.get_all(name).nth(1).is_some() {

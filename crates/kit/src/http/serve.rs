@@ -157,7 +157,11 @@ impl Running {
 }
 
 /// Starts a server with default options. `configure` adds the routes.
-pub fn serve<F>(listener: TcpListener, configure: F, plumbing: &Plumbing) -> std::io::Result<Running>
+pub fn serve<F>(
+    listener: TcpListener,
+    configure: F,
+    plumbing: &Plumbing,
+) -> std::io::Result<Running>
 where
     F: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 {

@@ -15,7 +15,7 @@ use crate::crash_points::Boundary;
 use crate::facts::Facts;
 use crate::faults::{Action, FaultPlan, ResetSide};
 use crate::plumbing::Plumbing;
-use crate::wirelog::{Exchange, HeaderPairs, LoggedAnswer, LoggedRequest, Outcome, Side};
+use crate::wirelog::{Exchange, LoggedAnswer, LoggedRequest, Outcome, Side};
 
 /// A way to hand a prepared request to its receiver, once.
 pub(super) trait Delivery: Clone + Send + Sync + 'static {
@@ -169,9 +169,8 @@ fn instead_of_delivery(prepared: &Prepared, damage: Option<&Action>) -> Option<E
 
 /// What happens to the answer of a receiver that has acted.
 fn after_delivery(delivered: Delivered, damage: Option<&Action>) -> End {
-    let broken = |cause, outcome| {
-        End::Back(Delivered::failed(LinkFailure::Unknown(cause)), outcome)
-    };
+    let broken =
+        |cause, outcome| End::Back(Delivered::failed(LinkFailure::Unknown(cause)), outcome);
     match damage {
         Some(Action::DropResponse) => End::Lost(Outcome::LostAnswer),
         Some(Action::Reset(ResetSide::Response) | Action::Garbage) => {
@@ -180,7 +179,11 @@ fn after_delivery(delivered: Delivered, damage: Option<&Action>) -> End {
         Some(Action::Truncate(length)) => {
             let kept = usize::try_from(*length).unwrap_or(usize::MAX);
             let cut = delivered.result.as_ref().is_ok_and(|reply| reply.body.len() > kept);
-            if cut { broken(UnknownCause::Truncated, Outcome::Truncated) } else { plain_end(delivered) }
+            if cut {
+                broken(UnknownCause::Truncated, Outcome::Truncated)
+            } else {
+                plain_end(delivered)
+            }
         }
         _ => plain_end(delivered),
     }
@@ -205,12 +208,7 @@ fn conclude<D: Delivery>(
     };
     let now = plumbing.clock.now();
     let entry = exchange(link, prepared, &delivered, remainder.facts, remainder.at, now);
-    plumbing.wire_log.record(Exchange {
-        outcome,
-        fault,
-        duration: stopwatch.elapsed(),
-        ..entry
-    });
+    plumbing.wire_log.record(Exchange { outcome, fault, duration: stopwatch.elapsed(), ..entry });
     let reply = delivered.result?;
     if let Some(Err(reason)) = delivered.answer_verdict {
         return Err(LinkFailure::Unknown(UnknownCause::AnswerRefused(reason)));
@@ -230,7 +228,7 @@ fn exchange<'a, D: Delivery>(
     let answer = delivered.result.as_ref().ok().map(|reply| LoggedAnswer {
         at: now,
         status: reply.status,
-        headers: &reply.headers as &dyn HeaderPairs,
+        headers: &reply.headers,
         body: &reply.body,
     });
     Exchange {

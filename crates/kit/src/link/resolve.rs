@@ -33,7 +33,11 @@ impl AddressPolicy {
 
 impl std::fmt::Debug for AddressPolicy {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(if self.0.is_some() { "AddressPolicy(..)" } else { "AddressPolicy(all)" })
+        formatter.write_str(if self.0.is_some() {
+            "AddressPolicy(..)"
+        } else {
+            "AddressPolicy(all)"
+        })
     }
 }
 
@@ -63,7 +67,8 @@ impl PolicyResolver {
     }
 }
 
-type Resolving = Pin<Box<dyn Future<Output = std::io::Result<std::vec::IntoIter<SocketAddr>>> + Send>>;
+type Resolving =
+    Pin<Box<dyn Future<Output = std::io::Result<std::vec::IntoIter<SocketAddr>>> + Send>>;
 
 impl Service<Name> for PolicyResolver {
     type Response = std::vec::IntoIter<SocketAddr>;

@@ -145,8 +145,8 @@ pub(super) fn signature_base(request: &RequestEntry) -> Option<String> {
             "@query" => format!("?{}", request.query),
             name => header(&request.headers, name)?.to_owned(),
         };
-        base.push_str(&format!("{component}: {value}\n"));
+        base.extend([component, ": ", &value, "\n"]);
     }
-    base.push_str(&format!("\"@signature-params\": {parameters}"));
+    base.extend(["\"@signature-params\": ", parameters]);
     Some(base)
 }

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use wire::time::Timestamp;
 
-use super::entry::{
-    AnswerEntry, Entry, EntryFacts, RequestEntry, exchange_id, signature_base,
-};
+use super::entry::{AnswerEntry, Entry, EntryFacts, RequestEntry, exchange_id, signature_base};
 use super::mask::{mask_body_into, mask_header, mask_query};
 use super::{Exchange, HeaderPairs, Outcome, Side};
 use crate::facts::Facts;
