@@ -69,7 +69,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  payrig up --open\n  payrig up --ephemeral --port-base 8070"
     )]
-    Up(UpFlags),
+    Up(Box<UpFlags>),
     /// What another program needs to connect
     #[command(after_help = "Examples:\n  eval \"$(payrig env)\"\n  payrig env --json | jq .api")]
     Env(EnvFlags),

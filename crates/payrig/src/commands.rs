@@ -1,18 +1,48 @@
 //! One file per command.
 
+mod call;
 mod cards;
+mod client;
+mod clock;
 mod env;
+mod fault;
+mod invariants;
 mod keys;
+mod trace;
+mod up;
+
+pub use env::document as environment;
+pub(crate) use invariants::{Findings, check as check_invariants};
+pub(crate) use trace::READER;
 
 use crate::cli::Command;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 
 /// Does what was asked.
 pub fn run(command: Command) -> Outcome {
     match command {
+        Command::Up(flags) => wait_for(up::run(*flags)),
         Command::Env(flags) => env::run(&flags),
+        Command::Call(flags) => wait_for(call::run(flags)),
         Command::Cards(flags) => cards::run(&flags),
+        Command::Trace(flags) => wait_for(trace::run(flags)),
+        Command::Clock(flags) => wait_for(clock::run(flags)),
+        Command::Fault(flags) => wait_for(fault::run(flags)),
+        Command::Invariants(flags) => wait_for(invariants::run(flags)),
+        Command::Client(flags) => wait_for(client::run(flags)),
+        Command::Bench(flags) => wait_for(crate::bench::run(flags)),
         Command::Keys(flags) => keys::run(&flags),
-        _ => Ok(()),
     }
+}
+
+/// Runs a command on a runtime of one thread.
+fn wait_for(command: impl Future<Output = Outcome>) -> Outcome {
+    actix_web::rt::System::new().block_on(command)
+}
+
+/// Prints a value as `--json` does.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Outcome {
+    let text = serde_json::to_string_pretty(value);
+    crate::terminal::print(&text.map_err(|error| Failure::could_not_run(error.to_string()))?);
+    Ok(())
 }

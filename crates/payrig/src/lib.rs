@@ -1,19 +1,24 @@
 //! The one command of Payrig: starts the world, looks into it, breaks it, measures it.
 
+pub mod access;
+mod bench;
 pub mod cli;
 pub mod commands;
+mod console;
 pub mod failure;
 pub mod keys;
+mod process;
 pub mod program;
 pub mod state;
 pub mod supervisor;
 pub mod terminal;
+pub mod timekeeping;
 pub mod trace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use cli::{Command, Parsed};
+use cli::Parsed;
 
 /// Runs one command line; the first argument is the name of the program.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -24,7 +29,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         }
         Parsed::Run(line) => {
             terminal::choose_colour(line.color);
-            line.command.map_or(Ok(()), |command: Command| commands::run(command))
+            line.command.map_or(Ok(()), commands::run)
         }
     });
     match outcome {

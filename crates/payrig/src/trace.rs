@@ -2,6 +2,7 @@
 //!
 //! The ladder in the terminal, the drawing in the console and `--json` all read this model.
 
+mod collect;
 mod drawing;
 mod ladder;
 mod merge;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use wire::gateway_api::TimelineEntry;
 use wire::time::Timestamp;
 
+pub use collect::collect;
 pub use drawing::{Drawing, drawing, sentence};
 pub use ladder::{ladder, signatures};
 pub use merge::merge;
@@ -85,6 +87,8 @@ pub struct Trace {
     pub steps: Vec<Step>,
     /// Every exchange, as both ends saw it.
     pub exchanges: Vec<Exchange>,
+    /// What the gateway wrote down about the payment.
+    pub timeline: Vec<TimelineEntry>,
 }
 
 /// One request with its answer, as seen from both ends.
@@ -108,6 +112,17 @@ impl Exchange {
     /// The end that knows more: the sender, where it belongs to the world.
     pub fn entry(&self) -> Option<&Entry> {
         self.sender.as_ref().or(self.receiver.as_ref())
+    }
+
+    /// Names it for as long as the wire log keeps it: the program and the number of an entry.
+    pub fn key(&self) -> String {
+        self.entry().map_or(String::new(), |entry| format!("{}-{}", entry.program, entry.seq))
+    }
+
+    /// Whether one of its entries has this name.
+    pub fn is(&self, key: &str) -> bool {
+        let entries = self.sender.iter().chain(&self.receiver);
+        entries.into_iter().any(|entry| format!("{}-{}", entry.program, entry.seq) == key)
     }
 
     /// When it began.
@@ -143,6 +158,8 @@ pub enum StepEvent {
 pub struct Message {
     /// Number of its exchange.
     pub exchange: usize,
+    /// Name of its exchange.
+    pub key: String,
     /// Request or answer.
     pub half: Half,
     /// Who sent it.

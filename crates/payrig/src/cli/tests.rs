@@ -19,7 +19,7 @@ fn refused(line: &str) -> String {
 
 fn up(line: &str) -> UpFlags {
     match read(line).command {
-        Some(Command::Up(flags)) => flags,
+        Some(Command::Up(flags)) => *flags,
         other => panic!("{other:?}"),
     }
 }

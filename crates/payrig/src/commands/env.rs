@@ -84,7 +84,7 @@ fn exports(world: &World, addresses: Addresses) -> String {
 }
 
 /// Single quotes: nothing inside is special to a shell.
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     let plain =
         value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:+=".contains(&byte));
     if plain { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }

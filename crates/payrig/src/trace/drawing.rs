@@ -61,14 +61,18 @@ pub struct DrawnRow {
 /// One arrow.
 #[derive(Debug, Clone)]
 pub struct DrawnArrow {
-    /// Number of its exchange.
-    pub exchange: usize,
+    /// Name of its exchange.
+    pub key: String,
     /// Where the line begins.
     pub x1: i32,
     /// Where the line ends.
     pub x2: i32,
     /// Corners of the head, as an SVG point list; empty for a lost message.
     pub head: String,
+    /// Left edge of the area that is a link.
+    pub hit_x: i32,
+    /// Width of that area.
+    pub hit_width: i32,
     /// Where the label stands.
     pub label_x: i32,
     /// The label.
@@ -172,10 +176,12 @@ fn arrow(message: &Message, y: i32) -> DrawnArrow {
     }
     let lock_x = from.midpoint(to).saturating_sub(6);
     DrawnArrow {
-        exchange: message.exchange,
+        key: message.key.clone(),
         x1: from,
         x2: if lost { end } else { towards(end, 1 - TIP) },
         head,
+        hit_x: from.min(to).saturating_add(4),
+        hit_width: from.max(to).saturating_sub(from.min(to)).saturating_sub(8),
         label_x: from.midpoint(end),
         label,
         class: class(message.fate),

@@ -17,7 +17,13 @@ const LATE_AFTER: Duration = Duration::from_secs(1);
 pub fn merge(id: &str, sources: Sources) -> Trace {
     let exchanges = exchanges(sources.entries);
     let steps = steps(&exchanges, &sources.timeline);
-    Trace { id: id.to_owned(), payment: sources.payment, steps, exchanges }
+    Trace {
+        id: id.to_owned(),
+        payment: sources.payment,
+        steps,
+        exchanges,
+        timeline: sources.timeline,
+    }
 }
 
 /// Pairs the entries of both ends and numbers the pairs in the order in which they began.
@@ -157,6 +163,7 @@ fn request(exchange: &Exchange) -> Message {
     let fault = sender.and_then(|entry| entry.fault.clone());
     Message {
         exchange: exchange.n,
+        key: exchange.key(),
         half: Half::Request,
         from: exchange.from,
         to: exchange.to,
@@ -191,6 +198,7 @@ fn answer(exchange: &Exchange) -> Option<(Timestamp, Message)> {
     let fault = sender.and_then(|entry| entry.fault.clone());
     let message = Message {
         exchange: exchange.n,
+        key: exchange.key(),
         half: Half::Answer,
         from: exchange.to,
         to: exchange.from,

@@ -1,0 +1,114 @@
+//! `payrig client`: registers, lists and removes API clients of the gateway.
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::env::quoted;
+use super::print_json;
+use crate::access::Access;
+use crate::cli::{ClientAction, ClientAdd, ClientFlags};
+use crate::failure::{Failure, Outcome};
+use crate::program::Program;
+use crate::terminal::{columns, note, print};
+
+/// A client that was just registered; its secrets are shown this once.
+#[derive(Debug, Serialize, Deserialize)]
+struct NewClient {
+    name: String,
+    client_id: String,
+    client_secret: String,
+    key_id: String,
+    signing_key: String,
+    signatures: String,
+    #[serde(default)]
+    return_origins: Vec<String>,
+    #[serde(default)]
+    webhook_secret: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct KnownClient {
+    name: String,
+    client_id: String,
+    signatures: String,
+    #[serde(default)]
+    return_origins: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Listing {
+    clients: Vec<KnownClient>,
+}
+
+pub(super) async fn run(flags: ClientFlags) -> Outcome {
+    let access = Access::open(&flags.state.state)?;
+    match &flags.action {
+        ClientAction::Add(wish) => add(&access, wish, flags.json).await,
+        ClientAction::List => list(&access, flags.json).await,
+        ClientAction::Remove { name } => remove(&access, name).await,
+    }
+}
+
+async fn add(access: &Access, wish: &ClientAdd, as_json: bool) -> Outcome {
+    let body = json!({
+        "name": wish.name,
+        "return_origins": wish.return_origins,
+        "webhook": wish.webhook,
+        "signatures": wish.signatures,
+    });
+    let reply = access.tell(Program::Gateway, Method::POST, "clients", Some(&body)).await?;
+    let client: NewClient = serde_json::from_slice(&reply.body)
+        .map_err(|error| Failure::could_not_run(format!("the gateway answered {error}")))?;
+    if as_json {
+        return print_json(&client);
+    }
+    print(&exports(&client, access));
+    note("these secrets are shown once; keep them");
+    Ok(())
+}
+
+fn exports(client: &NewClient, access: &Access) -> String {
+    let mut lines = vec![
+        ("PAY_API", access.addresses.api()),
+        ("PAY_CLIENT_ID", client.client_id.clone()),
+        ("PAY_CLIENT_SECRET", client.client_secret.clone()),
+        ("PAY_KEY_ID", client.key_id.clone()),
+        ("PAY_SIGNING_KEY", client.signing_key.clone()),
+    ];
+    lines.extend(client.webhook_secret.clone().map(|secret| ("PAY_WEBHOOK_SECRET", secret)));
+    lines.push(("PAY_PUBLISHABLE_KEY", access.world.publishable_key.clone()));
+    let lines =
+        lines.into_iter().map(|(name, value)| format!("export {name}={}\n", quoted(&value)));
+    lines.collect()
+}
+
+async fn clients(access: &Access) -> Outcome<Vec<KnownClient>> {
+    access.ask::<Listing>(Program::Gateway, "clients").await.map(|listing| listing.clients)
+}
+
+async fn list(access: &Access, as_json: bool) -> Outcome {
+    let clients = clients(access).await?;
+    if as_json {
+        return print_json(&clients);
+    }
+    let mut rows =
+        vec![["name", "client id", "signatures", "return origins"].map(str::to_owned).to_vec()];
+    rows.extend(clients.into_iter().map(|client| {
+        vec![client.name, client.client_id, client.signatures, client.return_origins.join(" ")]
+    }));
+    print(&columns(&rows));
+    Ok(())
+}
+
+async fn remove(access: &Access, name: &str) -> Outcome {
+    let clients = clients(access).await?;
+    let Some(client) = clients.iter().find(|client| client.name == name) else {
+        return Err(Failure::usage(format!("there is no API client `{name}`"))
+            .help("`payrig client list` shows the clients"));
+    };
+    let path = format!("clients/{}", client.client_id);
+    access.tell(Program::Gateway, Method::DELETE, &path, None).await?;
+    note(&format!("{name} is removed; its credentials do not work any more"));
+    Ok(())
+}

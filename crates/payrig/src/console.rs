@@ -1,0 +1,78 @@
+//! The console: what runs, what was paid, and the ladder of every payment.
+
+mod http;
+mod pages;
+mod shown;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use kit::clock::Stopwatch;
+use kit::http::{Problem, ProblemContext, ProblemLinks, Running, ServeOptions, serve_with};
+use tokio::sync::Mutex;
+
+pub(crate) use shown::megabytes;
+
+use crate::access::{Access, ApiClient};
+use crate::commands::{Findings, READER, check_invariants};
+use crate::failure::Outcome;
+use crate::supervisor::board::Board;
+
+/// How long a look at the invariants is good for: reading the books costs the programs time.
+const INVARIANTS_KEPT: Duration = Duration::from_secs(5);
+
+/// What the pages read from.
+pub struct Console {
+    access: Access,
+    client: ApiClient,
+    board: Board,
+    invariants: Mutex<Option<(Stopwatch, Arc<Findings>)>>,
+}
+
+impl Console {
+    fn new(access: Access, board: Board) -> Outcome<Self> {
+        let client = access.client(READER)?;
+        Ok(Self { access, client, board, invariants: Mutex::new(None) })
+    }
+
+    /// What the programs say about their books, at most a few seconds old.
+    async fn invariants(&self) -> Outcome<Arc<Findings>> {
+        let mut kept = self.invariants.lock().await;
+        if let Some((age, findings)) = &*kept
+            && age.elapsed() < INVARIANTS_KEPT
+        {
+            return Ok(findings.clone());
+        }
+        let findings = Arc::new(check_invariants(&self.access).await?);
+        *kept = Some((self.access.plumbing.clock.stopwatch(), findings.clone()));
+        Ok(findings)
+    }
+}
+
+/// Serves the console on its listener, on a thread of its own, until shutdown is requested.
+pub fn start(listener: TcpListener, access: Access, board: Board) -> Outcome<Running> {
+    let plumbing = access.plumbing.clone();
+    let base = access.addresses.console();
+    let console = web::Data::new(Console::new(access, board)?);
+    let options = ServeOptions {
+        names: vec!["console.localhost".into()],
+        links: ProblemLinks {
+            docs: format!("{base}/docs/reference/errors"),
+            traces: format!("{base}/payments"),
+        },
+        problem_page: Some(Arc::new(problem_page)),
+        ..ServeOptions::default()
+    };
+    let configure = move |config: &mut web::ServiceConfig| {
+        config.app_data(console.clone()).configure(http::routes);
+    };
+    serve_with(listener, options, configure, &plumbing).map_err(|error| {
+        crate::failure::Failure::could_not_run(format!("the console cannot start: {error}"))
+    })
+}
+
+fn problem_page(problem: &Problem, context: &ProblemContext<'_>) -> String {
+    pages::ProblemPage::new(problem, context.request_id).text()
+}
