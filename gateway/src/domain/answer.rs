@@ -1,6 +1,6 @@
 //! What an answer to an authorization means.
 
-use wire::codes::{Advice, CodeClass, DeclineCode, ResponseCode};
+use wire::codes::{Advice, CodeClass, DeclineCode, Family, ResponseCode};
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
 
@@ -121,5 +121,13 @@ impl Decline {
     /// A decline of our own, without an answer from the bank.
     pub fn without_answer(code: DeclineCode) -> Self {
         Self { code, response_code: None, advice: code.advice() }
+    }
+
+    /// What the payer is told: by the response code, unless our own code says more.
+    pub fn family(&self) -> Family {
+        let info = self.response_code.and_then(|code| code.info());
+        info.filter(|info| info.decline_code == Some(self.code))
+            .and_then(|info| info.family)
+            .unwrap_or_else(|| self.code.family())
     }
 }

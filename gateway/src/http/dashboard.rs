@@ -1,6 +1,28 @@
-//! The merchant's dashboard.
+//! The merchant's dashboard: sign in, payments, developers.
 
-use actix_web::web::ServiceConfig;
+mod access;
+mod developers;
+mod payments;
+
+use actix_web::web::{self, ServiceConfig};
 
 /// The routes of this room.
-pub fn routes(_config: &mut ServiceConfig) {}
+pub fn routes(config: &mut ServiceConfig) {
+    let dashboard = web::scope("/dashboard")
+        .route("", web::get().to(payments::list))
+        .route("/login", web::get().to(access::show))
+        .route("/login", web::post().to(access::sign_in))
+        .route("/logout", web::post().to(access::sign_out))
+        .route("/payments/{id}", web::get().to(payments::detail))
+        .route("/payments/{id}/capture", web::post().to(payments::capture))
+        .route("/payments/{id}/void", web::post().to(payments::void))
+        .route("/payments/{id}/refund", web::post().to(payments::refund))
+        .route("/developers", web::get().to(developers::show))
+        .route("/events/{id}", web::get().to(developers::event))
+        .route("/events/{id}/resend", web::post().to(developers::resend))
+        .route(
+            "/webhook-endpoints/{id}/rotate-secret",
+            web::post().to(developers::rotate_secret),
+        );
+    config.service(dashboard);
+}

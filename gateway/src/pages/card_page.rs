@@ -33,7 +33,6 @@ pub struct CardPage {
     values: Values,
     errors: Errors,
     notice: Option<DeclineNotice>,
-    sent_already: bool,
     seconds_left: u64,
     valid_for: String,
     title: String,
@@ -64,8 +63,6 @@ pub struct CardPageParts {
     pub errors: Errors,
     /// Why the last card did not work.
     pub notice: Option<DeclineNotice>,
-    /// Whether this very form was sent before.
-    pub sent_already: bool,
     /// How long the page still lives.
     pub seconds_left: u64,
     /// The usual test cards.
@@ -175,7 +172,6 @@ impl CardPage {
             values: parts.values,
             errors: parts.errors,
             notice: parts.notice,
-            sent_already: parts.sent_already,
             seconds_left: parts.seconds_left,
             usual: parts.usual,
             further: parts.further,

@@ -71,7 +71,7 @@ section! {
     /// The card form.
     FormTexts {
         label, number, expiry, expiry_placeholder, cvv, cvv_back, cvv_front, name, postal_code,
-        pay_amount, contacting, cancel, problem, card_ending, attempt_declined, sent_already,
+        pay_amount, contacting, cancel, problem, card_ending, attempt_declined,
     }
 }
 section! {

@@ -1,8 +1,7 @@
-//! Sessions and actions of operators, and the used forms of the payment page.
+//! Sessions of operators, and the log of what they did.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
-use wire::ids::PaymentId;
 use wire::time::Timestamp;
 
 /// What an operator did.
@@ -176,22 +175,6 @@ fn action_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<ActionRow> {
     })
 }
 
-/// Uses up a form of a payment page; false when it was used before.
-pub fn use_form(
-    connection: &Connection,
-    payment: PaymentId,
-    form_key: &str,
-    at: Timestamp,
-) -> rusqlite::Result<bool> {
-    let changed = connection
-        .prepare_cached(
-            "INSERT INTO used_forms (payment, form_key, used_at) VALUES (?1, ?2, ?3) \
-             ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![payment.bytes(), form_key, at.millis()])?;
-    Ok(changed == 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,16 +239,5 @@ mod tests {
             connection.execute(damage, []).unwrap();
             assert!(!actions_are_unbroken(&connection).unwrap(), "{damage}");
         }
-    }
-
-    #[test]
-    fn a_form_is_used_once() {
-        let connection = database();
-        let payment = PaymentId::new(at(0), [1; 10]);
-        let other = PaymentId::new(at(0), [2; 10]);
-        let key = "0123456789abcdef";
-        assert!(use_form(&connection, payment, key, at(0)).unwrap());
-        assert!(!use_form(&connection, payment, key, at(1)).unwrap());
-        assert!(use_form(&connection, other, key, at(1)).unwrap());
     }
 }

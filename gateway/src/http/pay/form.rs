@@ -8,7 +8,9 @@ use wire::test_cards;
 use wire::time::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::operations::hosted_page::EnteredCard;
 use crate::pages::card_page::{FieldProblem, Values};
+use crate::vault::CardData;
 
 /// Most characters of a name on a card.
 const NAME_CHARACTERS_MAX: usize = 100;
@@ -33,27 +35,13 @@ pub struct CardForm {
     postal_code: String,
 }
 
-/// A card whose every field is well formed and which is an issued test card.
-#[derive(Debug)]
-pub struct EnteredCard {
-    /// Its number.
-    pub number: CardNumber,
-    /// Its last month.
-    pub expiry: Expiry,
-    /// Its security code.
-    pub code: SecurityCode,
-    /// Name on the card.
-    pub name: Option<String>,
-    /// Postal code of the bill.
-    pub postal_code: Option<String>,
-}
-
 impl CardForm {
     /// The fields of a decoded form; unknown ones are ignored, browser extensions add some.
-    pub fn read(pairs: Vec<(String, String)>) -> Self {
+    pub fn read<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Self {
         let mut form = Self::default();
         for (name, value) in pairs {
-            match name.as_str() {
+            let value = value.to_owned();
+            match name {
                 "csrf" => form.csrf = value,
                 "key" => form.key = value,
                 "cc-number" => form.number = Zeroizing::new(value),
@@ -81,7 +69,10 @@ impl CardForm {
         let postal_code = self.check_postal_code();
         match (number, expiry, code, name, postal_code) {
             (Ok(number), Ok(expiry), Ok(code), Ok(name), Ok(postal_code)) => {
-                Ok(EnteredCard { number, expiry, code, name, postal_code })
+                let holder_name = name.map(Zeroizing::new);
+                let postal_code = postal_code.map(Zeroizing::new);
+                let data = CardData { number, expiry, holder_name, postal_code };
+                Ok(EnteredCard { data, code })
             }
             (number, expiry, code, name, postal_code) => {
                 let problems =
@@ -199,7 +190,7 @@ mod tests {
             ("postal-code", postal_code),
             ("added-by-an-extension", "1"),
         ];
-        CardForm::read(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+        CardForm::read(pairs)
     }
 
     fn codes(form: &CardForm) -> Vec<&'static str> {

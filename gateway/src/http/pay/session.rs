@@ -1,23 +1,20 @@
 //! The payer's session: the secret of the link becomes a cookie, and the cookie vouches for forms.
 
-use data_encoding::{BASE64, BASE64URL_NOPAD};
-use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
+use data_encoding::BASE64URL_NOPAD;
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use wire::ids::PaymentId;
-use zeroize::Zeroizing;
+
+use crate::http::browser::{code_text, is_code, keyed};
 
 /// Name of the cookie; its path is that of one payment's page.
 pub const COOKIE: &str = "payrig_pay";
 
 const NONCE_BYTES: usize = 16;
-const MAC_BYTES: usize = 32;
 
-/// Keys of the cookies and forms of payment pages.
-pub struct SessionKeys {
-    cookie: Zeroizing<[u8; 32]>,
-    form: Zeroizing<[u8; 32]>,
-}
+/// Keys of the cookies and forms of payment pages, derived from the session key (base64).
+#[derive(Clone, Copy)]
+pub struct SessionKeys<'k>(pub &'k str);
 
 /// A browser that has opened the link of a payment. The nonce tells browsers apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,68 +23,51 @@ pub struct Session {
     nonce: [u8; NONCE_BYTES],
 }
 
-impl SessionKeys {
-    /// Keys of their own, derived from the session key (base64 of 32 bytes).
-    pub fn derive(session_key: &str) -> Self {
-        let root = Zeroizing::new(BASE64.decode(session_key.as_bytes()).unwrap_or_default());
-        Self {
-            cookie: derived(&root, b"payrig/pay-cookie/v1"),
-            form: derived(&root, b"payrig/pay-form/v1"),
-        }
-    }
-
+impl SessionKeys<'_> {
     /// A new session of a browser.
-    pub const fn open(&self, payment: PaymentId, nonce: [u8; NONCE_BYTES]) -> Session {
+    pub const fn open(payment: PaymentId, nonce: [u8; NONCE_BYTES]) -> Session {
         Session { payment, nonce }
     }
 
-    /// The cookie's value: the nonce and its code, base64url.
-    pub fn cookie(&self, session: &Session) -> String {
-        let mut bytes = session.nonce.to_vec();
-        bytes.extend_from_slice(&session.code(&self.cookie).finalize().into_bytes());
-        BASE64URL_NOPAD.encode(&bytes)
+    /// The cookie's value: the nonce and its code.
+    pub fn cookie(self, session: &Session) -> String {
+        let nonce = BASE64URL_NOPAD.encode(&session.nonce);
+        format!("{nonce}.{}", code_text(self.code(session, "payrig/pay-cookie/v1")))
     }
 
     /// The session of a cookie, if it is one of this payment.
-    pub fn read(&self, payment: PaymentId, cookie: &str) -> Option<Session> {
-        let bytes = BASE64URL_NOPAD.decode(cookie.as_bytes()).ok()?;
-        let (nonce, code) = bytes.split_first_chunk::<NONCE_BYTES>()?;
-        let session = Session { payment, nonce: *nonce };
-        session.code(&self.cookie).verify_slice(code).ok()?;
-        (code.len() == MAC_BYTES).then_some(session)
+    pub fn read(self, payment: PaymentId, cookie: &str) -> Option<Session> {
+        let (nonce, code) = cookie.split_once('.')?;
+        let nonce = BASE64URL_NOPAD.decode(nonce.as_bytes()).ok()?.try_into().ok()?;
+        let session = Session { payment, nonce };
+        is_code(self.code(&session, "payrig/pay-cookie/v1"), code).then_some(session)
     }
 
     /// Proof in a form that it was shown to this session.
-    pub fn form_proof(&self, session: &Session) -> String {
-        BASE64URL_NOPAD.encode(&session.code(&self.form).finalize().into_bytes())
+    pub fn form_proof(self, session: &Session) -> String {
+        code_text(self.code(session, "payrig/pay-form/v1"))
     }
 
     /// Whether a form was shown to this session.
-    pub fn form_is_ours(&self, session: &Session, proof: &str) -> bool {
-        let Ok(code) = BASE64URL_NOPAD.decode(proof.as_bytes()) else { return false };
-        session.code(&self.form).verify_slice(&code).is_ok()
+    pub fn form_is_ours(self, session: &Session, proof: &str) -> bool {
+        is_code(self.code(session, "payrig/pay-form/v1"), proof)
     }
-}
 
-impl Session {
-    fn code(&self, key: &[u8; 32]) -> Hmac<Sha256> {
-        let mut code = keyed(key);
-        code.update(self.payment.bytes());
-        code.update(&self.nonce);
+    fn code(self, session: &Session, label: &str) -> Hmac<Sha256> {
+        let mut code = keyed(self.0, label);
+        code.update(session.payment.bytes());
+        code.update(&session.nonce);
         code
     }
 }
 
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    // The key has the length of a hash, so no implementation refuses it.
-    <Hmac<Sha256> as KeyInit>::new(key.into())
-}
-
-fn derived(root: &[u8], label: &[u8]) -> Zeroizing<[u8; 32]> {
-    let mut key = Zeroizing::new([0; 32]);
-    // Only lengths over 255 hashes are refused (RFC 5869 section 2.3).
-    let _ = Hkdf::<Sha256>::new(None, root).expand(label, key.as_mut_slice());
-    key
+/// Lets the shop tell an outcome that this gateway gave from one that was typed in. It is for
+/// display only: state comes from an event or the API.
+pub fn return_code(master_secret: &str, payment: PaymentId, outcome: &str) -> String {
+    let mut code = keyed(master_secret, "payrig/return/v1");
+    code.update(payment.bytes());
+    code.update(outcome.as_bytes());
+    code_text(code)
 }
 
 #[cfg(test)]
@@ -95,9 +75,7 @@ mod tests {
     use super::*;
     use wire::time::Timestamp;
 
-    fn keys() -> SessionKeys {
-        SessionKeys::derive(&BASE64.encode(&[7; 32]))
-    }
+    const KEYS: SessionKeys<'_> = SessionKeys("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
 
     fn payment(seed: u8) -> PaymentId {
         PaymentId::new(Timestamp::from_seconds(1_795_341_600), [seed; 10])
@@ -105,32 +83,29 @@ mod tests {
 
     #[test]
     fn a_cookie_opens_its_own_payment_only() {
-        let keys = keys();
-        let session = keys.open(payment(1), [9; 16]);
-        let cookie = keys.cookie(&session);
-        assert!(keys.read(payment(1), &cookie) == Some(session));
-        assert!(keys.read(payment(2), &cookie).is_none());
-        let other = SessionKeys::derive(&BASE64.encode(&[8; 32]));
+        let session = SessionKeys::open(payment(1), [9; 16]);
+        let cookie = KEYS.cookie(&session);
+        assert!(KEYS.read(payment(1), &cookie) == Some(session));
+        assert!(KEYS.read(payment(2), &cookie).is_none());
+        let other = SessionKeys("CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=");
         assert!(other.read(payment(1), &cookie).is_none());
     }
 
     #[test]
     fn a_damaged_cookie_opens_nothing() {
-        let keys = keys();
-        let cookie = keys.cookie(&keys.open(payment(1), [9; 16]));
+        let cookie = KEYS.cookie(&SessionKeys::open(payment(1), [9; 16]));
         for text in ["", "x", &cookie[1..], &cookie[..cookie.len() - 4], &format!("{cookie}AAAA")] {
-            assert!(keys.read(payment(1), text).is_none(), "{text}");
+            assert!(KEYS.read(payment(1), text).is_none(), "{text}");
         }
     }
 
     #[test]
     fn a_form_belongs_to_one_session() {
-        let keys = keys();
-        let (mine, yours) = (keys.open(payment(1), [1; 16]), keys.open(payment(1), [2; 16]));
-        let proof = keys.form_proof(&mine);
-        assert!(keys.form_is_ours(&mine, &proof));
-        assert!(!keys.form_is_ours(&yours, &proof));
-        assert!(!keys.form_is_ours(&mine, ""));
-        assert!(!keys.form_is_ours(&mine, &keys.cookie(&mine)));
+        let (mine, yours) = (SessionKeys::open(payment(1), [1; 16]), SessionKeys::open(payment(1), [2; 16]));
+        let proof = KEYS.form_proof(&mine);
+        assert!(KEYS.form_is_ours(&mine, &proof));
+        assert!(!KEYS.form_is_ours(&yours, &proof));
+        assert!(!KEYS.form_is_ours(&mine, ""));
+        assert!(!KEYS.form_is_ours(&mine, &KEYS.cookie(&mine)));
     }
 }

@@ -1,11 +1,12 @@
 //! Webhooks, events, clients, and what people did at the dashboard.
 
 use askama::Template;
-use wire::gateway_api::{DeliveryView, EndpointView};
+use wire::gateway_api::EndpointView;
 use wire::time::Timestamp;
 
 use super::{Frame, Moment, Notice, Pill};
 use crate::pages::shown::{SHOWN_CHARACTERS_MAX, instant, shown};
+use crate::store::webhooks::views::DeliveryRow;
 
 /// The page for developers.
 #[derive(Template)]
@@ -168,21 +169,21 @@ impl From<EndpointView> for EndpointBlock {
     }
 }
 
-impl From<DeliveryView> for DeliveryBlock {
-    fn from(delivery: DeliveryView) -> Self {
+impl From<DeliveryRow> for DeliveryBlock {
+    fn from(delivery: DeliveryRow) -> Self {
         let attempts = delivery.attempts.into_iter().map(|attempt| AttemptLine {
             n: attempt.n,
             state: Pill::of_delivery_attempt(&attempt.outcome),
             status: attempt.status.map_or_else(|| "–".to_owned(), |status| status.to_string()),
             duration: format!("{} ms", attempt.duration_ms),
+            timestamp: attempt.at.seconds(),
             at: attempt.at.into(),
-            timestamp: attempt.timestamp,
             signature: attempt.signature,
-            answer: attempt.answer,
+            answer: String::from_utf8_lossy(&attempt.answer).into_owned(),
         });
         Self {
             url: delivery.url,
-            state: Pill::of_delivery(&delivery.status),
+            state: Pill::of_delivery(delivery.status),
             next: delivery.next_attempt_at.map(instant),
             attempts: attempts.collect(),
         }
@@ -196,7 +197,7 @@ impl EventRow {
         event_type: String,
         payment: String,
         at: Timestamp,
-        delivery_states: &[String],
+        delivery_states: &[&str],
     ) -> Self {
         let deliveries = delivery_states.iter().map(|it| Pill::of_delivery(it)).collect();
         Self { id, event_type, payment, at: at.into(), deliveries }

@@ -1,0 +1,187 @@
+//! Webhook endpoints, the event log, one event, clients, and the log of what people did.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use kit::http::{Pairs, Problem, ReceivedRequest, query_pairs};
+use wire::gateway_api::EndpointView;
+use wire::ids::{EndpointId, EventId};
+
+use super::access::{SignedIn, form_key, signed_in};
+use super::payments::event_row;
+use crate::domain::operator::Task;
+use crate::http::browser::{page, see};
+use crate::operations::dashboard::{self, EventDetail};
+use crate::operations::idempotency::Call;
+use crate::operations::{Context, webhooks};
+use crate::pages::dashboard::Notice;
+use crate::pages::dashboard::developers::{
+    ActionLine, ClientRow, DevelopersPage, EndpointBlock, EventPage, NewSecret,
+};
+use crate::store::dashboard::ActionRow;
+use crate::store::webhooks::views::EventFilter;
+
+/// Events on a page.
+const EVENTS: usize = 25;
+
+/// `GET /dashboard/developers`
+pub async fn show(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(&context, &received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let query = query_pairs(&received.query)?;
+    developers_page(&context, &signed_in, &query, None).await
+}
+
+async fn developers_page(
+    context: &Context,
+    signed_in: &SignedIn,
+    query: &Pairs,
+    new_secret: Option<NewSecret>,
+) -> Result<HttpResponse, Problem> {
+    let merchant = dashboard::merchant(context);
+    let endpoints = webhooks::list_endpoints(context, merchant).await.map_err(Problem::internal)?;
+    let id = |name: &str| query.get(name).and_then(|it| it.parse::<EventId>().ok());
+    let (after, before) = (id("after"), id("before"));
+    let filter = EventFilter { after, before, ..EventFilter::default() };
+    let events = dashboard::events(context, filter, EVENTS).await;
+    let (events, more) = events.map_err(Problem::internal)?;
+    let known = dashboard::registrations(context).await.map_err(Problem::internal)?;
+    let address = |word: &str, event: Option<&EventDetail>| {
+        event.map(|it| format!("/dashboard/developers?{word}={}", it.event.event.id))
+    };
+    let has_newer = if before.is_some() { more } else { after.is_some() };
+    let has_older = before.is_some() || more;
+    page(
+        200,
+        &DevelopersPage {
+            frame: signed_in.frame(context, "developers"),
+            notice: None,
+            new_secret,
+            endpoints: endpoints.into_iter().map(EndpointBlock::from).collect(),
+            may_rotate: signed_in.operator.role.may(Task::RotateSecret),
+            form_key: form_key(context),
+            newer: has_newer.then(|| address("before", events.first())).flatten(),
+            older: has_older.then(|| address("after", events.last())).flatten(),
+            events: events.iter().map(event_row).collect(),
+            clients: known.clients.into_iter().map(client_row).collect(),
+            actions: known.actions.into_iter().map(action_line).collect(),
+            chain_unbroken: known.chain_unbroken,
+        },
+    )
+}
+
+fn client_row(client: dashboard::Client) -> ClientRow {
+    let registered = client.client;
+    ClientRow {
+        name: registered.name,
+        client_id: registered.client_id,
+        key_id: client.key_ids.join(", "),
+        signatures: if registered.signatures_required { "required" } else { "optional" },
+        origins: registered.return_origins.lines().collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn action_line(action: ActionRow) -> ActionLine {
+    ActionLine {
+        at: action.at.into(),
+        operator: action.operator,
+        action: action.action.replace('_', " "),
+        subject: action.subject,
+        detail: action.detail,
+    }
+}
+
+/// `POST /dashboard/webhook-endpoints/{id}/rotate-secret`: the only answer that shows it.
+pub async fn rotate_secret(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(&context, &received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let form = signed_in.form(&context, &received)?;
+    let id: EndpointId = id_of(&received)?;
+    let (subject, detail) = (id.to_string(), String::new());
+    if !signed_in.begin(&context, &form, Task::RotateSecret, subject, detail).await? {
+        return Ok(see("/dashboard/developers"));
+    }
+    let call = Call::own(dashboard::merchant(&context), received.trace);
+    let rotated = webhooks::rotate_secret(&context, call, id).await;
+    let answer = rotated.map_err(|failure| Problem::new(409, "not_done", failure.to_string()))?;
+    let endpoint: EndpointView = serde_json::from_slice(&answer.body).map_err(Problem::internal)?;
+    let text = endpoint.secret.unwrap_or_default();
+    let secret = NewSecret { url: endpoint.url, text };
+    developers_page(&context, &signed_in, &Pairs::default(), Some(secret)).await
+}
+
+/// `GET /dashboard/events/{id}`
+pub async fn event(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(&context, &received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let found = dashboard::event(&context, id_of(&received)?).await.map_err(Problem::internal)?;
+    let detail = found.ok_or_else(Problem::not_found)?;
+    let sent = query_pairs(&received.query)?.get("done") == Some("resend");
+    let notice = sent.then(|| Notice { tone: "good", text: "It is being sent again.".to_owned() });
+    page(200, &event_page(&context, &signed_in, detail, notice))
+}
+
+fn event_page(
+    context: &Context,
+    signed_in: &SignedIn,
+    detail: EventDetail,
+    notice: Option<Notice>,
+) -> EventPage {
+    let row = event_row(&detail);
+    let event = detail.event.event;
+    let body: Option<serde_json::Value> = serde_json::from_slice(&detail.event.body).ok();
+    let body = body.and_then(|body| serde_json::to_string_pretty(&body).ok());
+    EventPage {
+        frame: signed_in.frame(context, "developers"),
+        notice,
+        form_key: form_key(context),
+        may_resend: signed_in.operator.role.may(Task::Resend),
+        id: row.id,
+        event_type: row.event_type,
+        payment: row.payment,
+        created: row.at.people,
+        sequence: event.sequence,
+        deliveries: detail.deliveries.into_iter().map(Into::into).collect(),
+        body: body.unwrap_or_default(),
+    }
+}
+
+/// `POST /dashboard/events/{id}/resend`
+pub async fn resend(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(&context, &received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let form = signed_in.form(&context, &received)?;
+    let id: EventId = id_of(&received)?;
+    let path = format!("/dashboard/events/{id}?done=resend");
+    if !signed_in.begin(&context, &form, Task::Resend, id.to_string(), String::new()).await? {
+        return Ok(see(&path));
+    }
+    let call = Call::own(dashboard::merchant(&context), received.trace);
+    let resent = webhooks::resend_event(&context, call, id).await;
+    resent.map_err(|failure| Problem::new(409, "not_done", failure.to_string()))?;
+    Ok(see(&path))
+}
+
+fn id_of<T: std::str::FromStr>(received: &ReceivedRequest) -> Result<T, Problem> {
+    let text = received.http().match_info().get("id");
+    text.and_then(|it| it.parse().ok()).ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,321 @@
+//! The list of payments, one payment, and moving its money.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use kit::facts::Facts;
+use kit::http::{Pairs, Problem, ReceivedRequest, annotate, query_pairs};
+use wire::ids::PaymentId;
+use wire::money::{MinorUnits, Money};
+
+use super::access::{SignedIn, form_key, signed_in};
+use crate::domain::operator::Task;
+use crate::domain::payment::Payment;
+use crate::http::browser::{page, see};
+use crate::operations::Context;
+use crate::operations::dashboard;
+use crate::operations::failure::Failure;
+use crate::operations::idempotency::Call;
+use crate::operations::capture_payment::{self, Capturing};
+use crate::operations::refund_payment::{self, Refunding};
+use crate::operations::{hosted_page, timeline, view, void_payment};
+use crate::pages::dashboard::developers::EventRow;
+use crate::pages::dashboard::payment::{PaymentPage, PaymentPageParts};
+use crate::pages::dashboard::payments::{Filters, PaymentRow, PaymentsPage, status_choices};
+use crate::pages::dashboard::Notice;
+use crate::store::payments::{Filter, Position};
+use crate::store::webhooks::views::EventFilter;
+
+/// Payments on a page.
+const ROWS: u32 = 25;
+/// Events of one payment that are shown.
+const EVENTS_SHOWN: usize = 50;
+
+/// `GET /dashboard`
+pub async fn list(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(&context, &received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let query = query_pairs(&received.query)?;
+    let filters = filters(&query);
+    let (filter, position, problem) = match wanted(&query) {
+        Ok((filter, position)) => (filter, position, None),
+        Err(problem) => (Filter::default(), Position::First, Some(problem)),
+    };
+    let found = dashboard::payments(&context, filter, position, ROWS).await;
+    let (rows, more) = found.map_err(Problem::internal)?;
+    let ids: Vec<PaymentId> = rows.iter().map(|it| it.payment.id).collect();
+    let (newer, older) = neighbours(&query, position, &ids, more);
+    let shown = PaymentsPage {
+        frame: signed_in.frame(&context, "payments"),
+        filters,
+        statuses: status_choices(),
+        rows: rows.iter().map(|it| PaymentRow::from(&it.payment)).collect(),
+        newer,
+        older,
+        problem: problem.clone(),
+    };
+    page(if problem.is_some() { 400 } else { 200 }, &shown)
+}
+
+const FILTERS: [&str; 4] = ["status", "order_reference", "card_last4", "decline_code"];
+
+fn filters(query: &Pairs) -> Filters {
+    let text = |name: &str| query.get(name).unwrap_or_default().to_owned();
+    Filters {
+        status: text("status"),
+        order_reference: text("order_reference"),
+        card_last4: text("card_last4"),
+        decline_code: text("decline_code"),
+        any: FILTERS.iter().any(|name| !text(name).is_empty()),
+    }
+}
+
+/// The filter and the part of the list that an address names; else what is wrong with it.
+fn wanted(query: &Pairs) -> Result<(Filter, Position), String> {
+    let text = |name: &str| query.get(name).filter(|it| !it.is_empty()).map(str::to_owned);
+    let states = match text("status") {
+        None => Vec::new(),
+        Some(word) => view::states_of(word.parse().map_err(|_| format!("No such status: {word}"))?),
+    };
+    let filter = Filter {
+        states,
+        order_reference: text("order_reference"),
+        card_last4: text("card_last4"),
+        decline_code: text("decline_code"),
+        ..Filter::default()
+    };
+    let id = |text: String| text.parse().map_err(|_| "No such payment in this list".to_owned());
+    let position = match (text("after"), text("before")) {
+        (Some(after), _) => Position::After(id(after)?),
+        (None, Some(before)) => Position::Before(id(before)?),
+        (None, None) => Position::First,
+    };
+    Ok((filter, position))
+}
+
+/// Addresses of the pages before and behind this one, with the same filters.
+fn neighbours(
+    query: &Pairs,
+    position: Position,
+    ids: &[PaymentId],
+    more: bool,
+) -> (Option<String>, Option<String>) {
+    let kept: Vec<String> = FILTERS
+        .iter()
+        .filter_map(|name| Some((name, query.get(name).filter(|it| !it.is_empty())?)))
+        .map(|(name, value)| format!("{name}={}&", encoded(value)))
+        .collect();
+    let address = |word: &str, id: Option<&PaymentId>| {
+        id.map(|id| format!("/dashboard?{}{word}={id}", kept.concat()))
+    };
+    let backwards = matches!(position, Position::Before(_));
+    let has_newer = if backwards { more } else { !matches!(position, Position::First) };
+    let has_older = backwards || more;
+    (
+        has_newer.then(|| address("before", ids.first())).flatten(),
+        has_older.then(|| address("after", ids.last())).flatten(),
+    )
+}
+
+/// A value as it stands in an address.
+fn encoded(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                text.push(char::from(byte));
+            }
+            other => text.push_str(&format!("%{other:02X}")),
+        }
+    }
+    text
+}
+
+/// `GET /dashboard/payments/{id}`
+pub async fn detail(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(&context, &received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let payment = payment_of(&context, &received).await?;
+    let done = query_pairs(&received.query)?.get("done").and_then(done_notice);
+    show(&context, &signed_in, &payment, 200, done).await
+}
+
+fn done_notice(word: &str) -> Option<Notice> {
+    let text = match word {
+        "capture" => "The capture is on its way.",
+        "void" => "The money is being given back.",
+        "refund" => "The refund is on its way; its state stands below.",
+        "again" => "This form was sent already; nothing was done twice.",
+        _ => return None,
+    };
+    Some(Notice { tone: "good", text: text.to_owned() })
+}
+
+async fn payment_of(context: &Context, received: &ReceivedRequest) -> Result<Payment, Problem> {
+    let id: Option<PaymentId> = received.http().match_info().get("id").and_then(|it| it.parse().ok());
+    let id = id.ok_or_else(Problem::not_found)?;
+    let found = hosted_page::look(context, id).await.map_err(Problem::internal)?;
+    let payment = found.filter(|it| it.merchant == dashboard::merchant(context));
+    let payment = payment.ok_or_else(Problem::not_found)?;
+    let mut facts = Facts::new("page", received.trace);
+    facts.payment = Some(payment.id.to_string());
+    facts.order = Some(payment.order_reference.clone());
+    annotate(received.http(), facts);
+    Ok(payment)
+}
+
+async fn show(
+    context: &Context,
+    signed_in: &SignedIn,
+    payment: &Payment,
+    status: u16,
+    notice: Option<Notice>,
+) -> Result<HttpResponse, Problem> {
+    let merchant = payment.merchant;
+    let timeline = timeline::read(context, merchant, payment.id).await;
+    let timeline = timeline.map_err(Problem::internal)?;
+    let filter = EventFilter { payment: Some(payment.id), ..EventFilter::default() };
+    let events = dashboard::events(context, filter, EVENTS_SHOWN).await;
+    let (events, _) = events.map_err(Problem::internal)?;
+    let shown = PaymentPage::new(PaymentPageParts {
+        frame: signed_in.frame(context, "payments"),
+        payment,
+        timeline: &timeline.entries,
+        events: events.iter().map(event_row).collect(),
+        notice,
+        form_key: form_key(context),
+        role: signed_in.operator.role,
+    });
+    page(status, &shown)
+}
+
+/// An event and where its deliveries stand.
+pub fn event_row(detail: &dashboard::EventDetail) -> EventRow {
+    let event = &detail.event.event;
+    let states: Vec<&str> = detail.deliveries.iter().map(|it| it.status).collect();
+    EventRow::new(
+        event.id.to_string(),
+        event.event_type.clone(),
+        event.payment.to_string(),
+        event.created_at,
+        &states,
+    )
+}
+
+/// `POST /dashboard/payments/{id}/capture`
+pub async fn capture(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    change(&context, &received, Task::Capture).await
+}
+
+/// `POST /dashboard/payments/{id}/void`
+pub async fn void(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    change(&context, &received, Task::Void).await
+}
+
+/// `POST /dashboard/payments/{id}/refund`
+pub async fn refund(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    change(&context, &received, Task::Refund).await
+}
+
+/// Moves money: the role, the form, the log, then the operation of the API.
+async fn change(
+    context: &Context,
+    received: &ReceivedRequest,
+    task: Task,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(context, received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let form = signed_in.form(context, received)?;
+    let payment = payment_of(context, received).await?;
+    let refused = |text: String| Some(Notice { tone: "bad", text });
+    let wish = match wish(&form, &payment, task) {
+        Ok(wish) => wish,
+        Err(text) => return show(context, &signed_in, &payment, 422, refused(text)).await,
+    };
+    let path = format!("/dashboard/payments/{}", payment.id);
+    let (subject, detail) = (payment.id.to_string(), wish.words(&payment));
+    if !signed_in.begin(context, &form, task, subject, detail).await? {
+        return Ok(see(&format!("{path}?done=again")));
+    }
+    let call = Call::own(payment.merchant, received.trace);
+    match carry_out(context, call, &payment, task, wish).await {
+        Ok(()) => Ok(see(&format!("{path}?done={}", task.as_str()))),
+        Err(failure) => {
+            let text = format!("Not done: {failure}");
+            show(context, &signed_in, &payment, 409, refused(text)).await
+        }
+    }
+}
+
+/// What a form asks for.
+struct Wish {
+    amount: MinorUnits,
+    reason: Option<String>,
+}
+
+impl Wish {
+    fn words(&self, payment: &Payment) -> String {
+        let amount = Money::new(self.amount, payment.currency).to_string();
+        match &self.reason {
+            Some(reason) => format!("{amount}: {reason}"),
+            None => amount,
+        }
+    }
+}
+
+fn wish(form: &Pairs, payment: &Payment, task: Task) -> Result<Wish, String> {
+    let text = form.get("amount").unwrap_or_default();
+    let amount = Money::parse_decimal(text, payment.currency).map_err(|it| it.to_string())?;
+    let reason = form.get("reason").map(str::trim).filter(|it| !it.is_empty());
+    if task == Task::Refund && reason.is_none() {
+        return Err("A refund needs a reason".to_owned());
+    }
+    Ok(Wish { amount: amount.value, reason: reason.map(str::to_owned) })
+}
+
+async fn carry_out(
+    context: &Context,
+    call: Call,
+    payment: &Payment,
+    task: Task,
+    wish: Wish,
+) -> Result<(), Failure> {
+    let (id, amount) = (payment.id, Some(wish.amount));
+    match task {
+        Task::Capture => {
+            let capturing = Capturing { amount, is_final: None };
+            capture_payment::capture(context, call, id, capturing).await?;
+        }
+        Task::Void => {
+            // All that is left is a whole void, which also takes back what is queued.
+            let amount = amount.filter(|amount| *amount != payment.amounts.open());
+            void_payment::void(context, call, id, amount).await?;
+        }
+        Task::Refund => {
+            let refunding = Refunding { amount, reason: wish.reason };
+            refund_payment::refund(context, call, id, refunding).await?;
+        }
+        Task::View | Task::Resend | Task::RotateSecret => {}
+    }
+    Ok(())
+}

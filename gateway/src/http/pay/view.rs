@@ -1,0 +1,241 @@
+//! Which page shows what of a payment.
+
+use actix_web::HttpResponse;
+use kit::http::Problem;
+use wire::codes::Family;
+use wire::money::{MinorUnits, Money};
+use wire::time::Timestamp;
+
+use super::Visit;
+use super::form::CardForm;
+use super::session::return_code;
+use crate::domain::payer::Standing;
+use crate::domain::payment::Payment;
+use crate::http::browser::{page, refresh, see};
+use crate::operations::Context;
+use crate::pages::card_page::{
+    CardPage, CardPageParts, DeclineNotice, Errors, FieldProblem, OrderSummary, Values,
+};
+use crate::pages::outcome::{Outcome, OutcomePage, OutcomePageParts};
+use crate::pages::shown::{SHOWN_CHARACTERS_MAX, shown};
+use crate::pages::test_cards;
+use crate::pages::texts::{Texts, english, fill};
+
+/// Seconds until the browser returns to the shop.
+const RETURN_SECONDS: u32 = 5;
+/// Bytes of a form's key.
+const FORM_KEY_BYTES: usize = 16;
+
+/// The card form, empty or with a test card.
+pub fn form(
+    context: &Context,
+    visit: &Visit,
+    family: Option<Family>,
+    notice: Option<&str>,
+    alias: Option<&str>,
+) -> Result<HttpResponse, Problem> {
+    let now = context.plumbing.clock.now();
+    let texts = english();
+    let values = alias.and_then(|alias| test_cards::chip(alias, now)).map(filled);
+    let notice = match notice {
+        Some("declined") => Some(notice_of(texts, Family::Generic, None)),
+        Some("unavailable") => Some(notice_of(texts, Family::OurSide, None)),
+        _ => family.map(|family| notice_of(texts, family, card_words(texts, &visit.payment))),
+    };
+    let parts = Parts { values: values.unwrap_or_default(), errors: Errors::default(), notice };
+    page(200, &card_page(context, visit, now, parts))
+}
+
+/// The card form as it was sent, with what is wrong about it.
+pub fn form_with_problems(
+    context: &Context,
+    visit: &Visit,
+    form: &CardForm,
+    problems: &[FieldProblem],
+) -> Result<HttpResponse, Problem> {
+    let now = context.plumbing.clock.now();
+    let errors = Errors::of(problems, &english().errors);
+    let parts = Parts { values: form.kept(), errors, notice: None };
+    page(422, &card_page(context, visit, now, parts))
+}
+
+struct Parts {
+    values: Values,
+    errors: Errors,
+    notice: Option<DeclineNotice>,
+}
+
+fn card_page(context: &Context, visit: &Visit, now: Timestamp, parts: Parts) -> CardPage {
+    let texts = english();
+    let key = context.plumbing.secrets.bytes::<FORM_KEY_BYTES>();
+    CardPage::new(CardPageParts {
+        texts,
+        order: order(context, &visit.payment),
+        path: visit.path(),
+        csrf: visit.proof.clone(),
+        form_key: data_encoding::BASE64URL_NOPAD.encode(&key),
+        values: parts.values,
+        errors: parts.errors,
+        notice: parts.notice,
+        seconds_left: visit.payment.expires_at.since(now).as_secs(),
+        usual: test_cards::usual(texts, now),
+        further: test_cards::further(texts, now),
+    })
+}
+
+fn filled(chip: test_cards::Chip) -> Values {
+    Values {
+        amex: chip.code.len() == 4,
+        number: chip.number,
+        expiry: chip.expiry,
+        code: chip.code.to_owned(),
+        ..Values::default()
+    }
+}
+
+fn notice_of(texts: &Texts, family: Family, card: Option<String>) -> DeclineNotice {
+    let heading = match card {
+        Some(card) => format!("{card}: {}", texts.form.attempt_declined),
+        None => texts.outcomes.declined.clone(),
+    };
+    DeclineNotice {
+        family: family.as_str(),
+        heading,
+        text: texts.families.of(family).to_owned(),
+    }
+}
+
+/// What became of the payment; while that is open the page comes back by itself.
+pub fn outcome(context: &Context, visit: &Visit, again: bool) -> Result<HttpResponse, Problem> {
+    let standing = visit.standing(context);
+    let outcome = match standing {
+        Standing::MayPay(_) => return Ok(see(&visit.path())),
+        Standing::Processing => Outcome::Processing,
+        Standing::Unknown => Outcome::Unknown,
+        Standing::Paid if again => Outcome::AlreadyPaid,
+        Standing::Paid => Outcome::Paid,
+        Standing::Completing => Outcome::Completing,
+        Standing::Canceled => Outcome::Canceled,
+        Standing::Released => Outcome::Released,
+        Standing::Expired => Outcome::Expired,
+        Standing::HoldExpired => Outcome::HoldExpired,
+        Standing::Failed(family) => Outcome::Failed(family),
+        Standing::Reversing => Outcome::Reversing,
+        Standing::Reversed => Outcome::Reversed,
+    };
+    let address = return_address(context, &visit.payment, outcome);
+    let response = page(200, &outcome_page(context, &visit.payment, outcome, address.clone()))?;
+    Ok(match address {
+        _ if standing.is_open() => {
+            let path = format!("{}/status", visit.path());
+            refresh(response, pause(context, &visit.payment), &path)
+        }
+        Some(address) if outcome.returns_soon() => refresh(response, RETURN_SECONDS, &address),
+        Some(_) | None => response,
+    })
+}
+
+/// The order was paid by another payment of the same order.
+pub fn order_paid(context: &Context, visit: &Visit) -> Result<HttpResponse, Problem> {
+    let outcome = Outcome::AlreadyPaid;
+    let address = return_address(context, &visit.payment, outcome);
+    page(200, &outcome_page(context, &visit.payment, outcome, address))
+}
+
+/// Seconds until the status page looks again: often at first, then less.
+fn pause(context: &Context, payment: &Payment) -> u32 {
+    let sent = payment.attempts.last().map_or(payment.created_at, |it| it.created_at);
+    match context.plumbing.clock.now().since(sent).as_secs() {
+        0..10 => 1,
+        10..60 => 3,
+        _ => 10,
+    }
+}
+
+fn outcome_page(
+    context: &Context,
+    payment: &Payment,
+    outcome: Outcome,
+    return_address: Option<String>,
+) -> OutcomePage {
+    let texts = english();
+    let refunded = payment.amounts.refunded;
+    OutcomePage::new(OutcomePageParts {
+        texts,
+        outcome,
+        order: order(context, payment),
+        payment: payment.id.to_string(),
+        card: card_words(texts, payment),
+        refunded: (refunded > MinorUnits::ZERO)
+            .then(|| Money::new(refunded, payment.currency).to_string()),
+        return_address,
+    })
+}
+
+/// No session: the page says no more than that.
+pub fn refused(context: &Context) -> Result<HttpResponse, Problem> {
+    stranger(context, Outcome::Refused)
+}
+
+/// A form that did not come from the page.
+pub fn forged(context: &Context) -> Result<HttpResponse, Problem> {
+    stranger(context, Outcome::Forged)
+}
+
+fn stranger(context: &Context, outcome: Outcome) -> Result<HttpResponse, Problem> {
+    let order = OrderSummary {
+        merchant: merchant(context),
+        amount: String::new(),
+        description: None,
+        reference: String::new(),
+    };
+    let parts = OutcomePageParts {
+        texts: english(),
+        outcome,
+        order,
+        payment: String::new(),
+        card: None,
+        refunded: None,
+        return_address: None,
+    };
+    page(403, &OutcomePage::new(parts))
+}
+
+fn merchant(context: &Context) -> String {
+    shown(&context.settings.keys.merchant.name, SHOWN_CHARACTERS_MAX)
+}
+
+/// What is paid for, from the gateway's own record.
+fn order(context: &Context, payment: &Payment) -> OrderSummary {
+    let description = payment.details.description.as_deref();
+    OrderSummary {
+        merchant: merchant(context),
+        amount: Money::new(payment.amounts.requested, payment.currency).to_string(),
+        description: description.map(|it| shown(it, SHOWN_CHARACTERS_MAX)),
+        reference: shown(&payment.order_reference, SHOWN_CHARACTERS_MAX),
+    }
+}
+
+fn card_words(texts: &Texts, payment: &Payment) -> Option<String> {
+    let card = &payment.attempts.last()?.card;
+    let values = [("network", card.brand.display_name()), ("last4", card.masked.last4())];
+    Some(fill(&texts.form.card_ending, &values))
+}
+
+/// The shop's address for this outcome, with the payment and a hint that is for display only.
+fn return_address(context: &Context, payment: &Payment, outcome: Outcome) -> Option<String> {
+    let details = &payment.details;
+    let address = match outcome {
+        Outcome::Canceled => details.cancel_url.as_ref().or(details.return_url.as_ref()),
+        _ => details.return_url.as_ref(),
+    }?;
+    let (address, fragment) = match address.split_once('#') {
+        Some((address, fragment)) => (address, format!("#{fragment}")),
+        None => (address.as_str(), String::new()),
+    };
+    let join = if address.contains('?') { '&' } else { '?' };
+    let (id, word) = (payment.id, outcome.name());
+    let master = context.settings.keys.merchant.master_secret.expose();
+    let code = return_code(master, id, word);
+    Some(format!("{address}{join}payment={id}&outcome={word}&outcome_code={code}{fragment}"))
+}

@@ -1,0 +1,102 @@
+//! What a payer can do on the payment page: look, pay, give up, ask for more time.
+
+use std::time::Duration;
+
+use kit::facts::TraceId;
+use kit::sqlite::DatabaseError;
+use wire::card::SecurityCode;
+use wire::ids::{MerchantId, PaymentId};
+use wire::time::Timestamp;
+
+use super::Context;
+use super::confirm_payment::{self, Confirmation, ToPay};
+use super::failure::Failure;
+use super::idempotency::Call;
+use crate::domain::payment::{Payment, Refusal};
+use crate::store::{hosted_page as forms, payments};
+use crate::vault::CardData;
+
+/// Longest life of a page, however often more time was asked for.
+const PAGE_LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A card whose every field is well formed and which is an issued test card.
+#[derive(Debug)]
+pub struct EnteredCard {
+    /// What may be stored encrypted.
+    pub data: CardData,
+    /// What may not be stored at all.
+    pub code: SecurityCode,
+}
+
+/// Who pays what.
+#[derive(Clone, Copy, Debug)]
+pub struct Payer {
+    /// What is paid.
+    pub payment: PaymentId,
+    /// Whom it is paid to.
+    pub merchant: MerchantId,
+    /// The operation.
+    pub trace: TraceId,
+}
+
+/// What became of a submitted card, as far as the payment itself does not tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submission {
+    /// The payment tells the rest; also when this form was sent before.
+    Taken,
+    /// The card may not be tried again.
+    Declined,
+    /// The order was paid by another payment.
+    OrderPaid,
+    /// It cannot be paid right now, and surely nothing was sent.
+    Unavailable,
+}
+
+/// Pays with an entered card. A form is taken once, however often its button is pressed.
+pub async fn pay(
+    context: &Context,
+    payer: Payer,
+    form_key: String,
+    card: EnteredCard,
+) -> Submission {
+    match try_to_pay(context, payer, form_key, card).await {
+        Ok(()) => Submission::Taken,
+        Err(Failure::Refused { refusal: Refusal::RetryBlocked, .. }) => Submission::Declined,
+        Err(Failure::OrderPaid) => Submission::OrderPaid,
+        // The payment was faster: another tab, the shop, the clock.
+        Err(Failure::Refused { .. }) => Submission::Taken,
+        Err(failure) => {
+            tracing::error!(payment.id = %payer.payment, %failure, "a card could not be taken");
+            Submission::Unavailable
+        }
+    }
+}
+
+/// The payment of a page.
+pub async fn look(context: &Context, id: PaymentId) -> Result<Option<Payment>, DatabaseError> {
+    let found = context
+        .database
+        .read(move |connection| payments::load_any(connection, &id))
+        .await?;
+    Ok(found.map(|stored| stored.payment))
+}
+
+/// Gives the payer more time; says until when the page lives.
+pub async fn extend(
+    context: &Context,
+    payment: &Payment,
+) -> Result<Timestamp, DatabaseError> {
+    let (id, now) = (payment.id, context.plumbing.clock.now());
+    let wanted = now.plus(context.settings.timers.checkout_session);
+    let until = wanted.min(payment.created_at.plus(PAGE_LIFE_MAX));
+    let extended = context
+        .database
+        .write(move |connection| {
+            Ok::<_, DatabaseError>(forms::extend(connection, id, now, until)?)
+        })
+        .await?;
+    if extended {
+        context.timers.payments.note(Some(until));
+    }
+    Ok(if extended { until } else { payment.expires_at })
+}
