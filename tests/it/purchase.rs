@@ -6,7 +6,7 @@ use payrig_tests::world::World;
 #[actix_web::test]
 async fn a_customer_pays_by_card_and_sees_the_receipt() {
     let world = World::start().await;
-    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let (mut payer, order) = world.order("tea-42", 1).await;
     let page = payer.open(&order.checkout_url).await;
     assert_eq!(page.status, 200, "{}", page.html);
     assert!(!page.url.contains("cs="), "the secret leaves the address: {}", page.url);
@@ -33,7 +33,7 @@ async fn after_a_decline_the_payer_reads_guidance_and_pays_with_another_card() {
         ("4000 0000 0000 0127", "check_details"),
     ];
     for (number, family) in declines {
-        let (mut payer, order) = world.order("assam-tea", 1).await;
+        let (mut payer, order) = world.order("tea-42", 1).await;
         let page = payer.open(&order.checkout_url).await;
         let declined = payer.pay(&page, CardTyped::new(number)).await;
         assert_eq!(
@@ -70,7 +70,7 @@ async fn a_lost_card_is_named_to_the_merchant_only() {
 #[actix_web::test]
 async fn a_canceled_payment_page_takes_no_card() {
     let world = World::start().await;
-    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let (mut payer, order) = world.order("tea-42", 1).await;
     let page = payer.open(&order.checkout_url).await;
     let canceled = payer.fill(&page, "/cancel\"", &[]).await;
     assert_eq!(
@@ -92,7 +92,7 @@ async fn a_canceled_payment_page_takes_no_card() {
 #[actix_web::test]
 async fn the_payment_page_expires() {
     let world = World::start().await;
-    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let (mut payer, order) = world.order("tea-42", 1).await;
     let page = payer.open(&order.checkout_url).await;
     world.advance("31m").await;
     let late = payer.pay(&page, CardTyped::new("4242424242424242")).await;
@@ -105,7 +105,7 @@ async fn the_payment_page_expires() {
 #[actix_web::test]
 async fn two_tabs_and_a_double_click_pay_once() {
     let world = World::start().await;
-    let (mut payer, order) = world.order("assam-tea", 2).await;
+    let (mut payer, order) = world.order("tea-42", 2).await;
     let first = payer.open(&order.checkout_url).await;
     let second = payer.open(&order.checkout_url).await;
     let card = CardTyped::new("4242424242424242");
@@ -132,7 +132,7 @@ async fn two_tabs_and_a_double_click_pay_once() {
 #[actix_web::test]
 async fn the_return_address_proves_nothing() {
     let world = World::start().await;
-    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let (mut payer, order) = world.order("tea-42", 1).await;
     let url = format!("{}/orders/{}/return?status=success&paid=true", world.shop, order.id);
     let _ = payer.open(&url).await;
     world.settle().await;
@@ -145,7 +145,7 @@ async fn a_lost_webhook_still_ends_in_paid() {
     world
         .fault("gateway", serde_json::json!({"on": "gateway->merchant", "do": "drop_request"}))
         .await;
-    let (mut payer, order) = world.order("assam-tea", 1).await;
+    let (mut payer, order) = world.order("tea-42", 1).await;
     let page = payer.open(&order.checkout_url).await;
     let paid = payer.pay(&page, CardTyped::new("4242424242424242")).await;
     assert_eq!(paid.attribute("outcome", "data-outcome").as_deref(), Some("paid"));

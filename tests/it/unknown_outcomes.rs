@@ -131,7 +131,7 @@ async fn a_lost_answer_of_the_gateway_to_the_shop_creates_one_payment() {
                 "do": "drop_response"}),
         )
         .await;
-    let ordering = world.begin_order("assam-tea", 1).await;
+    let ordering = world.begin_order("tea-42", 1).await;
     world.advance("2m").await;
     let order = ordering.await.unwrap();
     assert_eq!(order.status, 201, "{}", order.text());

@@ -1,1 +1,14 @@
-//! Real binaries: start, kill, restart.
+//! Real binaries: start, kill, restart, crash under load, and what they leave on disk.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
+mod card_data;
+mod command_line;
+mod crash;
+mod up;
