@@ -1,6 +1,5 @@
 //! Clients, their signing keys, bearer tokens and the nonces of signatures.
 
-use kit::http::NonceRow;
 use kit::sqlite::{DatabaseError, bytes16, optional_timestamp, timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::ids::MerchantId;
@@ -59,6 +58,9 @@ pub struct TokenRow {
     /// When it ends.
     pub expires_at: Timestamp,
 }
+
+/// A nonce that was seen; it is refused until it expires.
+pub use kit::http::NonceRow as SeenNonce;
 
 /// Every client that was not removed, in the order of registration.
 pub fn clients(connection: &Connection) -> Result<Vec<ClientRow>, DatabaseError> {
@@ -228,7 +230,7 @@ pub fn remove_token(connection: &Connection, hash: &[u8; 32]) -> Result<(), Data
 
 /// Keeps a nonce. Part of the transaction of the unsafe call that it signed, so that a restart
 /// does not forget it.
-pub fn keep_nonce(connection: &Connection, seen: &NonceRow) -> Result<(), DatabaseError> {
+pub fn keep_nonce(connection: &Connection, seen: &SeenNonce) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO signature_nonces (key_id, nonce, expires_at) VALUES (?1, ?2, ?3)",
     )?;
@@ -240,12 +242,12 @@ pub fn keep_nonce(connection: &Connection, seen: &NonceRow) -> Result<(), Databa
 pub fn live_nonces(
     connection: &Connection,
     now: Timestamp,
-) -> Result<Vec<NonceRow>, DatabaseError> {
+) -> Result<Vec<SeenNonce>, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "SELECT key_id, nonce, expires_at FROM signature_nonces WHERE expires_at >= ?1",
     )?;
     let rows = statement.query_map([now.seconds()], |row| {
-        Ok(NonceRow { key_id: row.get(0)?, nonce: row.get(1)?, expires: row.get(2)? })
+        Ok(SeenNonce { key_id: row.get(0)?, nonce: row.get(1)?, expires: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

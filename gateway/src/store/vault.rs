@@ -398,9 +398,7 @@ pub fn open_vault(
         vault.load(&root)?;
         return add_merchant(connection, vault, merchant, now);
     }
-    for key in &stored {
-        vault.load(key)?;
-    }
+    reload_keys(connection, vault)?;
     vault.current_dek(merchant)?;
     Ok(())
 }
@@ -409,6 +407,14 @@ fn has_cards(connection: &Connection) -> Result<bool, DatabaseError> {
     let mut statement =
         connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM vault_cards LIMIT 1)")?;
     Ok(statement.query_row([], |row| row.get(0))?)
+}
+
+/// Takes every stored key into use, as far as it is not.
+pub fn reload_keys(connection: &Connection, vault: &Vault) -> Result<(), TokenError> {
+    for key in &stored_keys(connection)? {
+        vault.load(key)?;
+    }
+    Ok(())
 }
 
 /// Makes the first data key of a merchant.

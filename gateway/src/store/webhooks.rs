@@ -2,7 +2,7 @@
 
 mod endpoints;
 mod queue;
-mod views;
+pub mod views;
 
 use kit::facts::TraceId;
 use kit::sqlite::DatabaseError;
@@ -11,8 +11,8 @@ use wire::ids::{EventId, MerchantId, PaymentId};
 use wire::time::Timestamp;
 
 pub use endpoints::{
-    EndpointChange, EndpointRow, NewEndpoint, endpoint, endpoints, insert_endpoint, remove_endpoint,
-    replace_secret, reseal_secrets, update_endpoint,
+    EndpointChange, EndpointRow, NewEndpoint, SECRET_TABLE, endpoint, endpoints, insert_endpoint,
+    remove_endpoint, replace_secret, reseal_secrets, secret_row, update_endpoint,
 };
 pub use queue::{
     AttemptRow, AttemptsOfEndpoint, Lookup, QueuedEvent, Work, next_work, prune, record_attempts,

@@ -43,7 +43,7 @@ fn token(byte: u8) -> TokenRow {
         client_id: "cli_1".into(),
         scopes: "payments:read".into(),
         issued_at: START,
-        expires_at: START.plus(Duration::from_secs(900)),
+        expires_at: START.plus(Duration::from_mins(15)),
     }
 }
 
@@ -88,7 +88,7 @@ fn tokens_and_nonces_are_forgotten_when_they_have_ended() {
     for number in 0..3 {
         let nonce = format!("nonce-{number}");
         let expires = START.seconds() + 60 * number;
-        keep_nonce(&connection, &NonceRow { key_id: "key_1".into(), nonce, expires }).unwrap();
+        keep_nonce(&connection, &SeenNonce { key_id: "key_1".into(), nonce, expires }).unwrap();
     }
     let later = START.plus(Duration::from_secs(100));
     assert_eq!(live_nonces(&connection, later).unwrap().len(), 1);
@@ -98,7 +98,7 @@ fn tokens_and_nonces_are_forgotten_when_they_have_ended() {
         .unwrap();
     assert_eq!(left, 1);
     assert_eq!(live_tokens(&connection, later).unwrap().len(), 1);
-    let end = START.plus(Duration::from_secs(900));
+    let end = START.plus(Duration::from_mins(15));
     prune(&connection, end).unwrap();
     assert!(live_tokens(&connection, START).unwrap().is_empty());
 }

@@ -53,8 +53,10 @@ pub struct QueuedEvent {
 /// What is to be done for one endpoint.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// Events behind `read_to`, in order. Those in other hands already have no body to send.
+    /// Events behind `read_to`, in order, without those that were attempted before.
     pub events: Vec<QueuedEvent>,
+    /// Events that were looked at.
+    pub looked_at: usize,
     /// The last event that was looked at.
     pub read_to: Option<i64>,
     /// Retries that are due.
@@ -82,6 +84,7 @@ pub fn next_work(
         let mut rows = statement.query(row)?;
         while let Some(row) = rows.next()? {
             work.read_to = Some(row.get(0)?);
+            work.looked_at = work.looked_at.saturating_add(1);
             let elsewhere: bool = row.get(9)?;
             if !elsewhere {
                 work.events.push(read_queued(row)?);
@@ -134,7 +137,7 @@ fn read_queued(row: &Row<'_>) -> Result<QueuedEvent, rusqlite::Error> {
 pub struct AttemptRow {
     /// The event's row.
     pub event: i64,
-    /// Its number, from 1.
+    /// Its number as far as its sender knew, from 1.
     pub n: u32,
     /// Attempts of this series before it; none for a first attempt.
     pub retry: Option<u32>,
@@ -218,12 +221,12 @@ fn insert_attempt(
     let mut statement = connection.prepare_cached(
         "INSERT INTO webhook_attempts \
          (event, endpoint, n, at, outcome, status, duration_ms, signature, answer) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         VALUES (?1, ?2, 1 + (SELECT coalesce(max(n), 0) FROM webhook_attempts \
+         WHERE event = ?1 AND endpoint = ?2), ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     statement.execute(params![
         attempt.event,
         endpoint,
-        attempt.n,
         attempt.at.millis(),
         attempt.verdict.as_str(),
         attempt.status,
