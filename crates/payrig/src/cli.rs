@@ -112,7 +112,13 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct StateFlag {
     /// State directory of the world
-    #[arg(long, value_name = "DIR", default_value = ".payrig", env = "PAYRIG_STATE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = ".payrig",
+        env = "PAYRIG_STATE"
+    )]
     pub state: PathBuf,
 }
 

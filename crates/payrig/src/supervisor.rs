@@ -20,7 +20,7 @@ use crate::cli::ClockMode;
 use crate::failure::{Failure, Outcome};
 use crate::program::{Addresses, Program};
 use crate::terminal::note;
-use board::{Board, ProgramState};
+use board::Board;
 pub use child::Child;
 use child::Launch;
 pub use log::LogOutput;
@@ -227,13 +227,6 @@ impl Supervisor {
             }
         }
     }
-
-    /// Whether every child is ready now.
-    pub fn all_ready(&self) -> bool {
-        Program::ALL
-            .iter()
-            .all(|program| matches!(self.board.of(*program).state, ProgramState::Ready))
-    }
 }
 
 fn cannot_log(output: &LogOutput, error: &std::io::Error) -> Failure {
@@ -255,7 +248,52 @@ pub fn absolute(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::board::ProgramState;
     use super::*;
+
+    /// Programs that are ready at once and end with their input; the gateway dies once.
+    const SCRIPT: &str = r#"#!/bin/sh
+echo '{"ready":true}'
+if [ "$2" = gateway ] && mkdir "$6/died" 2>/dev/null; then exit 7; fi
+exec cat >/dev/null
+"#;
+
+    #[test]
+    fn a_program_that_dies_is_started_again_and_all_end_together() {
+        use std::os::unix::fs::PermissionsExt;
+        let unique = kit::random::Secrets::system().token("", 9);
+        let state = std::env::temp_dir().join(format!("payrig-supervisor-{unique}"));
+        std::fs::create_dir_all(&state).unwrap();
+        let executable = state.join("program");
+        std::fs::write(&executable, SCRIPT).unwrap();
+        std::fs::set_permissions(&executable, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let settings = WorldSettings {
+            executable,
+            state: state.clone(),
+            ephemeral: false,
+            addresses: Addresses::from_base(7070),
+            seed: 42,
+            clock: ClockMode::Real,
+            log_level: "warn".into(),
+            log_output: LogOutput::Nowhere,
+        };
+        actix_web::rt::System::new().block_on(async {
+            let supervisor = Supervisor::new(&settings, &Clock::real()).unwrap();
+            let children = supervisor.start().await.unwrap();
+            let stop = supervisor.stop.clone();
+            let resumed = |program| {
+                assert_eq!(program, Program::Gateway);
+                stop.trigger();
+                std::future::ready(())
+            };
+            supervisor.keep_running(children, resumed).await;
+            let gateway = supervisor.board().of(Program::Gateway);
+            assert_eq!((gateway.restarts, gateway.state), (1, ProgramState::Stopped));
+            assert_eq!(gateway.last_end.as_deref(), Some("exit code 7"));
+            assert_eq!(supervisor.board().of(Program::Merchant).restarts, 0);
+        });
+        std::fs::remove_dir_all(&state).unwrap();
+    }
 
     #[test]
     fn children_get_their_peers_and_the_dead_man_switch() {

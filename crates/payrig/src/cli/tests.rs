@@ -37,6 +37,7 @@ fn plain_payrig_and_leading_flags_mean_up() {
     assert_eq!(up("payrig --color=never").seed, 42);
     assert_eq!(up("payrig up --clock virtual").clock, ClockMode::Virtual);
     assert!(matches!(read("payrig --color never env").command, Some(Command::Env(_))));
+    assert!(read("payrig fault clear --state /tmp/world --json").command.is_some());
 }
 
 #[test]

@@ -75,6 +75,7 @@ pub(super) struct HomePage {
     payments: Vec<PaymentRow>,
     apology: Option<String>,
     refreshes: bool,
+    query: String,
     shop: String,
     gateway: String,
 }
@@ -97,6 +98,7 @@ impl HomePage {
                 .map(|page| page.data.iter().map(PaymentRow::of).collect())
                 .unwrap_or_default(),
             refreshes,
+            query: String::new(),
             shop: addresses.of(Program::Merchant),
             gateway: addresses.of(Program::Gateway),
         }
@@ -118,6 +120,7 @@ pub(super) struct PaymentsPage {
     newer: Option<String>,
     apology: Option<String>,
     refreshes: bool,
+    query: String,
 }
 
 impl PaymentsPage {
@@ -136,7 +139,8 @@ impl PaymentsPage {
         let has_newer = if backwards { has_more } else { !filter.after.is_empty() };
         let newer = has_newer.then(|| place(rows.first(), "before")).flatten();
         let statuses = PaymentStatus::ALL;
-        Self { statuses, payments: rows, older, newer, apology, refreshes, filter }
+        let query = filter.page_query();
+        Self { statuses, payments: rows, older, newer, apology, refreshes, query, filter }
     }
 
     pub fn text(&self) -> String {
@@ -169,6 +173,7 @@ pub(super) struct PaymentPage {
     timeline: Vec<TimelineEntry>,
     dashboard: String,
     refreshes: bool,
+    query: String,
 }
 
 impl PaymentPage {
@@ -190,6 +195,7 @@ impl PaymentPage {
             dashboard: format!("{gateway}/dashboard/payments/{}", trace.id),
             payment,
             refreshes,
+            query: String::new(),
         }
     }
 

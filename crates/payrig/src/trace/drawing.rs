@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::{Fate, Half, Lane, Message, Step, StepEvent, Trace};
 
 /// Room for the time on the left.
-const LEFT: i32 = 150;
+const LEFT: i32 = 135;
 /// From lane to lane.
-const PITCH: i32 = 165;
+const PITCH: i32 = 155;
 /// Height of the lane heads.
 const HEAD: i32 = 56;
 /// From row to row.
