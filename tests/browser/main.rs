@@ -1,1 +1,14 @@
-//! What people see, in a real headless browser.
+//! What people see and do, in a real headless browser, on the real programs.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
+mod back_office;
+mod console;
+mod customer;
+mod devices;
+mod payment_page;
+mod purchase;

@@ -1,0 +1,305 @@
+//! A headless Chromium, driven as a person would: looks, presses, types.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use fantoccini::elements::Element;
+use fantoccini::key::Key;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use crate::http::Http;
+use crate::processes::{Scratch, Signal, Written, signal, until};
+
+/// What a page may take to show something.
+const SHOWN_WITHIN: Duration = Duration::from_secs(20);
+/// What the driver may take to start.
+const DRIVER_WITHIN: Duration = Duration::from_secs(20);
+/// The driver says this, followed by its port.
+const DRIVER_READY: &str = "started successfully on port ";
+/// Where Debian and others put the programs.
+const PLACES: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/lib/chromium", "/snap/bin"];
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+
+/// A driver with one browser.
+pub struct Browser {
+    client: Client,
+    driver_url: String,
+    profile: Scratch,
+    driver: Child,
+}
+
+/// What the browser is like.
+#[derive(Clone, Copy)]
+pub struct Device {
+    /// Width of the page in CSS pixels.
+    pub width: u32,
+    /// Height of the page.
+    pub height: u32,
+    /// A phone: narrow pages are not shrunk to fit.
+    pub mobile: bool,
+    /// The person prefers dark pages.
+    pub dark: bool,
+    /// Whether scripts run.
+    pub scripts: bool,
+}
+
+impl Device {
+    /// A window on a desk.
+    pub const DESKTOP: Self =
+        Self { width: 1280, height: 800, mobile: false, dark: false, scripts: true };
+    /// The narrowest phone.
+    pub const PHONE: Self =
+        Self { width: 320, height: 640, mobile: true, dark: false, scripts: true };
+}
+
+fn find(names: &[&str]) -> Option<PathBuf> {
+    let places = PLACES.iter().map(Path::new);
+    let mut candidates = places.flat_map(|place| names.iter().map(move |name| place.join(name)));
+    candidates.find(|path| path.is_file())
+}
+
+impl Browser {
+    /// Starts a browser. None when the machine has none, which continuous integration must not be.
+    pub async fn start(device: Device) -> Option<Self> {
+        let (Some(driver), Some(browser)) = (find(&["chromedriver"]), find(&BROWSERS)) else {
+            #[expect(clippy::disallowed_methods, reason = "a setting of the test run")]
+            let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            assert!(!is_ci, "chromium or chromedriver is missing; tests/run installs them");
+            eprintln!("SKIPPED: chromium or chromedriver is missing; ./tests/run installs them");
+            return None;
+        };
+        let mut process = Command::new(driver)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let written = Written::by(process.stdout.take());
+        let port: u16 = until("chromedriver is ready", DRIVER_WITHIN, async || {
+            let text = written.text();
+            let (_, rest) = text.split_once(DRIVER_READY)?;
+            rest.split_once('.').and_then(|(port, _)| port.parse().ok())
+        })
+        .await;
+        let driver_url = format!("http://127.0.0.1:{port}");
+        let profile = Scratch::new("browser");
+        let wanted = capabilities(&browser, &profile, device);
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(wanted)
+            .connect(&driver_url)
+            .await
+            .unwrap();
+        let browser = Self { client, driver_url, profile, driver: process };
+        browser.become_device(device).await;
+        Some(browser)
+    }
+
+    /// Takes the size and the taste of a device.
+    pub async fn become_device(&self, device: Device) {
+        let metrics = json!({
+            "width": device.width, "height": device.height, "mobile": device.mobile,
+            "deviceScaleFactor": if device.mobile { 2 } else { 1 },
+        });
+        self.command("Emulation.setDeviceMetricsOverride", metrics).await;
+        let scheme = if device.dark { "dark" } else { "light" };
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.command("Emulation.setEmulatedMedia", media).await;
+    }
+
+    /// A command of the DevTools protocol.
+    async fn command(&self, name: &str, parameters: Value) -> Value {
+        let session = self.client.session_id().await.unwrap().unwrap();
+        let url = format!("{}/session/{session}/goog/cdp/execute", self.driver_url);
+        let body = json!({"cmd": name, "params": parameters}).to_string();
+        let headers = [("content-type", "application/json")];
+        let answer = Http::default().send("POST", &url, &headers, body).await;
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        answer.json()["value"].clone()
+    }
+
+    /// Opens an address.
+    pub async fn open(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+
+    /// Goes back to the page before.
+    pub async fn back(&self) {
+        self.client.back().await.unwrap();
+    }
+
+    /// The address of the page.
+    pub async fn address(&self) -> String {
+        self.client.current_url().await.unwrap().to_string()
+    }
+
+    /// The page as the browser has it now.
+    pub async fn source(&self) -> String {
+        self.client.source().await.unwrap()
+    }
+
+    /// Waits for the element with this `data-testid`.
+    pub async fn see(&self, testid: &str) -> Element {
+        let mark = format!("[data-testid=\"{testid}\"]");
+        until(&format!("{testid} is shown"), SHOWN_WITHIN, async || {
+            let element = self.client.find(Locator::Css(&mark)).await.ok()?;
+            element.is_displayed().await.ok()?.then_some(element)
+        })
+        .await
+    }
+
+    /// Whether an element with this `data-testid` is there now.
+    pub async fn has(&self, testid: &str) -> bool {
+        let mark = format!("[data-testid=\"{testid}\"]");
+        self.client.find(Locator::Css(&mark)).await.is_ok()
+    }
+
+    /// The text of an element.
+    pub async fn text(&self, testid: &str) -> String {
+        self.see(testid).await.text().await.unwrap()
+    }
+
+    /// An attribute of an element; empty when it has none.
+    pub async fn attribute(&self, testid: &str, name: &str) -> String {
+        self.see(testid).await.attr(name).await.unwrap().unwrap_or_default()
+    }
+
+    /// What stands in a field.
+    pub async fn value(&self, testid: &str) -> String {
+        self.see(testid).await.prop("value").await.unwrap().unwrap_or_default()
+    }
+
+    /// Waits until an attribute of an element has a value, over reloads of the page.
+    pub async fn wait_for(&self, testid: &str, attribute: &str, value: &str) {
+        let mark = format!("[data-testid=\"{testid}\"][{attribute}=\"{value}\"]");
+        until(&format!("{testid} has {attribute} {value}"), SHOWN_WITHIN, async || {
+            self.client.find(Locator::Css(&mark)).await.ok()
+        })
+        .await;
+    }
+
+    /// Presses a button or a link.
+    pub async fn press(&self, testid: &str) {
+        self.see(testid).await.click().await.unwrap();
+    }
+
+    /// Writes into a field instead of what stands there.
+    pub async fn fill(&self, testid: &str, text: &str) {
+        let field = self.see(testid).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Chooses an entry of a list by its text.
+    pub async fn choose(&self, testid: &str, entry: &str) {
+        self.see(testid).await.select_by_label(entry).await.unwrap();
+    }
+
+    /// Types where the cursor stands.
+    pub async fn keys(&self, text: &str) {
+        self.client.active_element().await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// Presses the tabulator: to the next field.
+    pub async fn tab(&self) {
+        self.keys(&char::from(Key::Tab).to_string()).await;
+    }
+
+    /// Presses Enter.
+    pub async fn enter(&self) {
+        self.keys(&char::from(Key::Enter).to_string()).await;
+    }
+
+    /// The `data-testid` of the element that has the focus.
+    pub async fn focus(&self) -> String {
+        let element = self.client.active_element().await.unwrap();
+        element.attr("data-testid").await.unwrap().unwrap_or_default()
+    }
+
+    /// The value of an expression in the page.
+    pub async fn evaluate(&self, expression: &str) -> Value {
+        self.client.execute(&format!("return {expression}"), Vec::new()).await.unwrap()
+    }
+
+    /// The page must not have to be scrolled sideways; says what sticks out.
+    pub async fn assert_fits(&self) {
+        let address = self.address().await;
+        let found = self.evaluate(
+            "(() => { const page = document.scrollingElement; \
+             if (page.scrollWidth <= page.clientWidth) return ''; \
+             const wide = [...document.querySelectorAll('body *')] \
+               .filter(each => each.getBoundingClientRect().right > page.clientWidth + 1 \
+                 && !each.closest('.scroll')) \
+               .slice(0, 5).map(each => each.outerHTML.slice(0, 120)); \
+             return page.scrollWidth + ' > ' + page.clientWidth + ': ' + wide.join(' | '); })()",
+        );
+        assert_eq!(found.await, "", "{address}");
+    }
+
+    /// Saves the whole page as a picture.
+    pub async fn picture(&self, name: &str) {
+        let parameters = json!({"format": "png", "captureBeyondViewport": true});
+        let shot = self.command("Page.captureScreenshot", parameters).await;
+        let bytes = data_encoding::BASE64.decode(shot["data"].as_str().unwrap().as_bytes());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".artifacts");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{name}.png")), bytes.unwrap()).unwrap();
+    }
+
+    /// Forgets cookies, as another person would have others.
+    pub async fn forget_me(&self) {
+        self.client.delete_all_cookies().await.unwrap();
+    }
+}
+
+impl Drop for Browser {
+    /// Ends the processes that belong to this browser, and only those.
+    fn drop(&mut self) {
+        let mine = self.profile.text().to_owned();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            if let Some(pid) = pid
+                && String::from_utf8_lossy(&line).contains(&mine)
+            {
+                signal(pid, Signal::KILL);
+            }
+        }
+        self.driver.start_kill().ok();
+    }
+}
+
+fn capabilities(
+    browser: &Path,
+    profile: &Scratch,
+    device: Device,
+) -> serde_json::Map<String, Value> {
+    let size = format!("--window-size={},{}", device.width.max(500), device.height);
+    let data = format!("--user-data-dir={}", profile.text());
+    let arguments = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--hide-scrollbars",
+        &size,
+        &data,
+    ];
+    let mut options = json!({"args": arguments, "binary": browser});
+    if !device.scripts {
+        options["prefs"] = json!({"profile.managed_default_content_settings.javascript": 2});
+    }
+    let mut wanted = serde_json::Map::new();
+    wanted.insert("goog:chromeOptions".to_owned(), options);
+    wanted
+}
