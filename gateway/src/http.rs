@@ -1,6 +1,8 @@
 //! The gateway at a glance: path, method, handler.
 
 pub mod access;
+pub mod answer;
+pub mod browser;
 pub mod dashboard;
 pub mod docs;
 pub mod error;

@@ -1,17 +1,51 @@
 //! What the gateway can be asked to do, one file per verb.
 
 pub mod access;
+pub mod announce;
+pub mod cancel_payment;
+pub mod capture_payment;
+pub mod confirm_payment;
+pub mod create_payment;
+pub mod dashboard;
+pub mod expire;
+pub mod failure;
+pub mod housekeeping;
+pub mod hosted_page;
+pub mod idempotency;
+pub mod identities;
+pub mod invariants;
+pub mod read_payment;
+pub mod recover;
+pub mod refund_payment;
+pub mod resolve_refund;
+pub mod resolve_unknown;
+pub mod reverse;
+pub mod send_capture;
+pub mod timeline;
+pub mod timers;
 pub mod tokens;
+pub mod unit_of_work;
+pub mod vault;
+pub mod view;
+pub mod void_payment;
 pub mod webhooks;
 
 use std::sync::Arc;
 
-use kit::link::Link;
+use kit::http::ProblemLinks;
 use kit::plumbing::Plumbing;
+use kit::random::Random;
 use kit::sqlite::Database;
+use kit::worker::Wake;
+use tokio::sync::watch;
 
-use crate::settings::Settings;
+use crate::domain::payment::Policy;
+use crate::processor::Processor;
+use crate::settings::{Settings, TimeoutPolicy};
 use crate::vault::{SecurityCodes, Vault};
+
+use identities::Identities;
+use timers::{RunningWork, Timers};
 
 /// What every operation works with; cheap to clone, one per program.
 #[derive(Clone)]
@@ -25,12 +59,34 @@ pub struct Parts {
     pub plumbing: Plumbing,
     /// Settings and keys.
     pub settings: Settings,
+    /// The rules that settings fix.
+    pub policy: Policy,
     /// The way to the processor.
-    pub processor: Link,
+    pub processor: Processor,
     /// Encrypted cards.
     pub vault: Vault,
     /// Security codes, in memory only.
     pub security_codes: SecurityCodes,
+    /// Secrets of payments for browsers.
+    pub client_secrets: view::ClientSecrets,
+    /// Hands out message identities.
+    pub identities: Identities,
+    /// Wakes the background loops.
+    pub timers: Timers,
+    /// What is being sent right now.
+    pub running: RunningWork,
+    /// Counts captures that were answered, or gave up for now.
+    pub captures_settled: watch::Sender<u64>,
+    /// Clients, tokens and keys that requests are checked against.
+    pub access: access::Registry,
+    /// Wakes the delivery of events.
+    pub notifier: Wake,
+    /// Brings events to endpoints.
+    pub courier: webhooks::Courier,
+    /// Jitter of repeats.
+    pub jitter: Random,
+    /// Where problems point to.
+    pub links: ProblemLinks,
 }
 
 impl Context {
@@ -38,11 +94,29 @@ impl Context {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
+
+    /// A part of the jitter of a repeat, in thousandths.
+    pub fn jitter_permille(&self) -> u32 {
+        u32::try_from(self.jitter.below(1001)).unwrap_or(0)
+    }
 }
 
 impl std::ops::Deref for Context {
     type Target = Parts;
     fn deref(&self) -> &Parts {
         &self.0
+    }
+}
+
+/// The rules that settings fix.
+pub fn policy(settings: &Settings) -> Policy {
+    Policy {
+        attempts_max: settings.limits.attempts_max,
+        accept_partial: settings.accept_partial,
+        processor_deadline: settings.timers.processor_deadline,
+        inquiry_after: settings.timers.inquiry_after,
+        resolve_limit: settings.timers.resolve_limit,
+        fail_fast: settings.timeout_policy == TimeoutPolicy::FailFast,
+        refund_window: settings.timers.refund_window,
     }
 }

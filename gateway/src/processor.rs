@@ -1,1 +1,338 @@
 //! The client of the processor: messages out, answers in.
+
+mod messages;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kit::facts::{Facts, TraceId};
+use kit::link::{Call, Link, LinkFailure};
+use kit::random::Secrets;
+use serde_json::{Map, Value};
+use wire::card::{CardNumber, SecurityCode};
+use wire::codes::ResponseCode;
+use wire::ids::PaymentId;
+use wire::money::{Currency, MinorUnits};
+use wire::processor_api::{Message, PROCESSOR_PATH};
+use wire::test_cards;
+use wire::time::Timestamp;
+
+use crate::domain::answer::Answer;
+use crate::domain::identity::Identity;
+use crate::domain::payment::Payment;
+use crate::domain::refund::Refund;
+use crate::domain::reversal::{Original, Reversal};
+use crate::settings::MerchantKeys;
+use crate::vault::CardData;
+
+/// The way to the processor, and what every message says about the merchant.
+pub struct Processor {
+    link: Link,
+    merchant: MerchantKeys,
+    secrets: Secrets,
+    deadline: Duration,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Outcome<T> {
+    /// It was answered.
+    Answered(T),
+    /// It certainly never reached the processor, or was refused there unread.
+    NotSent,
+    /// Nobody knows: no answer in time, or none that can be believed.
+    Unanswered,
+}
+
+impl<T> Outcome<T> {
+    fn then<U>(self, read: impl FnOnce(T) -> Option<U>) -> Outcome<U> {
+        match self {
+            Self::Answered(value) => read(value).map_or(Outcome::Unanswered, Outcome::Answered),
+            Self::NotSent => Outcome::NotSent,
+            Self::Unanswered => Outcome::Unanswered,
+        }
+    }
+}
+
+/// What an inquiry found out.
+#[derive(Debug)]
+pub enum Found {
+    /// The answer that the request got.
+    Answer(Answer),
+    /// The far side is still finding out.
+    StillOpen,
+    /// The far side knows no such request.
+    Nothing,
+}
+
+/// A card and what comes with it, for one message.
+pub struct CardForMessage {
+    /// Number, expiry, name and postal code.
+    pub data: CardData,
+    /// The security code, if it is still held.
+    pub code: Option<SecurityCode>,
+}
+
+/// What a message is about, beside its content.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The operation.
+    pub trace: TraceId,
+    /// The payment.
+    pub payment: PaymentId,
+    /// The merchant's reference.
+    pub order: String,
+    /// Its currency.
+    pub currency: Currency,
+    /// Minor units.
+    pub amount: MinorUnits,
+    /// Number of the attempt.
+    pub attempt: Option<u32>,
+    /// Alias of the test card, where it is known.
+    pub card: Option<&'static str>,
+}
+
+impl About {
+    /// About a payment as a whole.
+    pub fn payment(payment: &Payment, trace: TraceId) -> Self {
+        Self {
+            trace,
+            payment: payment.id,
+            order: payment.order_reference.clone(),
+            currency: payment.currency,
+            amount: payment.amounts.requested,
+            attempt: payment.attempts.last().map(|attempt| attempt.n),
+            card: None,
+        }
+    }
+}
+
+impl Processor {
+    /// Talks over `link` for this merchant.
+    pub fn new(link: Link, merchant: MerchantKeys, secrets: Secrets, deadline: Duration) -> Self {
+        Self { link, merchant, secrets, deadline }
+    }
+
+    /// 0100: asks the card's issuer for the money of the payment's last attempt.
+    pub async fn authorize(
+        &self,
+        payment: &Payment,
+        card: CardForMessage,
+        sandbox_outcome: Option<String>,
+        trace: TraceId,
+    ) -> Outcome<Answer> {
+        let Some(attempt) = payment.attempts.last() else { return Outcome::NotSent };
+        let mut about = About::payment(payment, trace);
+        about.card = alias(&card.data.number);
+        let number = card.data.number.clone();
+        let message =
+            self.authorization(&about, attempt.identity, attempt.reversal_id, card, sandbox_outcome);
+        let answer = self.send("authorization", &about, &message).await;
+        answer.then(|answer| read_answer(&answer, Some(&number)))
+    }
+
+    /// 0100 or 0101 with the processing code of a refund: gives money back to the card.
+    pub async fn refund(
+        &self,
+        payment: &Payment,
+        refund: &Refund,
+        card: CardForMessage,
+        trace: TraceId,
+    ) -> Outcome<Answer> {
+        let mut about = About::payment(payment, trace);
+        about.amount = refund.amount;
+        about.card = alias(&card.data.number);
+        let number = card.data.number.clone();
+        let message = self.refund_message(&about, payment, refund, card);
+        let answer = self.send("refund", &about, &message).await;
+        answer.then(|answer| read_answer(&answer, Some(&number)))
+    }
+
+    /// 0220 or 0221: takes money that was authorized.
+    pub async fn capture(&self, capture: &CaptureMessage) -> Outcome<ResponseCode> {
+        let message = self.capture_message(capture);
+        let answer = self.send("capture", &capture.about, &message).await;
+        answer.then(|answer| answer.response_code)
+    }
+
+    /// 0400, 0401, 0420 or 0421: gives an authorization back, or a refund.
+    pub async fn reverse(
+        &self,
+        payment: &Payment,
+        reversal: &Reversal,
+        trace: TraceId,
+    ) -> Outcome<ResponseCode> {
+        let mut about = About::payment(payment, trace);
+        about.amount = reversal.amount;
+        let Some(original) = original_of(payment, reversal.original) else {
+            tracing::error!(payment.id = %payment.id, "a reversal has no original");
+            return Outcome::Unanswered;
+        };
+        let message = self.reversal_message(&about, payment, reversal, original);
+        let answer = self.send("reversal", &about, &message).await;
+        answer.then(|answer| answer.response_code)
+    }
+
+    /// 0600: asks what became of a request.
+    pub async fn inquire(
+        &self,
+        about: &About,
+        identity: Identity,
+        original: Identity,
+        number: Option<&CardNumber>,
+    ) -> Outcome<Found> {
+        let message = self.inquiry_message(about, identity, original);
+        let answer = self.send("inquiry", about, &message).await;
+        answer.then(|answer| read_found(answer, number))
+    }
+
+    async fn send(&self, kind: &'static str, about: &About, message: &Message) -> Outcome<Message> {
+        let Ok(body) = serde_json::to_vec(message) else { return Outcome::NotSent };
+        let facts = Facts {
+            payment: Some(about.payment.to_string()),
+            order: Some(about.order.clone()),
+            card: about.card.map(str::to_owned),
+            amount: Some(about.amount.get()),
+            attempt: about.attempt,
+            mti: Some(message.mti.as_str().to_owned()),
+            ..Facts::new(kind, about.trace)
+        };
+        let call = Call::post(PROCESSOR_PATH, body)
+            .facts(facts)
+            .deadline(self.deadline)
+            .fabricate(fabricate);
+        match self.link.send(call).await {
+            Ok(reply) => match reply.status {
+                200 => read(&reply.body, message).map_or(Outcome::Unanswered, Outcome::Answered),
+                // Refused unread (`payments`: 4xx is not processed); but a nonce seen twice means
+                // that a copy of this request may have been processed.
+                400..=408 | 410..=499 => {
+                    let status = reply.status;
+                    tracing::error!(payment.id = %about.payment, status, kind, "refused unread");
+                    Outcome::NotSent
+                }
+                _ => Outcome::Unanswered,
+            },
+            Err(LinkFailure::NotSent(cause)) => {
+                tracing::warn!(payment.id = %about.payment, kind, cause, "not sent");
+                Outcome::NotSent
+            }
+            Err(LinkFailure::Unknown(cause)) => {
+                let cause = cause.as_str();
+                tracing::warn!(payment.id = %about.payment, kind, cause, "no answer");
+                Outcome::Unanswered
+            }
+        }
+    }
+}
+
+/// What a capture message needs of a payment.
+#[derive(Clone, Debug)]
+pub struct CaptureMessage {
+    /// The payment.
+    pub about: About,
+    /// Its own identity.
+    pub identity: Identity,
+    /// The authorization's identity.
+    pub original: Identity,
+    /// How often it was sent before.
+    pub tries: u32,
+    /// What was authorized.
+    pub authorized: MinorUnits,
+    /// The issuer's approval.
+    pub auth_code: Option<String>,
+    /// The network's id of the payment.
+    pub network_transaction_id: Option<String>,
+}
+
+fn alias(number: &CardNumber) -> Option<&'static str> {
+    test_cards::by_number(number).map(|card| card.alias.as_str())
+}
+
+fn original_of(payment: &Payment, original: Original) -> Option<Identity> {
+    match original {
+        Original::Attempt(id) => {
+            payment.attempts.iter().find(|it| it.id == id).map(|it| it.identity)
+        }
+        Original::Refund(id) => {
+            payment.refunds.iter().find(|it| it.id == id).map(|it| it.identity)
+        }
+    }
+}
+
+/// The answer in a body, if it is one to `request`.
+fn read(body: &[u8], request: &Message) -> Option<Message> {
+    let answer: Message = match serde_json::from_slice(body) {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::warn!(%error, "the processor's answer cannot be read");
+            return None;
+        }
+    };
+    let fits = Some(answer.mti) == request.mti.answer()
+        && answer.stan == request.stan
+        && answer.transmission_at == request.transmission_at
+        && answer.terminal_id == request.terminal_id;
+    if !fits {
+        tracing::warn!(stan = request.stan, "the processor's answer belongs to another request");
+    }
+    fits.then_some(answer)
+}
+
+/// An answer in the words of the domain.
+///
+/// A test card may have its own decline code where the response code alone says less.
+fn read_answer(answer: &Message, number: Option<&CardNumber>) -> Option<Answer> {
+    let response_code = answer.response_code?;
+    let decline_code = number
+        .filter(|_| !response_code.approves())
+        .and_then(test_cards::by_number)
+        .filter(|card| card.response_code == Some(response_code))
+        .and_then(|card| card.decline_code);
+    let additional = answer.additional.clone().unwrap_or_default();
+    let approves = response_code.approves();
+    Some(Answer {
+        response_code,
+        amount: if approves { answer.amount } else { None },
+        auth_code: answer.auth_code.clone().filter(|_| approves),
+        network_transaction_id: answer.network_transaction_id.clone(),
+        decline_code,
+        advice_code: additional.advice_code,
+        cvv_result: additional.cvv_result,
+        avs_result: additional.avs_result,
+        outcome_source: answer.sandbox.as_ref().and_then(|it| it.outcome_source.clone()),
+        at: Timestamp::default(),
+    })
+}
+
+/// What a 0610 says: 25 for an unknown request, else the answer that the request got.
+fn read_found(answer: Message, number: Option<&CardNumber>) -> Option<Found> {
+    let code = answer.response_code?;
+    if code == ResponseCode::NOT_FOUND {
+        return Some(Found::Nothing);
+    }
+    match answer.inquired {
+        Some(inquired) => read_answer(&inquired, number).map(Found::Answer),
+        None if code.approves() => Some(Found::StillOpen),
+        None => None,
+    }
+}
+
+/// A business answer made up by a fault: an approval of the request with the fault's fields.
+fn fabricate(request: &[u8], fields: &Map<String, Value>) -> Bytes {
+    let made = || -> Option<Bytes> {
+        let request: Message = serde_json::from_slice(request).ok()?;
+        let answer = request.answer(ResponseCode::APPROVED)?;
+        let Value::Object(mut answer) = serde_json::to_value(answer).ok()? else { return None };
+        answer.extend(fields.clone());
+        serde_json::to_vec(&answer).ok().map(Bytes::from)
+    };
+    made().unwrap_or_default()
+}
+
+impl Answer {
+    /// The same answer, taken in at `at`.
+    pub fn taken_in(self, at: Timestamp) -> Self {
+        Self { at, ..self }
+    }
+}

@@ -1,13 +1,21 @@
 //! Settings of the gateway: flags, environment, file, defaults, and the keys file.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kit::clock::Clock;
 use kit::sqlite::Location;
 use serde::{Deserialize, Serialize};
 use wire::ids::MerchantId;
+use wire::time::Timestamp;
+
+use crate::domain::webhooks::DeliveryPolicy;
+use crate::domain::webhooks::target::TargetPolicy;
+
+/// Where the console is unless told otherwise.
+pub const CONSOLE_URL: &str = "http://127.0.0.1:7070";
 
 /// Everything the gateway needs to start; plain data.
 #[derive(Clone, Debug)]
@@ -28,6 +36,12 @@ pub struct Settings {
     pub limits: Limits,
     /// What happens to a payment whose outcome is not known in time.
     pub timeout_policy: TimeoutPolicy,
+    /// Whether an approval for a part of the amount is taken.
+    pub accept_partial: bool,
+    /// How events are delivered, and where they may go.
+    pub webhooks: WebhookSettings,
+    /// Base address of the console, where problems are explained and traces are drawn.
+    pub console_url: String,
 }
 
 impl Settings {
@@ -42,6 +56,9 @@ impl Settings {
             timers: Timers::default(),
             limits: Limits::default(),
             timeout_policy: TimeoutPolicy::default(),
+            accept_partial: false,
+            webhooks: WebhookSettings::default(),
+            console_url: CONSOLE_URL.to_owned(),
         }
     }
 }
@@ -54,6 +71,15 @@ pub enum TimeoutPolicy {
     Hold,
     /// It fails as soon as its reversal is queued.
     FailFast,
+}
+
+/// How events are delivered, and where they may go.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookSettings {
+    /// Schedule and limits.
+    pub delivery: DeliveryPolicy,
+    /// Where they may go.
+    pub targets: TargetPolicy,
 }
 
 /// How long things may take.
@@ -144,6 +170,9 @@ pub struct Keys {
     pub merchant: MerchantKeys,
     /// Key that encrypts the keys of the vault.
     pub kek: KeyEncryptionKey,
+    /// The one before, until everything is encrypted with the new one: one start is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kek_previous: Option<KeyEncryptionKey>,
     /// Base64 of 32 bytes: session cookies, client secrets, checkout links.
     pub session_key: SecretText,
     /// `pk_…`: lets a browser make card tokens. Not a secret.
@@ -255,13 +284,228 @@ pub struct OperatorKeys {
     pub password_hash: SecretText,
 }
 
-/// Flags of the gateway. Environment variables and the file of `--config` take the same names.
-#[derive(Clone, Debug, clap::Args)]
+/// Where the gateway listens unless told otherwise.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7072);
+/// Where the processor is unless told otherwise.
+pub const PROCESSOR_URL: &str = "http://127.0.0.1:7073";
+/// Where everything is kept unless told otherwise.
+pub const STATE: &str = "./.payrig";
+/// Seed of ids and jitter unless told otherwise.
+pub const SEED: u64 = 42;
+/// Where a clock of the mode `virtual` begins.
+pub const VIRTUAL_BEGIN: Timestamp = Timestamp::from_seconds(1_768_471_200);
+
+/// How time passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ClockMode {
+    /// Runs; may be moved forward.
+    Real,
+    /// Stands until it is moved.
+    Virtual,
+}
+
+/// Settings of the gateway. Flags win over environment variables, these over the file, and the
+/// file over the defaults.
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Flags {
-    /// Address to listen at; loopback only
-    #[arg(long, env = "PAYRIG_GATEWAY_LISTEN", default_value = "127.0.0.1:7072")]
-    pub listen: SocketAddr,
-    /// Directory of databases and keys
-    #[arg(long, env = "PAYRIG_GATEWAY_STATE", default_value = ".payrig")]
-    pub state: PathBuf,
+    /// Address to listen on, loopback only [default: 127.0.0.1:7072]
+    #[arg(long, env = "PAYRIG_GATEWAY_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Directory of the database and the keys [default: ./.payrig]
+    #[arg(long, env = "PAYRIG_GATEWAY_STATE", value_name = "DIRECTORY")]
+    pub state: Option<PathBuf>,
+    /// Keep the database in memory: everything is gone at the end
+    #[arg(long, env = "PAYRIG_GATEWAY_EPHEMERAL")]
+    pub ephemeral: bool,
+    /// Keys file, mode 0600 [default: STATE/keys/gateway.json]
+    #[arg(long, env = "PAYRIG_GATEWAY_KEYS", value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// Base address of the processor [default: http://127.0.0.1:7073]
+    #[arg(long, env = "PAYRIG_GATEWAY_PROCESSOR_URL", value_name = "URL")]
+    pub processor_url: Option<String>,
+    /// Base address of the shop: registers its return origin and its webhook endpoint
+    #[arg(long, env = "PAYRIG_GATEWAY_SHOP_URL", value_name = "URL")]
+    pub shop_url: Option<String>,
+    /// Base address under which browsers and merchants reach the gateway [default: http://LISTEN]
+    #[arg(long, env = "PAYRIG_GATEWAY_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Base address of the console, where problems are explained and traces are drawn
+    /// [default: http://127.0.0.1:7070]
+    #[arg(long, env = "PAYRIG_GATEWAY_CONSOLE_URL", value_name = "URL")]
+    pub console_url: Option<String>,
+    /// Longest wait for the processor's answer; then the outcome is unknown [default: 20s]
+    #[arg(long, env = "PAYRIG_GATEWAY_PROCESSOR_DEADLINE", value_name = "DURATION",
+          value_parser = kit::settings::duration)]
+    pub processor_deadline: Option<Duration>,
+    /// Life of a payment page [default: 30m]
+    #[arg(long, env = "PAYRIG_GATEWAY_CHECKOUT_SESSION", value_name = "DURATION",
+          value_parser = kit::settings::duration)]
+    pub checkout_session: Option<Duration>,
+    /// Wait before the status inquiry of an unknown outcome [default: 2s]
+    #[arg(long, env = "PAYRIG_GATEWAY_INQUIRY_AFTER", value_name = "DURATION",
+          value_parser = kit::settings::duration)]
+    pub inquiry_after: Option<Duration>,
+    /// Longest time that an outcome stays unknown under the policy `hold` [default: 60s]
+    #[arg(long, env = "PAYRIG_GATEWAY_RESOLVE_LIMIT", value_name = "DURATION",
+          value_parser = kit::settings::duration)]
+    pub resolve_limit: Option<Duration>,
+    /// Age at which an unacknowledged reversal is left to a person [default: 24h]
+    #[arg(long, env = "PAYRIG_GATEWAY_REVERSAL_AGE_MAX", value_name = "DURATION",
+          value_parser = kit::settings::duration)]
+    pub reversal_age_max: Option<Duration>,
+    /// Age up to which a payment can be refunded [default: 180d]
+    #[arg(long, env = "PAYRIG_GATEWAY_REFUND_WINDOW", value_name = "DURATION",
+          value_parser = kit::settings::duration)]
+    pub refund_window: Option<Duration>,
+    /// Time within which the same order and amount is not paid by a second payment [default: 10m]
+    #[arg(long, env = "PAYRIG_GATEWAY_DUPLICATE_WINDOW", value_name = "DURATION",
+          value_parser = kit::settings::duration)]
+    pub duplicate_window: Option<Duration>,
+    /// Cards that may be tried for one payment [default: 10]
+    #[arg(long, env = "PAYRIG_GATEWAY_ATTEMPTS_MAX", value_name = "NUMBER")]
+    pub attempts_max: Option<u32>,
+    /// What happens to a payment whose outcome is not known in time [default: hold]
+    #[arg(long, env = "PAYRIG_GATEWAY_TIMEOUT_POLICY", value_name = "POLICY")]
+    pub timeout_policy: Option<TimeoutPolicy>,
+    /// Take an approval for a part of the amount instead of giving it back
+    #[arg(long, env = "PAYRIG_GATEWAY_ACCEPT_PARTIAL")]
+    pub accept_partial: bool,
+    /// Seed of ids and jitter [default: 42]
+    #[arg(long, env = "PAYRIG_GATEWAY_SEED", value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Time that runs, or time that moves only by command [default: real]
+    #[arg(long, env = "PAYRIG_GATEWAY_CLOCK", value_name = "MODE")]
+    pub clock: Option<ClockMode>,
+    /// End when standard input is closed: nothing is left behind when the parent dies
+    #[arg(long, env = "PAYRIG_GATEWAY_EXIT_WITH_STDIN")]
+    pub exit_with_stdin: bool,
+    /// error, warn, info, debug, trace, or filters by module [default: info]
+    #[arg(long, env = "PAYRIG_GATEWAY_LOG_LEVEL", value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Write the log as JSON
+    #[arg(long, env = "PAYRIG_GATEWAY_LOG_JSON")]
+    pub log_json: bool,
+    /// TOML file with these settings, named like the flags
+    #[arg(long, env = "PAYRIG_GATEWAY_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The payment gateway of the Payrig sandbox: API, hosted card page, vault, webhooks, dashboard.
+#[derive(Debug, clap::Parser)]
+#[command(name = "gateway", version)]
+pub struct CommandLine {
+    /// The settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file or a value in it.
+    #[error(transparent)]
+    File(#[from] kit::settings::SettingsError),
+    /// The keys file.
+    #[error("{0}; help: run `payrig keys --state {dir}`", dir = .1.display())]
+    Keys(kit::secret_file::SecretFileError, PathBuf),
+    /// Only this machine may reach the gateway.
+    #[error("listen = {0}: expected a loopback address such as 127.0.0.1:7072")]
+    NotLoopback(SocketAddr),
+    /// A number that makes no sense.
+    #[error("attempts_max = 0: expected 1 or more")]
+    NoAttempts,
+}
+
+impl Flags {
+    /// Fills what was not given from the settings file.
+    pub fn with_file(self) -> Result<Self, SettingsError> {
+        let Some(path) = self.config.clone() else { return Ok(self) };
+        let read: CommandLine = kit::settings::load(["gateway".into()], Some(&path))?;
+        let file = read.flags;
+        Ok(Self {
+            listen: self.listen.or(file.listen),
+            state: self.state.or(file.state),
+            ephemeral: self.ephemeral || file.ephemeral,
+            keys: self.keys.or(file.keys),
+            processor_url: self.processor_url.or(file.processor_url),
+            shop_url: self.shop_url.or(file.shop_url),
+            public_url: self.public_url.or(file.public_url),
+            console_url: self.console_url.or(file.console_url),
+            processor_deadline: self.processor_deadline.or(file.processor_deadline),
+            checkout_session: self.checkout_session.or(file.checkout_session),
+            inquiry_after: self.inquiry_after.or(file.inquiry_after),
+            resolve_limit: self.resolve_limit.or(file.resolve_limit),
+            reversal_age_max: self.reversal_age_max.or(file.reversal_age_max),
+            refund_window: self.refund_window.or(file.refund_window),
+            duplicate_window: self.duplicate_window.or(file.duplicate_window),
+            attempts_max: self.attempts_max.or(file.attempts_max),
+            timeout_policy: self.timeout_policy.or(file.timeout_policy),
+            accept_partial: self.accept_partial || file.accept_partial,
+            seed: self.seed.or(file.seed),
+            clock: self.clock.or(file.clock),
+            exit_with_stdin: self.exit_with_stdin || file.exit_with_stdin,
+            log_level: self.log_level.or(file.log_level),
+            log_json: self.log_json || file.log_json,
+            config: self.config,
+        })
+    }
+
+    /// Where to listen; loopback only.
+    pub fn address(&self) -> Result<SocketAddr, SettingsError> {
+        let address = self.listen.unwrap_or(LISTEN);
+        if address.ip().is_loopback() { Ok(address) } else { Err(SettingsError::NotLoopback(address)) }
+    }
+
+    /// The settings, with keys from their file; `address` is where the gateway listens.
+    pub fn settings(&self, address: SocketAddr) -> Result<Settings, SettingsError> {
+        let state = self.state.clone().unwrap_or_else(|| PathBuf::from(STATE));
+        let keys_path =
+            self.keys.clone().unwrap_or_else(|| state.join("keys").join("gateway.json"));
+        let keys = kit::secret_file::read(&keys_path)
+            .map_err(|error| SettingsError::Keys(error, state.clone()))?;
+        let given = |given: &Option<String>, or: &str| {
+            given.as_deref().unwrap_or(or).trim_end_matches('/').to_owned()
+        };
+        let own = format!("http://{address}");
+        let mut settings = Settings::in_memory(
+            keys,
+            &given(&self.processor_url, PROCESSOR_URL),
+            &given(&self.public_url, &own),
+        );
+        if !self.ephemeral {
+            settings.database = Location::File(state.join("gateway.db"));
+        }
+        settings.shop_url = self.shop_url.as_deref().map(|url| url.trim_end_matches('/').into());
+        settings.console_url = given(&self.console_url, CONSOLE_URL);
+        settings.timers = self.timers();
+        settings.limits.attempts_max = self.attempts_max.unwrap_or(settings.limits.attempts_max);
+        if settings.limits.attempts_max == 0 {
+            return Err(SettingsError::NoAttempts);
+        }
+        settings.timeout_policy = self.timeout_policy.unwrap_or_default();
+        settings.accept_partial = self.accept_partial;
+        Ok(settings)
+    }
+
+    fn timers(&self) -> Timers {
+        let usual = Timers::default();
+        Timers {
+            processor_deadline: self.processor_deadline.unwrap_or(usual.processor_deadline),
+            checkout_session: self.checkout_session.unwrap_or(usual.checkout_session),
+            inquiry_after: self.inquiry_after.unwrap_or(usual.inquiry_after),
+            resolve_limit: self.resolve_limit.unwrap_or(usual.resolve_limit),
+            reversal_age_max: self.reversal_age_max.unwrap_or(usual.reversal_age_max),
+            refund_window: self.refund_window.unwrap_or(usual.refund_window),
+            duplicate_window: self.duplicate_window.unwrap_or(usual.duplicate_window),
+            idempotency_kept: usual.idempotency_kept,
+        }
+    }
+
+    /// The clock that these settings ask for.
+    pub fn clock(&self) -> Clock {
+        match self.clock.unwrap_or(ClockMode::Real) {
+            ClockMode::Real => Clock::real(),
+            ClockMode::Virtual => Clock::virtual_at(VIRTUAL_BEGIN),
+        }
+    }
 }

@@ -1,6 +1,18 @@
 //! The only SQL of the gateway: rows to domain values and back.
 
 pub mod access;
+mod attempts;
+pub mod captures;
+pub mod counters;
+pub mod dashboard;
+mod details;
+pub mod hosted_page;
+pub mod idempotency;
+pub mod invariants;
+pub mod payments;
+pub mod refunds;
+pub mod reversals;
+mod rows;
 pub mod vault;
 pub mod webhooks;
 

@@ -151,6 +151,12 @@ impl Attempt {
         self.state = AttemptState::Unknown;
     }
 
+    pub(super) fn fail_unsent(&mut self, at: Timestamp) {
+        self.decline = Some(Decline::without_answer(DeclineCode::PROCESSING_ERROR));
+        self.decided_at = Some(at);
+        self.state = AttemptState::Declined;
+    }
+
     pub(super) fn give_up(&mut self, at: Timestamp) {
         let mut decline = Decline::without_answer(DeclineCode::TIMEOUT_REVERSED);
         decline.response_code = self.response_code;

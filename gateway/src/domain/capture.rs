@@ -1,5 +1,7 @@
 //! A capture: money taken from an authorization.
 
+use std::time::Duration;
+
 use wire::ids::CaptureId;
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
@@ -42,6 +44,9 @@ impl CaptureState {
     }
 }
 
+/// A capture is sent with its making; if that did not happen, it is sent after this time.
+const SENT_WITHIN: Duration = Duration::from_secs(30);
+
 /// A capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capture {
@@ -62,7 +67,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// A capture to be sent at once.
+    /// A capture that is being sent.
     pub fn new(id: CaptureId, identity: Identity, amount: MinorUnits) -> Self {
         let created_at = identity.transmission_at;
         Self {
@@ -72,7 +77,7 @@ impl Capture {
             state: CaptureState::Pending,
             created_at,
             tries: 0,
-            due_at: Some(created_at),
+            due_at: Some(created_at.plus(SENT_WITHIN)),
         }
     }
 }

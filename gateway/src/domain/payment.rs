@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::codes::ResponseCode;
-use wire::ids::{AttemptId, CaptureId, PaymentId, RefundId, ReversalId};
+use wire::ids::{AttemptId, CaptureId, MerchantId, PaymentId, RefundId, ReversalId};
 use wire::money::{Currency, MinorUnits};
 use wire::time::Timestamp;
 
@@ -163,8 +162,8 @@ pub struct Details {
 pub struct Payment {
     /// Its id.
     pub id: PaymentId,
-    /// Row of the merchant.
-    pub merchant: i64,
+    /// Whose it is.
+    pub merchant: MerchantId,
     /// The merchant's own reference.
     pub order_reference: String,
     /// Its currency; never changes.
@@ -187,6 +186,9 @@ pub struct Payment {
     pub due_at: Option<Timestamp>,
     /// The network's id, from the approval on.
     pub network_transaction_id: Option<String>,
+    /// The call that waits for the outcome of the running attempt; a number that means nothing
+    /// here.
+    pub caller: Option<i64>,
     /// What the merchant said about it.
     pub details: Arc<Details>,
     /// Every try, oldest first.
@@ -204,8 +206,8 @@ pub struct Payment {
 pub struct NewPayment {
     /// Its id.
     pub id: PaymentId,
-    /// Row of the merchant.
-    pub merchant: i64,
+    /// Whose it is.
+    pub merchant: MerchantId,
     /// The merchant's own reference.
     pub order_reference: String,
     /// Its currency.
@@ -271,6 +273,13 @@ pub enum Event {
         answer: Answer,
         /// The capture that follows an approval of an automatic payment.
         capture: NewCapture,
+    },
+    /// The request certainly never reached the far side, or was refused there unread.
+    NotSent {
+        /// Of which attempt.
+        attempt: AttemptId,
+        /// When that was clear.
+        at: Timestamp,
     },
     /// No answer came before the deadline, or none that can be read.
     Unanswered {
@@ -355,6 +364,8 @@ pub struct Submission {
     pub identity: Identity,
     /// The name of its reversal, should it need one.
     pub reversal_id: ReversalId,
+    /// The call that waits for the outcome.
+    pub caller: Option<i64>,
 }
 
 /// Names a capture before it is made.
@@ -499,6 +510,7 @@ impl Payment {
             capture_before: None,
             due_at: Some(new.expires_at),
             network_transaction_id: None,
+            caller: None,
             details: Arc::new(new.details),
             attempts: Vec::new(),
             captures: Vec::new(),
@@ -549,6 +561,7 @@ impl Payment {
                 E::Answered { attempt, answer, .. },
             ) => self.answered_late(attempt, &answer),
             (S::Processing, E::Unanswered { attempt, at }) => self.lose(attempt, at, policy),
+            (S::Processing, E::NotSent { attempt, at }) => self.not_sent(attempt, at, policy),
             (
                 S::OutcomeUnknown(Inquiring | Waiting),
                 E::NothingFound(at) | E::LimitReached(at),
@@ -610,7 +623,7 @@ impl Payment {
                 | S::Canceled
                 | S::Expired
                 | S::Failed,
-                E::Unanswered { .. },
+                E::Unanswered { .. } | E::NotSent { .. },
             )
             | (
                 S::RequiresPaymentMethod

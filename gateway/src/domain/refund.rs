@@ -1,5 +1,6 @@
 //! A refund: money given back after it was taken.
 
+use wire::codes::DeclineCode;
 use wire::ids::{AttemptId, RefundId, ReversalId};
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
@@ -77,6 +78,8 @@ pub struct Refund {
     pub tries: u32,
     /// When its outcome is asked for next; none once it is decided.
     pub due_at: Option<Timestamp>,
+    /// The call that waits for the outcome; a number that means nothing here.
+    pub caller: Option<i64>,
 }
 
 /// A refund as it is asked for.
@@ -94,6 +97,8 @@ pub struct NewRefund {
     pub reason: Option<String>,
     /// When an unanswered request is asked after.
     pub due_at: Timestamp,
+    /// The call that waits for the outcome.
+    pub caller: Option<i64>,
 }
 
 /// What can happen to a refund.
@@ -101,6 +106,8 @@ pub struct NewRefund {
 pub enum RefundEvent {
     /// An answer came: to the request, to a repeat, or by inquiry.
     Answered(Answer),
+    /// The request certainly never reached the far side, or was refused there unread.
+    NotSent,
     /// No answer came; asked again after the wait.
     Unanswered {
         /// When the wait begins.
@@ -147,12 +154,13 @@ impl Refund {
             created_at: new.identity.transmission_at,
             tries: 0,
             due_at: Some(new.due_at),
+            caller: new.caller,
         }
     }
 
     /// Takes in what happened; a refusal changes nothing.
     pub fn apply(&mut self, event: &RefundEvent) -> Result<RefundOutcome, RefundRefusal> {
-        use RefundEvent::{Answered, Canceled, Unanswered};
+        use RefundEvent::{Answered, Canceled, NotSent, Unanswered};
         use RefundState::{Authorizing, Failed, Queued, Reversed, Unknown};
         match (self.state, event) {
             (Authorizing | Unknown, Answered(answer)) => Ok(self.answered(answer)),
@@ -160,13 +168,21 @@ impl Refund {
                 self.unanswered(*at, *jitter_permille);
                 Ok(RefundOutcome::Quiet)
             }
+            (Authorizing, NotSent) => {
+                self.state = Failed;
+                self.decline = Some(Decline::without_answer(DeclineCode::PROCESSING_ERROR));
+                self.due_at = None;
+                Ok(RefundOutcome::Failed)
+            }
+            // An earlier sending may have arrived.
+            (Unknown, NotSent) => Err(RefundRefusal(self.state)),
             (Queued, Canceled) => {
                 self.state = Reversed;
                 Ok(RefundOutcome::Reversed)
             }
             (Authorizing | Unknown, Canceled)
-            | (Queued, Answered(_) | Unanswered { .. })
-            | (Failed | Reversed, Answered(_) | Unanswered { .. } | Canceled) => {
+            | (Queued, Answered(_) | NotSent | Unanswered { .. })
+            | (Failed | Reversed, Answered(_) | NotSent | Unanswered { .. } | Canceled) => {
                 Err(RefundRefusal(self.state))
             }
         }
@@ -220,6 +236,7 @@ mod tests {
             amount: Some(amount),
             reason: None,
             due_at: AT,
+            caller: None,
         };
         Refund { state, ..Refund::new(new, AttemptId::new(AT, [3; 10]), amount) }
     }
@@ -245,6 +262,7 @@ mod tests {
             ("approved", answer(ResponseCode::APPROVED)),
             ("declined", answer(ResponseCode::CLOSED_ACCOUNT)),
             ("too late", answer(ResponseCode::RESPONSE_TOO_LATE)),
+            ("not sent", RefundEvent::NotSent),
             ("unanswered", RefundEvent::Unanswered { at: AT, jitter_permille: 0 }),
             ("canceled", RefundEvent::Canceled),
         ];
@@ -267,26 +285,31 @@ mod tests {
         authorizing approved   queued (Succeeded)
         authorizing declined   failed (Failed)
         authorizing too late   unknown (Quiet)
+        authorizing not sent   failed (Failed)
         authorizing unanswered unknown (Quiet)
         authorizing canceled   refused: the refund is authorizing
         unknown     approved   queued (Succeeded)
         unknown     declined   failed (Failed)
         unknown     too late   unknown (Quiet)
+        unknown     not sent   refused: the refund is unknown
         unknown     unanswered unknown (Quiet)
         unknown     canceled   refused: the refund is unknown
         queued      approved   refused: the refund is queued
         queued      declined   refused: the refund is queued
         queued      too late   refused: the refund is queued
+        queued      not sent   refused: the refund is queued
         queued      unanswered refused: the refund is queued
         queued      canceled   reversed (Reversed)
         failed      approved   refused: the refund is failed
         failed      declined   refused: the refund is failed
         failed      too late   refused: the refund is failed
+        failed      not sent   refused: the refund is failed
         failed      unanswered refused: the refund is failed
         failed      canceled   refused: the refund is failed
         reversed    approved   refused: the refund is reversed
         reversed    declined   refused: the refund is reversed
         reversed    too late   refused: the refund is reversed
+        reversed    not sent   refused: the refund is reversed
         reversed    unanswered refused: the refund is reversed
         reversed    canceled   refused: the refund is reversed
         ");

@@ -1,1 +1,120 @@
 //! Every status code and error code that a client can see.
+
+use kit::http::Problem;
+
+use crate::domain::payment::{Refusal, State};
+use crate::operations::failure::{Failure, Verb};
+use crate::store::vault::TokenError;
+
+/// How a failure looks to a client.
+pub fn problem(failure: &Failure) -> Problem {
+    match failure {
+        Failure::PaymentNotFound => {
+            Problem::new(404, "payment_not_found", "there is no such payment")
+        }
+        Failure::RefundNotFound => {
+            Problem::new(404, "refund_not_found", "there is no such refund")
+        }
+        Failure::Refused { verb, refusal } => refused(*verb, *refusal),
+        Failure::OrderPaid => {
+            let detail = "another payment of this order and amount is paid, or is being paid";
+            Problem::new(409, "order_already_paid", detail)
+        }
+        Failure::Token(error) => token(error),
+        Failure::Invalid(field) => {
+            Problem::new(400, field.code, field.detail.clone()).param(field.param.clone())
+        }
+        Failure::KeyInUse => {
+            let detail = "a call with this idempotency key is still running";
+            Problem::new(409, "idempotency_key_in_use", detail).param("idempotency-key")
+        }
+        Failure::KeyReused => {
+            let detail = "this idempotency key was used with another body";
+            Problem::new(422, "idempotency_key_reused", detail).param("idempotency-key")
+        }
+        Failure::NoTraceNumbers | Failure::Ending => Problem::unavailable(failure),
+        Failure::Encode(error) => Problem::internal(error),
+        Failure::Database(error) => Problem::unavailable(error),
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        problem(&failure)
+    }
+}
+
+fn token(error: &TokenError) -> Problem {
+    let status = match error {
+        TokenError::NotFound => 404,
+        TokenError::Used | TokenError::OtherPayment => 409,
+        TokenError::Expired | TokenError::CodeGone => 422,
+        TokenError::Vault(_) | TokenError::Database(_) => return Problem::internal(error),
+    };
+    Problem::new(status, error.code(), error.to_string()).param("card_token")
+}
+
+fn refused(verb: Verb, refusal: Refusal) -> Problem {
+    let detail = refusal.to_string();
+    let (status, code) = match refusal {
+        Refusal::InProgress => (409, "payment_in_progress"),
+        Refusal::Paid => (409, "payment_already_paid"),
+        Refusal::Ended(state) => (409, ended(state)),
+        Refusal::SessionOver => (409, "payment_session_expired"),
+        Refusal::RetryBlocked => (422, "retry_blocked"),
+        Refusal::NotAuthorized => (409, "not_authorized"),
+        Refusal::NotCaptured => (409, "not_captured"),
+        Refusal::CapturePending => (409, "capture_pending"),
+        Refusal::InvalidAmount => (400, "invalid_amount"),
+        Refusal::AmountTooLarge(_) => (422, "amount_too_large"),
+        Refusal::AlreadyRefunded => (409, "already_refunded"),
+        Refusal::AuthorizationOver => (409, "authorization_expired"),
+        Refusal::RefundWindowClosed => (422, "refund_window_closed"),
+        Refusal::RefundDecided(_) => (409, "refund_not_cancelable"),
+        Refusal::NotWaiting => (409, not_waiting(verb)),
+    };
+    let problem = Problem::new(status, code, detail);
+    match refusal {
+        Refusal::InvalidAmount => problem.param("amount"),
+        Refusal::AmountTooLarge(left) => problem.param("amount").member("left", left.get()),
+        Refusal::RetryBlocked => problem.param("card_token"),
+        Refusal::InProgress
+        | Refusal::Paid
+        | Refusal::Ended(_)
+        | Refusal::SessionOver
+        | Refusal::NotAuthorized
+        | Refusal::NotCaptured
+        | Refusal::CapturePending
+        | Refusal::AlreadyRefunded
+        | Refusal::AuthorizationOver
+        | Refusal::RefundWindowClosed
+        | Refusal::RefundDecided(_)
+        | Refusal::NotWaiting => problem,
+    }
+}
+
+const fn ended(state: State) -> &'static str {
+    match state {
+        State::Canceled => "payment_canceled",
+        State::Expired => "payment_expired",
+        State::RequiresPaymentMethod
+        | State::Processing
+        | State::OutcomeUnknown(_)
+        | State::Authorized
+        | State::PartiallyCaptured
+        | State::Captured
+        | State::CaptureFailed
+        | State::Failed => "payment_failed",
+    }
+}
+
+const fn not_waiting(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Confirm => "not_confirmable",
+        Verb::Capture => "not_capturable",
+        Verb::Void => "not_voidable",
+        Verb::Cancel => "not_cancelable",
+        Verb::Refund => "not_refundable",
+        Verb::CancelRefund => "refund_not_cancelable",
+    }
+}

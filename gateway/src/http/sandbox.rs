@@ -1,1 +1,32 @@
 //! What the control plane asks of this program.
+
+use std::sync::Arc;
+
+use actix_web::web::ServiceConfig;
+use futures_util::future::LocalBoxFuture;
+use kit::http::{InvariantReport, SandboxHooks, sandbox_routes};
+use wire::time::Timestamp;
+
+use crate::operations::{Context, invariants};
+
+struct Hooks(Context);
+
+impl SandboxHooks for Hooks {
+    fn next_due_at(&self) -> LocalBoxFuture<'_, Option<Timestamp>> {
+        Box::pin(std::future::ready(self.0.plumbing.activity.next_due().earliest()))
+    }
+
+    fn next_work_due_at(&self) -> LocalBoxFuture<'_, Option<Timestamp>> {
+        Box::pin(std::future::ready(self.0.plumbing.activity.next_due().work))
+    }
+
+    fn invariants(&self) -> LocalBoxFuture<'_, InvariantReport> {
+        Box::pin(invariants::check(&self.0))
+    }
+}
+
+/// The routes of the control plane.
+pub fn routes(config: &mut ServiceConfig, context: &Context) {
+    let key = context.settings.keys.sandbox_key.expose();
+    sandbox_routes(config, &context.plumbing, key, Arc::new(Hooks(context.clone())));
+}

@@ -33,7 +33,8 @@ impl Payment {
             return Err(Refusal::RetryBlocked);
         }
         let n = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let Submission { id, card, identity, reversal_id } = card;
+        let Submission { id, card, identity, reversal_id, caller } = card;
+        self.caller = caller;
         self.attempts.push(Attempt::new(id, n, card, identity, reversal_id));
         self.state = State::Processing;
         self.due_at = Some(at.plus(policy.processor_deadline).plus(LOST_AFTER));
@@ -144,6 +145,16 @@ impl Payment {
         self.state = State::OutcomeUnknown(Search::Waiting);
         self.due_at = Some(answer.at.plus(wait_after(Duration::ZERO)));
         Ok(vec![Effect::Announce(Announcement::Processing)])
+    }
+
+    pub(super) fn not_sent(
+        &mut self,
+        id: AttemptId,
+        at: Timestamp,
+        policy: &Policy,
+    ) -> Decision {
+        self.open_attempt(id)?.fail_unsent(at);
+        Ok(self.after_decline(policy))
     }
 
     pub(super) fn lose(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 use wire::card::{Brand, CardNumber, Expiry};
-use wire::codes::DeclineCode;
+use wire::codes::{DeclineCode, ResponseCode};
 use wire::ids::TokenId;
 
 use super::*;
@@ -25,7 +25,7 @@ fn later(seconds: u64) -> Timestamp {
 fn payment(capture_mode: CaptureMode) -> Payment {
     Payment::create(NewPayment {
         id: PaymentId::new(AT, [1; 10]),
-        merchant: 1,
+        merchant: MerchantId::new(AT, [4; 10]),
         order_reference: "ord_1001".to_owned(),
         currency: Currency::parse("EUR").unwrap(),
         amount: minor(100),
@@ -61,6 +61,7 @@ fn submitted(n: u8, at: Timestamp) -> Event {
         card: card(n),
         identity: identity(at),
         reversal_id: ReversalId::new(AT, [n; 10]),
+        caller: None,
     })
 }
 
@@ -113,6 +114,7 @@ fn refunded(n: u8, amount: Option<i64>, at: Timestamp) -> Event {
         amount: amount.map(minor),
         reason: None,
         due_at: at,
+        caller: None,
     })
 }
 
@@ -184,6 +186,7 @@ fn every_event() -> Vec<(&'static str, Event)> {
         ("answer 10, part", answered(1, "10", Some(60))),
         ("answer 51", answered(1, "51", None)),
         ("answer 68", answered(1, "68", None)),
+        ("not sent", Event::NotSent { attempt: attempt_id(1), at: later(1) }),
         ("no answer", Event::Unanswered { attempt: attempt_id(1), at: later(20) }),
         ("nothing found", Event::NothingFound(later(22))),
         ("still open", Event::StillOpen(later(22))),
@@ -276,6 +279,7 @@ fn every_state_takes_every_event_as_written_here() {
         answer 10, part      requires_payment_method +AttemptFailed
         answer 51            requires_payment_method +AttemptFailed
         answer 68            unknown_waiting +Processing
+        not sent             requires_payment_method +AttemptFailed
         no answer            unknown_inquiring +Processing
         capture all          refused: the payment is being processed
         capture 30           refused: the payment is being processed
@@ -561,6 +565,7 @@ fn a_lost_or_stolen_card_is_not_tried_twice_and_another_card_is() {
         card: card(1),
         identity: identity(later(60)),
         reversal_id: ReversalId::new(AT, [9; 10]),
+        caller: None,
     });
     assert_eq!(it.apply(same, &Policy::default()), Err(Refusal::RetryBlocked));
     assert!(it.apply(submitted(2, later(60)), &Policy::default()).is_ok());

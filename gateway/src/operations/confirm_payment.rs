@@ -1,0 +1,252 @@
+//! Paying with a card: record the attempt, ask the processor, record the answer.
+
+use std::future::Future;
+
+use kit::crash_points::Boundary;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use wire::ids::{AttemptId, CaptureId, PaymentId, ReversalId, TokenId};
+use wire::time::Timestamp;
+
+use super::announce::Occasion;
+use super::create_payment::{self, CheckedPayment};
+use super::failure::{Failure, Verb};
+use super::idempotency::{self, Answered, Call, Claim};
+use super::unit_of_work::{Change, committed};
+use super::{Context, send_capture};
+use crate::domain::answer::Answer;
+use crate::domain::identity::Identity;
+use crate::domain::payment::{Event, NewCapture, Payment, Submission};
+use crate::processor::{CardForMessage, Outcome};
+use crate::store::payments::{self, Stored, Twin};
+use crate::store::vault::{OpenedCard, Redemption, redeem_token};
+
+/// What is to be paid, and with what.
+pub struct Confirmation {
+    /// An existing payment, or one that is created with the same call.
+    pub payment: ToPay,
+    /// The card's token.
+    pub token: TokenId,
+    /// The outcome that the caller asks the sandbox for.
+    pub sandbox_outcome: Option<String>,
+}
+
+/// The payment that is to be paid.
+pub enum ToPay {
+    /// It exists.
+    Existing(PaymentId),
+    /// It is created first.
+    New(Box<CheckedPayment>),
+}
+
+/// Pays. The work goes on when the caller hangs up: an authorization that was sent is followed to
+/// its end.
+pub async fn confirm(
+    context: &Context,
+    call: Call,
+    confirmation: Confirmation,
+) -> Result<Answered, Failure> {
+    let (answered, answer) = oneshot::channel();
+    let inner = context.clone();
+    detach(context, async move { pay(&inner, call, confirmation, answered).await });
+    answer.await.map_err(|_| Failure::Ending)?
+}
+
+/// Runs work that must not end with the request that began it.
+pub(super) fn detach(context: &Context, work: impl Future<Output = ()> + Send + 'static) {
+    let activity = context.plumbing.activity.clone();
+    tokio::spawn(async move { activity.track(work).await });
+}
+
+type Reply = oneshot::Sender<Result<Answered, Failure>>;
+
+async fn pay(context: &Context, call: Call, confirmation: Confirmation, reply: Reply) {
+    // A caller that hung up is not told; its key will tell it.
+    match attempt(context, &call, confirmation).await {
+        Ok(Paid::Decided(stored)) => {
+            committed(context, &stored.payment);
+            let captures = send_capture::jobs(&stored.payment, stored.row, call.trace);
+            let _ = reply.send(Ok(Answered::Payment(Box::new(stored.payment))));
+            send_capture::send_all(context, captures).await;
+        }
+        Ok(Paid::Replayed(answered)) => {
+            let _ = reply.send(Ok(answered));
+        }
+        Err(failure) => {
+            let _ = reply.send(idempotency::keep(context, &call, failure).await);
+        }
+    }
+}
+
+enum Paid {
+    Decided(Box<Stored>),
+    Replayed(Answered),
+}
+
+async fn attempt(
+    context: &Context,
+    call: &Call,
+    confirmation: Confirmation,
+) -> Result<Paid, Failure> {
+    let sandbox_outcome = confirmation.sandbox_outcome.clone();
+    let token = confirmation.token;
+    let (stored, card) = match begin(context, call, confirmation).await? {
+        Begun::Fresh(stored, card) => (stored, card),
+        Begun::Replayed(answered) => return Ok(Paid::Replayed(answered)),
+    };
+    context.plumbing.crash_points.reached("authorization", Boundary::Prepared);
+    committed(context, &stored.payment);
+    let code = context.security_codes.take(token, context.plumbing.clock.now());
+    let card = CardForMessage { data: card.data, code };
+    let outcome =
+        context.processor.authorize(&stored.payment, card, sandbox_outcome, call.trace).await;
+    let stored = finish(context, call, *stored, outcome).await?;
+    context.plumbing.crash_points.reached("authorization", Boundary::AnswerStored);
+    Ok(Paid::Decided(Box::new(stored)))
+}
+
+enum Begun {
+    Fresh(Box<Stored>, Box<OpenedCard>),
+    Replayed(Answered),
+}
+
+/// The first unit of work: the attempt and the identity under which it is about to be sent.
+async fn begin(
+    context: &Context,
+    call: &Call,
+    confirmation: Confirmation,
+) -> Result<Begun, Failure> {
+    let identity = context.identities.next().await?;
+    let at = identity.transmission_at;
+    let ids = &context.plumbing.ids;
+    let submission = NewSubmission {
+        token: confirmation.token,
+        id: ids.with(AttemptId::new),
+        identity,
+        reversal_id: ids.with(ReversalId::new),
+        code_held: context.security_codes.holds(confirmation.token, at),
+    };
+    let (inner, call) = (context.clone(), call.clone());
+    context
+        .database
+        .write(move |connection| {
+            let context = &inner;
+            let caller = match idempotency::claim(connection, &call, at)? {
+                Claim::Go(row) => row,
+                Claim::Answered(status, body) => {
+                    return idempotency::replay(context, status, body).map(Begun::Replayed);
+                }
+            };
+            let occasion = Occasion { trace: call.trace, at };
+            let stored = match confirmation.payment {
+                ToPay::Existing(id) => payments::load(connection, &call.merchant, &id)?
+                    .ok_or(Failure::PaymentNotFound)?,
+                ToPay::New(checked) => {
+                    let payment =
+                        create_payment::new_payment(context, call.merchant, *checked, at);
+                    create_payment::insert(context, connection, payment, occasion)?.0
+                }
+            };
+            submit(Change::of(context, connection, stored, occasion), submission, caller, at)
+        })
+        .await
+}
+
+struct NewSubmission {
+    token: TokenId,
+    id: AttemptId,
+    identity: Identity,
+    reversal_id: ReversalId,
+    code_held: bool,
+}
+
+fn submit(
+    mut change: Change<'_>,
+    submission: NewSubmission,
+    caller: Option<i64>,
+    now: Timestamp,
+) -> Result<Begun, Failure> {
+    let payment = &change.stored.payment;
+    refuse_twin(change.context, change.connection, payment, now)?;
+    let redemption = Redemption {
+        token: submission.token,
+        merchant: payment.merchant,
+        payment: payment.id,
+        now,
+        code_held: submission.code_held,
+    };
+    let opened = redeem_token(change.connection, &change.context.vault, &redemption)?;
+    let event = Event::CardSubmitted(Submission {
+        id: submission.id,
+        card: opened.card.clone(),
+        identity: submission.identity,
+        reversal_id: submission.reversal_id,
+        caller,
+    });
+    change.apply(event, Verb::Confirm)?;
+    Ok(Begun::Fresh(Box::new(change.save()?), Box::new(opened)))
+}
+
+/// The same order is not paid twice by a second payment.
+fn refuse_twin(
+    context: &Context,
+    connection: &Connection,
+    payment: &Payment,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let since = now.minus(context.settings.timers.duplicate_window);
+    if payments::has_paid_twin(connection, &Twin { payment, since })? {
+        return Err(Failure::OrderPaid);
+    }
+    Ok(())
+}
+
+/// The second unit of work: what the processor's answer, or its absence, does to the payment.
+async fn finish(
+    context: &Context,
+    call: &Call,
+    stored: Stored,
+    outcome: Outcome<Answer>,
+) -> Result<Stored, Failure> {
+    let capture = new_capture(context).await?;
+    let Stored { row, payment } = stored;
+    let attempt = payment.attempts.last().map(|attempt| attempt.id).ok_or(Failure::Ending)?;
+    let at = context.plumbing.clock.now();
+    let event = outcome_event(attempt, outcome, capture, at);
+    let (inner, trace) = (context.clone(), call.trace);
+    context
+        .database
+        .write(move |connection| {
+            let stored = payments::load_unchanged(connection, row, payment)?
+                .ok_or(Failure::PaymentNotFound)?;
+            let occasion = Occasion { trace, at };
+            let mut change = Change::of(&inner, connection, stored, occasion);
+            // Whoever was faster (a late answer found by inquiry) has decided; that stands.
+            change.take_in(event)?;
+            change.answer_caller()?;
+            change.save()
+        })
+        .await
+}
+
+/// What an outcome of an authorization is to the payment.
+pub(super) fn outcome_event(
+    attempt: AttemptId,
+    outcome: Outcome<Answer>,
+    capture: NewCapture,
+    at: Timestamp,
+) -> Event {
+    match outcome {
+        Outcome::Answered(answer) => {
+            Event::Answered { attempt, answer: answer.taken_in(at), capture }
+        }
+        Outcome::NotSent => Event::NotSent { attempt, at },
+        Outcome::Unanswered => Event::Unanswered { attempt, at },
+    }
+}
+
+/// Names the capture that may follow an approval.
+pub(super) async fn new_capture(context: &Context) -> Result<NewCapture, Failure> {
+    let identity = context.identities.next().await?;
+    Ok(NewCapture { id: context.plumbing.ids.with(CaptureId::new), identity })
+}

@@ -1,0 +1,229 @@
+//! Creating a payment, and the checks of what a merchant says about it.
+
+use wire::card::contains_card_number;
+use wire::gateway_api::{CaptureMode as CaptureWord, CreatePayment, LineItem};
+use wire::ids::{MerchantId, PaymentId};
+use wire::money::MinorUnits;
+use wire::time::Timestamp;
+
+use super::announce::Occasion;
+use super::failure::Failure;
+use super::idempotency::{self, Answered, Call, Claim};
+use super::unit_of_work::{Answer, committed, store_answer};
+use super::{Context, announce};
+use crate::domain::access::ReturnOrigins;
+use crate::domain::payment::{
+    Announcement, CaptureMode, Details, Effect, Line, NewPayment, Payment,
+};
+use crate::store::payments::{self, Stored};
+
+const REFERENCE_CHARACTERS_MAX: usize = 64;
+const DESCRIPTION_CHARACTERS_MAX: usize = 200;
+const NAME_CHARACTERS_MAX: usize = 100;
+const EMAIL_CHARACTERS_MAX: usize = 254;
+const URL_BYTES_MAX: usize = 2048;
+const LINES_MAX: usize = 100;
+
+/// A payment that passed every check of form.
+#[derive(Clone, Debug)]
+pub struct CheckedPayment {
+    order_reference: String,
+    amount: wire::money::Money,
+    capture_mode: CaptureMode,
+    details: Details,
+}
+
+/// Checks what a merchant says about a payment, field by field.
+pub fn check(
+    request: CreatePayment,
+    origins: &ReturnOrigins,
+) -> Result<CheckedPayment, Failure> {
+    if request.amount.value.is_zero() {
+        let detail = "an amount must be more than zero";
+        return Err(Failure::invalid("invalid_amount", "amount.value", detail));
+    }
+    text(&request.order_reference, "order_reference", REFERENCE_CHARACTERS_MAX)?;
+    if request.order_reference.is_empty() {
+        let detail = "an order reference has 1 to 64 characters";
+        return Err(Failure::invalid("field_too_short", "order_reference", detail));
+    }
+    optional(request.description.as_ref(), "description", DESCRIPTION_CHARACTERS_MAX)?;
+    address(request.return_url.as_ref(), "return_url", origins)?;
+    address(request.cancel_url.as_ref(), "cancel_url", origins)?;
+    let customer = request.customer.unwrap_or_default();
+    optional(customer.name.as_ref(), "customer.name", NAME_CHARACTERS_MAX)?;
+    email(customer.email.as_ref())?;
+    lines(&request.line_items, request.amount.value)?;
+    for (key, value) in &request.metadata.0 {
+        let param = format!("metadata.{key}");
+        if contains_card_number(key) {
+            return Err(card_number("metadata"));
+        }
+        text(value, &param, usize::MAX)?;
+    }
+    Ok(CheckedPayment {
+        order_reference: request.order_reference,
+        amount: request.amount,
+        capture_mode: match request.capture {
+            CaptureWord::Automatic => CaptureMode::Automatic,
+            CaptureWord::Manual => CaptureMode::Manual,
+        },
+        details: Details {
+            description: request.description,
+            return_url: request.return_url,
+            cancel_url: request.cancel_url,
+            customer_name: customer.name,
+            customer_email: customer.email,
+            lines: request.line_items.into_iter().map(line).collect(),
+            metadata: request.metadata.0,
+        },
+    })
+}
+
+fn line(item: LineItem) -> Line {
+    Line { name: item.name, quantity: item.quantity, unit_price: item.unit_price }
+}
+
+fn card_number(param: &str) -> Failure {
+    let detail = "this field holds what may be a card number: card data goes into the card form";
+    Failure::invalid("card_number_not_allowed_here", param, detail)
+}
+
+/// A free text: not too long, without control characters, and without card numbers.
+pub(super) fn text(value: &str, param: &str, characters_max: usize) -> Result<(), Failure> {
+    if value.chars().count() > characters_max {
+        let detail = format!("at most {characters_max} characters");
+        return Err(Failure::invalid("field_too_long", param, detail));
+    }
+    if value.chars().any(char::is_control) {
+        let detail = "control characters are not allowed";
+        return Err(Failure::invalid("text_invalid", param, detail));
+    }
+    if contains_card_number(value) {
+        return Err(card_number(param));
+    }
+    Ok(())
+}
+
+fn optional(value: Option<&String>, param: &str, characters_max: usize) -> Result<(), Failure> {
+    value.map_or(Ok(()), |value| text(value, param, characters_max))
+}
+
+fn email(value: Option<&String>) -> Result<(), Failure> {
+    optional(value, "customer.email", EMAIL_CHARACTERS_MAX)?;
+    let plausible = |value: &String| {
+        value.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+    };
+    match value {
+        Some(value) if !plausible(value) => {
+            let detail = "not a mail address";
+            Err(Failure::invalid("email_invalid", "customer.email", detail))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn address(
+    value: Option<&String>,
+    param: &'static str,
+    origins: &ReturnOrigins,
+) -> Result<(), Failure> {
+    let Some(value) = value else { return Ok(()) };
+    text(value, param, URL_BYTES_MAX)?;
+    if origins.allow(value) {
+        return Ok(());
+    }
+    let code = if param == "return_url" {
+        "return_url_not_allowed"
+    } else {
+        "cancel_url_not_allowed"
+    };
+    let detail = "this address lies under none of the client's registered origins";
+    Err(Failure::invalid(code, param, detail))
+}
+
+fn lines(items: &[LineItem], amount: MinorUnits) -> Result<(), Failure> {
+    if items.len() > LINES_MAX {
+        let detail = format!("at most {LINES_MAX} line items");
+        return Err(Failure::invalid("field_too_long", "line_items", detail));
+    }
+    let mut sum = Some(MinorUnits::ZERO);
+    for (index, item) in items.iter().enumerate() {
+        text(&item.name, &format!("line_items.{index}.name"), DESCRIPTION_CHARACTERS_MAX)?;
+        if item.quantity == 0 {
+            let param = format!("line_items.{index}.quantity");
+            return Err(Failure::invalid("quantity_invalid", param, "a quantity is 1 or more"));
+        }
+        let part = item.unit_price.checked_times(i64::from(item.quantity));
+        sum = sum.zip(part).and_then(|(sum, part)| sum.checked_add(part));
+    }
+    if items.is_empty() || sum == Some(amount) {
+        return Ok(());
+    }
+    let detail = "the line items do not sum to the amount";
+    Err(Failure::invalid("line_items_mismatch", "line_items", detail))
+}
+
+/// A new payment of a merchant, ready to be stored.
+pub(super) fn new_payment(
+    context: &Context,
+    merchant: MerchantId,
+    checked: CheckedPayment,
+    at: Timestamp,
+) -> Payment {
+    Payment::create(NewPayment {
+        id: context.plumbing.ids.with(PaymentId::new),
+        merchant,
+        order_reference: checked.order_reference,
+        currency: checked.amount.currency,
+        amount: checked.amount.value,
+        capture_mode: checked.capture_mode,
+        details: checked.details,
+        at,
+        expires_at: at.plus(context.settings.timers.checkout_session),
+    })
+}
+
+/// Stores a new payment with its first event; gives back where it stands, and the event's row.
+pub(super) fn insert(
+    context: &Context,
+    connection: &rusqlite::Connection,
+    mut payment: Payment,
+    occasion: Occasion,
+) -> Result<(Stored, Option<i64>), Failure> {
+    let created = [Effect::Announce(Announcement::Created)];
+    let event =
+        announce::effects(context, connection, &mut payment, None, &created, occasion)?;
+    let row = payments::insert(connection, &payment)?;
+    Ok((Stored { row, payment }, event))
+}
+
+/// Creates a payment that waits for a card.
+pub async fn create(
+    context: &Context,
+    call: Call,
+    checked: CheckedPayment,
+) -> Result<Answered, Failure> {
+    let at = context.plumbing.clock.now();
+    let payment = new_payment(context, call.merchant, checked, at);
+    let inner = context.clone();
+    let answered = context
+        .database
+        .write(move |connection| -> Result<Answered, Failure> {
+            let row = match idempotency::claim(connection, &call, at)? {
+                Claim::Go(row) => row,
+                Claim::Answered(status, body) => {
+                    return idempotency::replay(&inner, status, body);
+                }
+            };
+            let occasion = Occasion { trace: call.trace, at };
+            let (stored, event) = insert(&inner, connection, payment, occasion)?;
+            store_answer(connection, row, event, Answer::Payment)?;
+            Ok(Answered::Payment(Box::new(stored.payment)))
+        })
+        .await?;
+    if let Answered::Payment(payment) = &answered {
+        committed(context, payment);
+    }
+    Ok(answered)
+}

@@ -1,0 +1,121 @@
+//! The background loops and how they are woken: only when something is due sooner than they know.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kit::worker::Wake;
+use wire::ids::{CaptureId, PaymentId, RefundId, ReversalId};
+use wire::time::Timestamp;
+
+/// Rows that one step of a loop takes on.
+pub const STEP_ROWS: u32 = 64;
+
+/// The loops of the gateway's own timers.
+#[derive(Clone, Default)]
+pub struct Timers {
+    /// Payments: page expiry, inquiries, limits, authorization expiry.
+    pub payments: Timer,
+    /// Captures to be sent.
+    pub captures: Timer,
+    /// Reversals to be sent.
+    pub reversals: Timer,
+    /// Refunds to be asked after.
+    pub refunds: Timer,
+}
+
+/// One loop's alarm; clones share it.
+#[derive(Clone, Default)]
+pub struct Timer(Arc<Inner>);
+
+struct Inner {
+    wake: Wake,
+    next: AtomicI64,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self { wake: Wake::new(), next: AtomicI64::new(i64::MAX) }
+    }
+}
+
+impl Timer {
+    /// The handle that wakes the loop.
+    pub fn wake(&self) -> Wake {
+        self.0.wake.clone()
+    }
+
+    /// Something is due at `at`: the loop is woken when it would sleep longer.
+    pub fn note(&self, at: Option<Timestamp>) {
+        let Some(at) = at else { return };
+        if self.0.next.fetch_min(at.millis(), Ordering::AcqRel) > at.millis() {
+            self.0.wake.wake();
+        }
+    }
+
+    /// The loop begins to look: whatever is noted from now on wakes it.
+    pub fn looking(&self) {
+        self.0.next.store(i64::MAX, Ordering::Release);
+    }
+
+    /// The loop will sleep until `at`.
+    pub fn sleeping(&self, at: Option<Timestamp>) {
+        let at = at.map_or(i64::MAX, Timestamp::millis);
+        self.0.next.fetch_min(at, Ordering::AcqRel);
+    }
+}
+
+/// What is being sent.
+#[derive(Default)]
+pub struct RunningWork {
+    /// Captures.
+    pub captures: Running<CaptureId>,
+    /// Reversals.
+    pub reversals: Running<ReversalId>,
+    /// Inquiries, by payment.
+    pub inquiries: Running<PaymentId>,
+    /// Questions after refunds, and their repeats.
+    pub refunds: Running<RefundId>,
+}
+
+/// What is being worked on, so that a loop does not begin it twice.
+pub struct Running<K>(Arc<Mutex<HashSet<K>>>);
+
+impl<K> Clone for Running<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K> Default for Running<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Eq + Hash + Copy> Running<K> {
+    /// Whether `key` is being worked on.
+    pub fn is_running(&self, key: &K) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+
+    /// Begins work on `key`; none while it is being worked on, or when `limit` are.
+    pub fn begin(&self, key: K, limit: usize) -> Option<RunningGuard<K>> {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = keys.len() < limit && keys.insert(key);
+        begun.then(|| RunningGuard { running: self.clone(), key })
+    }
+}
+
+/// Ends the work on a key when dropped.
+pub struct RunningGuard<K: Eq + Hash + Copy> {
+    running: Running<K>,
+    key: K,
+}
+
+impl<K: Eq + Hash + Copy> Drop for RunningGuard<K> {
+    fn drop(&mut self) {
+        self.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}

@@ -1,0 +1,281 @@
+//! A payment as clients see it, and the secrets by which a browser may see it.
+
+use std::fmt;
+
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use wire::codes::Family;
+use wire::gateway_api::{
+    Amounts, AttemptView, CaptureMode as CaptureWord, CaptureView, CardView, FailureView,
+    PaymentStatus, PaymentView, RefundStatus, RefundView,
+};
+use wire::ids::PaymentId;
+use wire::json::Metadata;
+use wire::money::{MinorUnits, Money};
+use zeroize::Zeroizing;
+
+use crate::domain::answer::Decline;
+use crate::domain::attempt::Attempt;
+use crate::domain::capture::Capture;
+use crate::domain::card::Card;
+use crate::domain::payment::{CaptureMode, Payment, State};
+use crate::domain::refund::{Refund, RefundState};
+use crate::domain::reversal::ReversalState;
+
+/// The block of SHA-256: such a key is used as it is (RFC 2104).
+const KEY_BYTES: usize = 64;
+
+/// Derives the secrets of payments: nothing is stored, and a repeated answer shows them again.
+pub struct ClientSecrets {
+    page: Zeroizing<[u8; KEY_BYTES]>,
+    client: Zeroizing<[u8; KEY_BYTES]>,
+    public_url: String,
+}
+
+impl fmt::Debug for ClientSecrets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ClientSecrets(..)")
+    }
+}
+
+impl ClientSecrets {
+    /// From the session key (base64) and the address under which browsers reach the gateway.
+    pub fn derive(session_key: &str, public_url: &str) -> Self {
+        let root = Zeroizing::new(BASE64.decode(session_key.as_bytes()).unwrap_or_default());
+        Self {
+            page: derived(&root, b"payrig/checkout/v1"),
+            client: derived(&root, b"payrig/client-secret/v1"),
+            public_url: public_url.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// `pay_…_secret_…`: lets an embedded form work with this payment.
+    pub fn client_secret(&self, payment: &PaymentId) -> String {
+        format!("{payment}_secret_{}", code(&self.client, payment))
+    }
+
+    /// The address of the payment page, with the key that opens it.
+    pub fn checkout_url(&self, payment: &PaymentId) -> String {
+        format!("{}/pay/{payment}?cs={}", self.public_url, code(&self.page, payment))
+    }
+
+    /// Whether `given` is the client secret of this payment; in constant time.
+    pub fn is_client_secret(&self, payment: &PaymentId, given: &str) -> bool {
+        let given = given
+            .strip_prefix(payment.to_string().as_str())
+            .and_then(|rest| rest.strip_prefix("_secret_"));
+        given.is_some_and(|given| verifies(&self.client, payment, given))
+    }
+
+    /// Whether `given` is the `cs` of this payment's page; in constant time.
+    pub fn is_page_key(&self, payment: &PaymentId, given: &str) -> bool {
+        verifies(&self.page, payment, given)
+    }
+}
+
+fn keyed(key: &[u8; KEY_BYTES], payment: &PaymentId) -> Hmac<Sha256> {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new(key.into());
+    mac.update(payment.bytes());
+    mac
+}
+
+fn code(key: &[u8; KEY_BYTES], payment: &PaymentId) -> String {
+    BASE64URL_NOPAD.encode(&keyed(key, payment).finalize().into_bytes())
+}
+
+fn verifies(key: &[u8; KEY_BYTES], payment: &PaymentId, given: &str) -> bool {
+    let Ok(given) = BASE64URL_NOPAD.decode(given.as_bytes()) else { return false };
+    keyed(key, payment).verify_slice(&given).is_ok()
+}
+
+fn derived(root: &[u8], label: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    // Only lengths over 255 hashes are refused (RFC 5869 section 2.3).
+    let _ = Hkdf::<Sha256>::new(None, root).expand(label, key.as_mut_slice());
+    key
+}
+
+/// The status of a state.
+pub const fn status(state: State) -> PaymentStatus {
+    match state {
+        State::RequiresPaymentMethod => PaymentStatus::RequiresPaymentMethod,
+        State::Processing | State::OutcomeUnknown(_) => PaymentStatus::Processing,
+        State::Authorized => PaymentStatus::Authorized,
+        State::PartiallyCaptured => PaymentStatus::PartiallyCaptured,
+        State::Captured => PaymentStatus::Captured,
+        State::CaptureFailed => PaymentStatus::CaptureFailed,
+        State::Canceled => PaymentStatus::Canceled,
+        State::Expired => PaymentStatus::Expired,
+        State::Failed => PaymentStatus::Failed,
+    }
+}
+
+/// The states of a status, for lists.
+pub fn states_of(wanted: PaymentStatus) -> Vec<State> {
+    State::ALL.into_iter().filter(|state| status(*state) == wanted).collect()
+}
+
+/// A payment as events show it: without the secrets of its payer.
+pub fn payment(payment: &Payment) -> PaymentView {
+    let last = payment.attempts.last();
+    let details = &payment.details;
+    PaymentView {
+        id: payment.id,
+        object: "payment".to_owned(),
+        status: status(payment.state),
+        order_reference: payment.order_reference.clone(),
+        amount: Money::new(payment.amounts.requested, payment.currency),
+        amounts: Amounts {
+            authorized: payment.amounts.authorized,
+            captured: payment.amounts.captured,
+            reversed: payment.amounts.reversed,
+            refunded: payment.amounts.refunded,
+            charged_back: MinorUnits::ZERO,
+        },
+        capture: match payment.capture_mode {
+            CaptureMode::Automatic => CaptureWord::Automatic,
+            CaptureMode::Manual => CaptureWord::Manual,
+        },
+        capture_before: payment.capture_before,
+        card: last.map(|attempt| card(&attempt.card)),
+        failure: last.and_then(|attempt| failure(payment, attempt)),
+        outcome_unknown: matches!(payment.state, State::OutcomeUnknown(_)),
+        reversal_state: reversal_word(payment).to_owned(),
+        network_transaction_id: payment.network_transaction_id.clone(),
+        checkout_url: None,
+        client_secret: None,
+        attempts: payment.attempts.iter().map(|it| attempt(payment, it)).collect(),
+        refunds: payment.refunds.iter().map(|it| refund(payment, it)).collect(),
+        captures: payment.captures.iter().map(capture).collect(),
+        description: details.description.clone(),
+        created_at: payment.created_at,
+        expires_at: payment.expires_at,
+        metadata: Metadata(details.metadata.clone()),
+    }
+}
+
+/// A payment as its merchant sees it.
+pub fn with_secrets(mut view: PaymentView, secrets: &ClientSecrets) -> PaymentView {
+    view.checkout_url = Some(secrets.checkout_url(&view.id));
+    view.client_secret = Some(secrets.client_secret(&view.id));
+    view
+}
+
+/// A card as far as anybody may know it.
+pub fn card(card: &Card) -> CardView {
+    CardView {
+        brand: card.brand.as_str().to_owned(),
+        bin: card.masked.first6().to_owned(),
+        last4: card.masked.last4().to_owned(),
+        expiry_month: card.expiry.month(),
+        expiry_year: card.expiry.year(),
+        fingerprint: card.fingerprint.to_string(),
+        funding: "unknown".to_owned(),
+        country: None,
+    }
+}
+
+/// The furthest that the reversals of a payment have come; pending outweighs parked.
+fn reversal_word(payment: &Payment) -> &'static str {
+    let any = |wanted: &[ReversalState]| {
+        payment.reversals.iter().any(|reversal| wanted.contains(&reversal.state))
+    };
+    if any(&[ReversalState::Queued, ReversalState::Retry]) {
+        "pending"
+    } else if any(&[ReversalState::Parked]) {
+        "parked"
+    } else if any(&[ReversalState::Acknowledged]) {
+        "acked"
+    } else {
+        "none"
+    }
+}
+
+fn attempt(payment: &Payment, attempt: &Attempt) -> AttemptView {
+    AttemptView {
+        id: attempt.id,
+        n: attempt.n,
+        state: attempt.state.as_str().to_owned(),
+        card: Some(card(&attempt.card)),
+        stan: Some(attempt.identity.stan_text()),
+        rrn: Some(attempt.identity.rrn_text()),
+        auth_code: attempt.auth_code.clone(),
+        response_code: attempt.response_code,
+        failure: failure(payment, attempt),
+        outcome_source: attempt.outcome_source.clone(),
+        cvv_result: attempt.cvv_result.clone(),
+        avs_result: attempt.avs_result.clone(),
+        created_at: attempt.created_at,
+    }
+}
+
+/// Why an attempt did not work. That nothing was charged is said only when it is certain.
+fn failure(payment: &Payment, attempt: &Attempt) -> Option<FailureView> {
+    let decline = attempt.decline?;
+    let family = family(payment, attempt, &decline);
+    Some(failure_view(&decline, family, attempt.outcome_source.clone()))
+}
+
+fn family(payment: &Payment, attempt: &Attempt, decline: &Decline) -> Family {
+    use crate::domain::reversal::Original;
+    let unsettled = payment.reversals.iter().any(|reversal| {
+        reversal.original == Original::Attempt(attempt.id)
+            && reversal.state != ReversalState::Acknowledged
+    });
+    if unsettled { Family::Unknown } else { family_of(decline) }
+}
+
+/// The family of a decline: what the response code says, unless our own code says more.
+fn family_of(decline: &Decline) -> Family {
+    let info = decline.response_code.and_then(|code| code.info());
+    info.filter(|info| info.decline_code == Some(decline.code))
+        .and_then(|info| info.family)
+        .unwrap_or_else(|| decline.code.family())
+}
+
+fn failure_view(
+    decline: &Decline,
+    family: Family,
+    decided_by: Option<String>,
+) -> FailureView {
+    FailureView {
+        code: decline.code,
+        response_code: decline.response_code,
+        message: family.payer_message().to_owned(),
+        advice: decline.advice,
+        decided_by,
+    }
+}
+
+fn capture(capture: &Capture) -> CaptureView {
+    CaptureView {
+        id: capture.id,
+        amount: capture.amount,
+        status: capture.state.as_str().to_owned(),
+        created_at: capture.created_at,
+    }
+}
+
+/// A refund as clients see it.
+pub fn refund(payment: &Payment, refund: &Refund) -> RefundView {
+    RefundView {
+        id: refund.id,
+        payment: payment.id,
+        amount: Money::new(refund.amount, payment.currency),
+        status: match refund.state {
+            RefundState::Authorizing | RefundState::Unknown => RefundStatus::Pending,
+            RefundState::Queued => RefundStatus::Succeeded,
+            RefundState::Failed => RefundStatus::Failed,
+            RefundState::Reversed => RefundStatus::Reversed,
+        },
+        reason: refund.reason.clone(),
+        failure: refund.decline.map(|decline| {
+            failure_view(&decline, family_of(&decline), refund.outcome_source.clone())
+        }),
+        arn: None,
+        created_at: refund.created_at,
+    }
+}
+

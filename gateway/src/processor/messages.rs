@@ -1,0 +1,186 @@
+//! What each message to the processor says (ISO 8583 by name).
+
+use data_encoding::BASE64URL_NOPAD;
+use wire::ids::ReversalId;
+use wire::processor_api::{
+    Acceptor, AddressCheck, EntryMode, FUNCTION_ACCURATE, FUNCTION_CAPTURE_OTHER,
+    FUNCTION_CAPTURE_SAME, FUNCTION_REVERSAL_FULL, FUNCTION_REVERSAL_PARTIAL,
+    FUNCTION_STATUS_INQUIRY, INQUIRY, Message, Mti, Original, PURCHASE, REFUND, SandboxData,
+};
+use wire::time::Timestamp;
+
+use super::{About, CaptureMessage, CardForMessage, Processor};
+use crate::domain::identity::Identity;
+use crate::domain::payment::Payment;
+use crate::domain::refund::Refund;
+use crate::domain::reversal::{Form, Original as Reversed, Reversal};
+
+/// Longest name on a statement (field 43).
+const NAME_CHARACTERS_MAX: usize = 25;
+
+impl Processor {
+    fn message(&self, mti: Mti, identity: Identity, about: &About) -> Message {
+        let merchant = &self.merchant;
+        let mut message = Message::new(
+            mti,
+            identity.stan_text(),
+            identity.transmission_at,
+            merchant.acquirer_id.as_str(),
+            identity.terminal_text(&merchant.terminal_id),
+        );
+        message.rrn = Some(identity.rrn_text());
+        message.local_at = Some(local_time(identity.transmission_at));
+        message.card_acceptor_id = Some(merchant.card_acceptor_id.clone());
+        message.amount = Some(about.amount);
+        message.currency = Some(about.currency);
+        message.payment_reference = Some(about.payment.to_string());
+        message
+    }
+
+    fn original(&self, mti: Mti, identity: Identity) -> Original {
+        Original {
+            mti,
+            stan: identity.stan_text(),
+            transmission_at: identity.transmission_at,
+            terminal_id: identity.terminal_text(&self.merchant.terminal_id),
+            acquirer_id: self.merchant.acquirer_id.clone(),
+            forwarder_id: None,
+        }
+    }
+
+    fn with_card(&self, message: &mut Message, card: CardForMessage) {
+        let merchant = &self.merchant;
+        message.mcc = Some(merchant.mcc.clone());
+        message.acceptor = Some(Acceptor {
+            name: merchant.name.chars().take(NAME_CHARACTERS_MAX).collect(),
+            country: merchant.country.clone(),
+            city: Some(merchant.city.clone()),
+            url: None,
+            support: None,
+        });
+        message.entry_mode = Some(EntryMode::Ecommerce);
+        message.expiry = Some(card.data.expiry.yymm());
+        message.cardholder_name = card.data.holder_name.map(|name| name.to_string());
+        message.avs = card.data.postal_code.map(|postal| AddressCheck {
+            address: None,
+            postal: Some(postal.to_string()),
+        });
+        message.pan = Some(card.data.number);
+        message.cvv = card.code;
+        message.blind = Some(BASE64URL_NOPAD.encode(&self.secrets.bytes::<16>()));
+    }
+
+    pub(super) fn authorization(
+        &self,
+        about: &About,
+        identity: Identity,
+        reversal_id: ReversalId,
+        card: CardForMessage,
+        sandbox_outcome: Option<String>,
+    ) -> Message {
+        let mut message = self.message(Mti::AuthorizationRequest, identity, about);
+        message.processing_code = Some(PURCHASE.to_owned());
+        message.function_code = Some(FUNCTION_ACCURATE.to_owned());
+        message.accept_partial = Some(false);
+        message.reversal_id = Some(reversal_id);
+        message.sandbox = sandbox_outcome
+            .map(|outcome| SandboxData { outcome: Some(outcome), ..SandboxData::default() });
+        self.with_card(&mut message, card);
+        message
+    }
+
+    pub(super) fn refund_message(
+        &self,
+        about: &About,
+        payment: &Payment,
+        refund: &Refund,
+        card: CardForMessage,
+    ) -> Message {
+        let mti = if refund.tries == 0 {
+            Mti::AuthorizationRequest
+        } else {
+            Mti::AuthorizationRepeat
+        };
+        let mut message = self.message(mti, refund.identity, about);
+        message.repeat_no = refund.tries;
+        message.processing_code = Some(REFUND.to_owned());
+        message.function_code = Some(FUNCTION_ACCURATE.to_owned());
+        message.reversal_id = Some(refund.reversal_id);
+        message.network_transaction_id.clone_from(&payment.network_transaction_id);
+        let paid = payment.attempts.iter().find(|attempt| attempt.id == refund.attempt);
+        message.original =
+            paid.map(|attempt| self.original(Mti::AuthorizationRequest, attempt.identity));
+        self.with_card(&mut message, card);
+        message
+    }
+
+    pub(super) fn capture_message(&self, capture: &CaptureMessage) -> Message {
+        let mti =
+            if capture.tries == 0 { Mti::CaptureAdvice } else { Mti::CaptureAdviceRepeat };
+        let mut message = self.message(mti, capture.identity, &capture.about);
+        message.repeat_no = capture.tries;
+        message.processing_code = Some(PURCHASE.to_owned());
+        let same = capture.about.amount == capture.authorized;
+        let function = if same { FUNCTION_CAPTURE_SAME } else { FUNCTION_CAPTURE_OTHER };
+        message.function_code = Some(function.to_owned());
+        message.auth_code.clone_from(&capture.auth_code);
+        message.network_transaction_id.clone_from(&capture.network_transaction_id);
+        message.original = Some(self.original(Mti::AuthorizationRequest, capture.original));
+        message
+    }
+
+    pub(super) fn reversal_message(
+        &self,
+        about: &About,
+        payment: &Payment,
+        reversal: &Reversal,
+        original: Identity,
+    ) -> Message {
+        let mti = match reversal.form() {
+            Form::Request => Mti::ReversalRequest,
+            Form::RequestRepeat => Mti::ReversalRepeat,
+            Form::Advice => Mti::ReversalAdvice,
+            Form::AdviceRepeat => Mti::ReversalAdviceRepeat,
+        };
+        let identity = Identity { transmission_at: reversal.transmission_at, ..original };
+        let mut message = self.message(mti, identity, about);
+        // A reversal is found by the reference number of what it reverses.
+        message.rrn = Some(original.rrn_text());
+        message.repeat_no = reversal.tries;
+        let (processing_code, full) = match reversal.original {
+            Reversed::Attempt(_) => (PURCHASE, reversal.remains.is_zero()),
+            Reversed::Refund(_) => (REFUND, true),
+        };
+        message.processing_code = Some(processing_code.to_owned());
+        let function = if full { FUNCTION_REVERSAL_FULL } else { FUNCTION_REVERSAL_PARTIAL };
+        message.function_code = Some(function.to_owned());
+        message.reason_code = Some(reversal.reason.as_str().to_owned());
+        message.replacement_amount = Some(reversal.remains);
+        message.reversal_id = Some(reversal.id);
+        message.network_transaction_id.clone_from(&payment.network_transaction_id);
+        message.original = Some(self.original(Mti::AuthorizationRequest, original));
+        message
+    }
+
+    pub(super) fn inquiry_message(
+        &self,
+        about: &About,
+        identity: Identity,
+        original: Identity,
+    ) -> Message {
+        let mut message = self.message(Mti::AdministrativeRequest, identity, about);
+        message.processing_code = Some(INQUIRY.to_owned());
+        message.function_code = Some(FUNCTION_STATUS_INQUIRY.to_owned());
+        message.original = Some(self.original(Mti::AuthorizationRequest, original));
+        message
+    }
+}
+
+/// Field 12 and 13. The merchant keeps its books in UTC.
+fn local_time(at: Timestamp) -> String {
+    let at = at.utc();
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+        at.year, at.month, at.day, at.hour, at.minute, at.second
+    )
+}
