@@ -20,7 +20,7 @@ use wire::signature::{SigningKey, Wire};
 use wire::time::Timestamp;
 
 use crate::failure::{Failure, Outcome};
-use crate::keys::{Client, World, read_world};
+use crate::keys::{Client, World, read_registered, read_world};
 use crate::program::{Addresses, Program};
 use crate::state::StateDirectory;
 
@@ -49,7 +49,9 @@ impl Access {
     pub fn open(state: &Path) -> Outcome<Self> {
         let state = StateDirectory::at(state);
         let plumbing = Plumbing::new("payrig", Clock::real(), 0, Secrets::system());
-        Self::new(read_world(state.path())?, state.addresses(), plumbing)
+        let mut world = read_world(state.path())?;
+        world.clients.extend(read_registered(state.path())?);
+        Self::new(world, state.addresses(), plumbing)
     }
 
     /// A world whose keys and addresses are at hand.

@@ -35,8 +35,10 @@ pub fn run(command: Command) -> Outcome {
     }
 }
 
-/// Runs a command on a runtime of one thread.
+/// Runs a command on a runtime of one thread. What it and its children write is for their owner
+/// only: databases and logs hold what nobody else should read.
 fn wait_for(command: impl Future<Output = Outcome>) -> Outcome {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     actix_web::rt::System::new().block_on(command)
 }
 

@@ -18,7 +18,7 @@ use wire::order_code::OrderCodeKey;
 use wire::time::Timestamp;
 use wire::webhook::{WebhookSecret, WebhookSigningKey};
 
-pub use files::{create_if_absent, read_world};
+pub use files::{create_if_absent, forget_client, read_registered, read_world, remember_client};
 
 /// A key could not be made from fresh random bytes.
 #[derive(Debug, thiserror::Error)]

@@ -85,7 +85,9 @@ impl StateDirectory {
     pub fn announce(&self, run: &Run) -> Outcome {
         let draft = self.0.join(format!("{RUN_FILE}.new"));
         let written = serde_json::to_vec(run).map_err(std::io::Error::from).and_then(|text| {
-            let mut file = File::create(&draft)?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(&draft)?;
             file.write_all(&text)?;
             fs::rename(&draft, self.0.join(RUN_FILE))
         });

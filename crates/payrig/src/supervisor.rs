@@ -89,6 +89,10 @@ impl WorldSettings {
             arguments.push((*flag).to_owned());
             arguments.push(self.addresses.of(*peer));
         }
+        if program == Program::Gateway {
+            arguments.push("--console-url".to_owned());
+            arguments.push(self.addresses.console());
+        }
         arguments
     }
 }
@@ -203,7 +207,7 @@ impl Supervisor {
         let launch = self.launches.iter().find(|launch| launch.program == program)?;
         let mut reason = died.to_owned();
         loop {
-            let shown = kit::durations::text(*wait);
+            let shown = shown(*wait);
             note(&format!("{program} ended ({reason}); starting it again in {shown}"));
             self.board.restarting(program, &reason);
             tokio::select! {
@@ -226,6 +230,16 @@ impl Supervisor {
                 }
             }
         }
+    }
+}
+
+/// `100 ms`, `1.6 s`
+fn shown(wait: Duration) -> String {
+    let millis = wait.as_millis();
+    if millis < 1000 {
+        format!("{millis} ms")
+    } else {
+        format!("{}.{} s", millis / 1000, millis % 1000 / 100)
     }
 }
 
@@ -307,7 +321,7 @@ exec cat >/dev/null
             log_level: "warn".into(),
             log_output: LogOutput::Nowhere,
         };
-        insta::assert_snapshot!(settings.arguments(Program::Gateway).join(" "), @"serve gateway --listen 127.0.0.1:7072 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral --processor-url http://127.0.0.1:7073 --shop-url http://127.0.0.1:7071");
+        insta::assert_snapshot!(settings.arguments(Program::Gateway).join(" "), @"serve gateway --listen 127.0.0.1:7072 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral --processor-url http://127.0.0.1:7073 --shop-url http://127.0.0.1:7071 --console-url http://127.0.0.1:7070");
         insta::assert_snapshot!(settings.arguments(Program::Merchant).join(" "), @"serve merchant --listen 127.0.0.1:7071 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral --gateway-url http://127.0.0.1:7072");
         insta::assert_snapshot!(settings.arguments(Program::ProcessorSim).join(" "), @"serve processor-sim --listen 127.0.0.1:7073 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral");
     }

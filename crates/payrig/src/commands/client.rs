@@ -9,11 +9,12 @@ use super::print_json;
 use crate::access::Access;
 use crate::cli::{ClientAction, ClientAdd, ClientFlags};
 use crate::failure::{Failure, Outcome};
+use crate::keys::{Client, forget_client, remember_client};
 use crate::program::Program;
 use crate::terminal::{columns, note, print};
 
 /// A client that was just registered; its secrets are shown this once.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct NewClient {
     name: String,
     client_id: String,
@@ -42,15 +43,35 @@ struct Listing {
 }
 
 pub(super) async fn run(flags: ClientFlags) -> Outcome {
-    let access = Access::open(&flags.state.state)?;
+    let state = &flags.state.state;
+    let access = Access::open(state)?;
     match &flags.action {
-        ClientAction::Add(wish) => add(&access, wish, flags.json).await,
+        ClientAction::Add(wish) => {
+            let client = add(&access, wish).await?;
+            remember_client(state, &client.name, client.credentials())?;
+            show(&client, &access, flags.json)
+        }
         ClientAction::List => list(&access, flags.json).await,
-        ClientAction::Remove { name } => remove(&access, name).await,
+        ClientAction::Remove { name } => {
+            remove(&access, name).await?;
+            forget_client(state, name)
+        }
     }
 }
 
-async fn add(access: &Access, wish: &ClientAdd, as_json: bool) -> Outcome {
+impl NewClient {
+    fn credentials(&self) -> Client {
+        Client {
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.clone(),
+            key_id: self.key_id.clone(),
+            signing_key: self.signing_key.clone(),
+            signatures: self.signatures.clone(),
+        }
+    }
+}
+
+async fn add(access: &Access, wish: &ClientAdd) -> Outcome<NewClient> {
     let body = json!({
         "name": wish.name,
         "return_origins": wish.return_origins,
@@ -58,13 +79,16 @@ async fn add(access: &Access, wish: &ClientAdd, as_json: bool) -> Outcome {
         "signatures": wish.signatures,
     });
     let reply = access.tell(Program::Gateway, Method::POST, "clients", Some(&body)).await?;
-    let client: NewClient = serde_json::from_slice(&reply.body)
-        .map_err(|error| Failure::could_not_run(format!("the gateway answered {error}")))?;
+    serde_json::from_slice(&reply.body)
+        .map_err(|error| Failure::could_not_run(format!("the gateway answered {error}")))
+}
+
+fn show(client: &NewClient, access: &Access, as_json: bool) -> Outcome {
     if as_json {
-        return print_json(&client);
+        return print_json(client);
     }
-    print(&exports(&client, access));
-    note("these secrets are shown once; keep them");
+    print(&exports(client, access));
+    note(&format!("shown once; `payrig call … --as {}` works from here", client.name));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The key files: written all at once or not at all, readable by their owner only.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -7,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use kit::clock::Clock;
 use kit::random::Secrets;
+use kit::secret_file::{self, SecretFileError};
 use serde::Serialize;
 
-use super::{World, WorldKeys, generate};
+use super::{Client, World, WorldKeys, generate};
 use crate::failure::{Failure, Outcome};
 
 const DIRECTORY: &str = "keys";
 const WORLD_FILE: &str = "world.json";
+const CLIENTS_FILE: &str = "clients.json";
 const PROGRAM_FILES: [&str; 3] = ["gateway.json", "merchant.json", "processor-sim.json"];
 
 /// Makes the keys of a state directory unless it has some. True when they are new.
@@ -53,10 +56,37 @@ pub fn read_world(state: &Path) -> Outcome<World> {
         return Err(Failure::could_not_run(format!("{} has no keys yet", state.display()))
             .help("start a world there with `payrig up`, or name another one with `--state DIR`"));
     }
-    let text = fs::read(&path);
-    text.map_err(|error| error.to_string())
-        .and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()))
-        .map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))
+    secret_file::read(&path).map_err(|error| Failure::unreadable(error.to_string()))
+}
+
+/// The API clients that `payrig client add` has registered from here, by name.
+pub fn read_registered(state: &Path) -> Outcome<BTreeMap<String, Client>> {
+    let path = state.join(DIRECTORY).join(CLIENTS_FILE);
+    match secret_file::read(&path) {
+        Err(SecretFileError::Missing(_)) => Ok(BTreeMap::new()),
+        read => read.map_err(|error| Failure::unreadable(error.to_string())),
+    }
+}
+
+/// Keeps the credentials of an API client for `payrig call --as NAME`.
+pub fn remember_client(state: &Path, name: &str, client: Client) -> Outcome {
+    let mut clients = read_registered(state)?;
+    clients.insert(name.to_owned(), client);
+    write_registered(state, &clients)
+}
+
+/// Forgets the credentials of an API client, if they were kept.
+pub fn forget_client(state: &Path, name: &str) -> Outcome {
+    let mut clients = read_registered(state)?;
+    if clients.remove(name).is_none() {
+        return Ok(());
+    }
+    write_registered(state, &clients)
+}
+
+fn write_registered(state: &Path, clients: &BTreeMap<String, Client>) -> Outcome {
+    secret_file::replace(&state.join(DIRECTORY).join(CLIENTS_FILE), clients)
+        .map_err(|error| Failure::could_not_run(error.to_string()))
 }
 
 fn check_complete(keys: &Path) -> Outcome {

@@ -90,6 +90,19 @@ fn keys_are_made_once_and_only_their_owner_may_read_them() {
 }
 
 #[test]
+fn a_registered_client_is_remembered_until_it_is_forgotten() {
+    let state = Scratch::new("clients");
+    create_if_absent(&state.0).unwrap();
+    assert!(read_registered(&state.0).unwrap().is_empty());
+    let client = made().world.clients["playground"].clone();
+    remember_client(&state.0, "my-shop", client).unwrap();
+    assert!(read_registered(&state.0).unwrap().contains_key("my-shop"));
+    forget_client(&state.0, "my-shop").unwrap();
+    forget_client(&state.0, "nobody").unwrap();
+    assert!(read_registered(&state.0).unwrap().is_empty());
+}
+
+#[test]
 fn of_two_starters_at_once_one_throws_its_keys_away() {
     let state = Scratch::new("race");
     let results: Vec<bool> = std::thread::scope(|scope| {
