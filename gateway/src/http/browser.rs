@@ -1,5 +1,7 @@
 //! What pages have in common: cookies, where a form came from, redirects.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -7,9 +9,11 @@ use askama::Template;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
-use kit::http::{Problem, ReceivedRequest};
+use kit::http::{Problem, ProblemPage, ReceivedRequest};
 use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use crate::pages::dashboard::ProblemPage as ShownProblem;
 
 /// The block of SHA-256: a key of this length is used as it is (RFC 2104).
 const KEY_BYTES: usize = 64;
@@ -78,6 +82,20 @@ pub fn page(status: u16, template: &impl Template) -> Result<HttpResponse, Probl
     let body = template.render().map_err(Problem::internal)?;
     let status = StatusCode::from_u16(status).map_err(Problem::internal)?;
     Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(body))
+}
+
+/// How problems look in a browser.
+pub fn problem_page(merchant: String) -> ProblemPage {
+    Arc::new(move |problem, request| {
+        let shown = ShownProblem {
+            merchant: merchant.clone(),
+            heading: problem.title_text().to_owned(),
+            detail: problem.detail().to_owned(),
+            code: problem.code().to_owned(),
+            request_id: request.request_id.to_owned(),
+        };
+        shown.render().unwrap_or_default()
+    })
 }
 
 /// Has the browser go on by itself, after some seconds.

@@ -12,7 +12,6 @@ use super::Context;
 use crate::domain::operator::{Role, Task};
 use crate::settings::OperatorKeys;
 use crate::store::dashboard::{self as rows, ActionRow};
-use crate::store::payments::{self, Filter, Position, Stored};
 use crate::store::webhooks::views::{self, DeliveryRow, EventFilter, EventWithBody};
 use crate::store::{access, hosted_page};
 
@@ -75,7 +74,7 @@ pub async fn sign_in(
 }
 
 async fn password_matches(hash: String, password: String) -> bool {
-    let verify = move || Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+    let verify = move || Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok();
     tokio::task::spawn_blocking(verify).await.unwrap_or(false)
 }
 
@@ -223,30 +222,6 @@ pub async fn begin(context: &Context, deed: Deed) -> Result<(), DeedFailure> {
             Ok(rows::append_action(connection, &action)?)
         })
         .await
-}
-
-/// A page of payments, and whether there are more behind it.
-pub async fn payments(
-    context: &Context,
-    filter: Filter,
-    position: Position,
-    limit: u32,
-) -> Result<(Vec<Stored>, bool), DatabaseError> {
-    let merchant = merchant(context);
-    let (mut found, more) = context
-        .database
-        .read(move |connection| {
-            let mut found = payments::list(connection, &merchant, &filter, position, limit)?;
-            let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-            let more = found.len() > shown;
-            found.truncate(shown);
-            Ok::<_, DatabaseError>((found, more))
-        })
-        .await?;
-    if matches!(position, Position::Before(_)) {
-        found.reverse();
-    }
-    Ok((found, more))
 }
 
 /// An event with where it went.

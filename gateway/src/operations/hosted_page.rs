@@ -12,12 +12,16 @@ use super::Context;
 use super::confirm_payment::{self, Confirmation, ToPay};
 use super::failure::Failure;
 use super::idempotency::Call;
+use super::tokens::{self, TokenizeError};
 use crate::domain::payment::{Payment, Refusal};
+use crate::store::vault::TokenError;
 use crate::store::{hosted_page as forms, payments};
 use crate::vault::CardData;
 
 /// Longest life of a page, however often more time was asked for.
 const PAGE_LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the key of a form may be.
+const FORM_KEY_LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 
 /// A card whose every field is well formed and which is an issued test card.
 #[derive(Debug)]
@@ -70,6 +74,49 @@ pub async fn pay(
             Submission::Unavailable
         }
     }
+}
+
+async fn try_to_pay(
+    context: &Context,
+    payer: Payer,
+    form_key: String,
+    card: EnteredCard,
+) -> Result<(), Failure> {
+    let Payer { payment, merchant, trace } = payer;
+    if !use_form(context, payment, form_key).await? {
+        return Ok(());
+    }
+    let EnteredCard { data, code } = card;
+    let token = tokens::tokenize(context, merchant, data, Some(code), Some(payment)).await;
+    let token = token.map_err(|error| match error {
+        TokenizeError::Store(error) => Failure::from(error),
+        TokenizeError::Fields(_) | TokenizeError::ClientSecret => {
+            Failure::Token(TokenError::NotFound)
+        }
+    })?;
+    let confirmation = Confirmation {
+        payment: ToPay::Existing(payment),
+        token: token.card.token,
+        sandbox_outcome: None,
+    };
+    confirm_payment::confirm(context, Call::own(merchant, trace), confirmation).await?;
+    Ok(())
+}
+
+/// Uses up a form; false when it was sent before, or when its key is none of ours.
+async fn use_form(
+    context: &Context,
+    payment: PaymentId,
+    form_key: String,
+) -> Result<bool, DatabaseError> {
+    if !FORM_KEY_LENGTHS.contains(&form_key.len()) {
+        return Ok(false);
+    }
+    let now = context.plumbing.clock.now();
+    context
+        .database
+        .write(move |connection| Ok(forms::use_form(connection, payment, &form_key, now)?))
+        .await
 }
 
 /// The payment of a page.

@@ -81,8 +81,8 @@ pub struct CheckedCard {
 pub fn check(request: &CreateToken, now: Timestamp) -> Result<CheckedCard, Vec<FieldError>> {
     let number = check_number(&request.number);
     let expiry = check_expiry(&request.expiry, now);
-    // Without a number the length of the code is that of most networks.
-    let brand = number.as_ref().map_or(Brand::Visa, CardNumber::brand);
+    // Without a prefix the length of the code is that of most networks.
+    let brand = detected(&request.number).unwrap_or(Brand::Visa);
     let code = request.security_code.as_deref().map(|code| check_code(code, brand)).transpose();
     let holder_name = request.name.as_deref().map(check_name).transpose();
     let postal_code = request.postal_code.as_deref().map(check_postal_code).transpose();
@@ -131,9 +131,14 @@ fn check_number(text: &str) -> Result<CardNumber, FieldError> {
 }
 
 fn too_short_for_brand(text: &str) -> bool {
-    let digits = Zeroizing::new(text.chars().filter(char::is_ascii_digit).collect::<String>());
-    let longest = Brand::detect(&digits).and_then(|brand| brand.lengths().iter().max());
-    longest.is_some_and(|longest| digits.len() < *longest)
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let longest = detected(text).and_then(|brand| brand.lengths().iter().max());
+    longest.is_some_and(|longest| digits < *longest)
+}
+
+/// The network of a number that need not be complete or right.
+pub fn detected(text: &str) -> Option<Brand> {
+    Brand::detect(&Zeroizing::new(text.chars().filter(char::is_ascii_digit).collect::<String>()))
 }
 
 fn check_expiry(text: &str, now: Timestamp) -> Result<Expiry, FieldError> {

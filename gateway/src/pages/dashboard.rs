@@ -5,13 +5,12 @@ pub mod payment;
 pub mod payments;
 
 use askama::Template;
-use wire::card::Brand;
+use wire::gateway_api::{PaymentStatus, PaymentView};
 use wire::time::Timestamp;
 
 use super::shown::instant;
 use crate::domain::attempt::AttemptState;
 use crate::domain::capture::CaptureState;
-use crate::domain::payment::{Payment, State};
 use crate::domain::refund::RefundState;
 
 /// What stands around every page of the dashboard.
@@ -103,22 +102,30 @@ pub type Fact = (&'static str, String, bool);
 
 impl Pill {
     /// Where a payment stands.
-    pub fn of_payment(payment: &Payment) -> Self {
+    pub fn of_payment(payment: &PaymentView) -> Self {
         let amounts = &payment.amounts;
-        match payment.state {
-            State::RequiresPaymentMethod if payment.attempts.is_empty() => pill("", "Open"),
-            State::RequiresPaymentMethod => pill("wait", "Declined, open"),
-            State::Processing => pill("wait", "Processing"),
-            State::OutcomeUnknown(_) => pill("wait", "Outcome unknown"),
-            State::Authorized => pill("info", "Authorized"),
-            State::PartiallyCaptured => pill("info", "Partly captured"),
-            State::Captured if amounts.refunded.is_zero() => pill("good", "Captured"),
-            State::Captured if amounts.refunded == amounts.captured => pill("", "Refunded"),
-            State::Captured => pill("good", "Partly refunded"),
-            State::CaptureFailed => pill("bad", "Capture failed"),
-            State::Canceled => pill("", "Canceled"),
-            State::Expired => pill("", "Expired"),
-            State::Failed => pill("bad", "Failed"),
+        match payment.status {
+            PaymentStatus::RequiresPaymentMethod if payment.failure.is_some() => {
+                pill("wait", "Declined, open")
+            }
+            PaymentStatus::RequiresPaymentMethod => pill("", "Open"),
+            PaymentStatus::RequiresAction => pill("wait", "Waits for the payer"),
+            PaymentStatus::Processing if payment.outcome_unknown => {
+                pill("wait", "Outcome unknown")
+            }
+            PaymentStatus::Processing => pill("wait", "Processing"),
+            PaymentStatus::Authorized => pill("info", "Authorized"),
+            PaymentStatus::PartiallyCaptured => pill("info", "Partly captured"),
+            PaymentStatus::Captured if amounts.refunded.is_zero() => pill("good", "Captured"),
+            PaymentStatus::Captured if amounts.refunded == amounts.captured => {
+                pill("", "Refunded")
+            }
+            PaymentStatus::Captured => pill("good", "Partly refunded"),
+            PaymentStatus::CaptureFailed => pill("bad", "Capture failed"),
+            PaymentStatus::Verified => pill("good", "Verified"),
+            PaymentStatus::Canceled => pill("", "Canceled"),
+            PaymentStatus::Expired => pill("", "Expired"),
+            PaymentStatus::Failed => pill("bad", "Failed"),
         }
     }
 
@@ -176,6 +183,6 @@ impl Pill {
 }
 
 /// `Visa •••• 4242`
-pub fn card_words(brand: Brand, last4: &str) -> String {
-    format!("{} •••• {last4}", brand.display_name())
+pub fn card_words(network: &str, last4: &str) -> String {
+    format!("{network} •••• {last4}")
 }

@@ -176,7 +176,7 @@ pub async fn resend(
         return Ok(see(&path));
     }
     let call = Call::own(dashboard::merchant(&context), received.trace);
-    let resent = webhooks::resend_event(&context, call, id).await;
+    let resent = webhooks::resend_event(&context, call, id, None).await;
     resent.map_err(|failure| Problem::new(409, "not_done", failure.to_string()))?;
     Ok(see(&path))
 }

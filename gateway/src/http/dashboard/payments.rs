@@ -17,7 +17,8 @@ use crate::operations::failure::Failure;
 use crate::operations::idempotency::Call;
 use crate::operations::capture_payment::{self, Capturing};
 use crate::operations::refund_payment::{self, Refunding};
-use crate::operations::{hosted_page, timeline, view, void_payment};
+use crate::operations::read_payment::{self, Listing};
+use crate::operations::{timeline, view, void_payment};
 use crate::pages::dashboard::developers::EventRow;
 use crate::pages::dashboard::payment::{PaymentPage, PaymentPageParts};
 use crate::pages::dashboard::payments::{Filters, PaymentRow, PaymentsPage, status_choices};
@@ -40,25 +41,36 @@ pub async fn list(
         Err(response) => return Ok(*response),
     };
     let query = query_pairs(&received.query)?;
-    let filters = filters(&query);
-    let (filter, position, problem) = match wanted(&query) {
-        Ok((filter, position)) => (filter, position, None),
-        Err(problem) => (Filter::default(), Position::First, Some(problem)),
+    let (listing, problem) = match listing(&query) {
+        Ok(listing) => (listing, None),
+        Err(failure) => (all(), Some(failure.to_string())),
     };
-    let found = dashboard::payments(&context, filter, position, ROWS).await;
-    let (rows, more) = found.map_err(Problem::internal)?;
-    let ids: Vec<PaymentId> = rows.iter().map(|it| it.payment.id).collect();
-    let (newer, older) = neighbours(&query, position, &ids, more);
+    let position = listing.position;
+    let found = read_payment::list(&context, dashboard::merchant(&context), listing).await;
+    let found = found.map_err(Problem::internal)?;
+    let ids: Vec<PaymentId> = found.data.iter().map(|it| it.id).collect();
+    let (newer, older) = neighbours(&query, position, &ids, found.has_more);
+    let status = if problem.is_some() { 400 } else { 200 };
     let shown = PaymentsPage {
         frame: signed_in.frame(&context, "payments"),
-        filters,
+        filters: filters(&query),
         statuses: status_choices(),
-        rows: rows.iter().map(|it| PaymentRow::from(&it.payment)).collect(),
+        rows: found.data.iter().map(PaymentRow::from).collect(),
         newer,
         older,
-        problem: problem.clone(),
+        problem,
     };
-    page(if problem.is_some() { 400 } else { 200 }, &shown)
+    page(status, &shown)
+}
+
+fn all() -> Listing {
+    Listing { filter: Filter::default(), position: Position::First, limit: ROWS }
+}
+
+/// The list that an address names; an empty field of the form filters nothing.
+fn listing(query: &Pairs) -> Result<Listing, Failure> {
+    let pairs = query.iter().filter(|(_, value)| !value.is_empty());
+    Ok(Listing { limit: ROWS, ..Listing::parse(pairs)? })
 }
 
 const FILTERS: [&str; 4] = ["status", "order_reference", "card_last4", "decline_code"];
@@ -72,29 +84,6 @@ fn filters(query: &Pairs) -> Filters {
         decline_code: text("decline_code"),
         any: FILTERS.iter().any(|name| !text(name).is_empty()),
     }
-}
-
-/// The filter and the part of the list that an address names; else what is wrong with it.
-fn wanted(query: &Pairs) -> Result<(Filter, Position), String> {
-    let text = |name: &str| query.get(name).filter(|it| !it.is_empty()).map(str::to_owned);
-    let states = match text("status") {
-        None => Vec::new(),
-        Some(word) => view::states_of(word.parse().map_err(|_| format!("No such status: {word}"))?),
-    };
-    let filter = Filter {
-        states,
-        order_reference: text("order_reference"),
-        card_last4: text("card_last4"),
-        decline_code: text("decline_code"),
-        ..Filter::default()
-    };
-    let id = |text: String| text.parse().map_err(|_| "No such payment in this list".to_owned());
-    let position = match (text("after"), text("before")) {
-        (Some(after), _) => Position::After(id(after)?),
-        (None, Some(before)) => Position::Before(id(before)?),
-        (None, None) => Position::First,
-    };
-    Ok((filter, position))
 }
 
 /// Addresses of the pages before and behind this one, with the same filters.
@@ -163,9 +152,11 @@ fn done_notice(word: &str) -> Option<Notice> {
 async fn payment_of(context: &Context, received: &ReceivedRequest) -> Result<Payment, Problem> {
     let id: Option<PaymentId> = received.http().match_info().get("id").and_then(|it| it.parse().ok());
     let id = id.ok_or_else(Problem::not_found)?;
-    let found = hosted_page::look(context, id).await.map_err(Problem::internal)?;
-    let payment = found.filter(|it| it.merchant == dashboard::merchant(context));
-    let payment = payment.ok_or_else(Problem::not_found)?;
+    let found = read_payment::payment(context, dashboard::merchant(context), id).await;
+    let payment = found.map_err(|failure| match failure {
+        Failure::PaymentNotFound => Problem::not_found(),
+        other => Problem::internal(other),
+    })?;
     let mut facts = Facts::new("page", received.trace);
     facts.payment = Some(payment.id.to_string());
     facts.order = Some(payment.order_reference.clone());
@@ -181,7 +172,7 @@ async fn show(
     notice: Option<Notice>,
 ) -> Result<HttpResponse, Problem> {
     let merchant = payment.merchant;
-    let timeline = timeline::read(context, merchant, payment.id).await;
+    let timeline = timeline::timeline(context, merchant, payment.id).await;
     let timeline = timeline.map_err(Problem::internal)?;
     let filter = EventFilter { payment: Some(payment.id), ..EventFilter::default() };
     let events = dashboard::events(context, filter, EVENTS_SHOWN).await;
@@ -189,6 +180,7 @@ async fn show(
     let shown = PaymentPage::new(PaymentPageParts {
         frame: signed_in.frame(context, "payments"),
         payment,
+        view: &view::payment(payment),
         timeline: &timeline.entries,
         events: events.iter().map(event_row).collect(),
         notice,

@@ -1,23 +1,15 @@
 //! The card form as it comes in, and the check of every field.
 
-use wire::card::{
-    Brand, CardNumber, CardNumberError, Expiry, ExpiryError, SecurityCode, SecurityCodeError,
-    contains_card_number,
-};
+use wire::card::{Brand, CardNumber, contains_card_number};
+use wire::gateway_api::CreateToken;
 use wire::test_cards;
 use wire::time::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::operations::hosted_page::EnteredCard;
+use crate::operations::tokens::{self, CheckedCard, FieldError};
 use crate::pages::card_page::{FieldProblem, Values};
-use crate::vault::CardData;
 
-/// Most characters of a name on a card.
-const NAME_CHARACTERS_MAX: usize = 100;
-/// Most characters of a postal code.
-const POSTAL_CODE_CHARACTERS_MAX: usize = 16;
-/// So many digits in a name are no name.
-const NAME_DIGITS_MIN: usize = 6;
 /// Digits of a number that may be shown again although the number is not complete.
 const SHOWN_DIGITS_MAX: usize = wire::card::DIGITS_MIN - 1;
 
@@ -57,28 +49,44 @@ impl CardForm {
 
     /// Every field checked, as the page does it while the payer types.
     pub fn check(&self, now: Timestamp) -> Result<EnteredCard, Vec<FieldProblem>> {
-        let number = self.check_number();
-        let expiry = self.check_expiry(now);
-        // Without a number the length of the code is that of most networks.
-        let brand = match &number {
-            Ok(number) => number.brand(),
-            Err(_) => Brand::detect(&digits_of(&self.number)).unwrap_or(Brand::Visa),
+        let given = |text: &str| (!text.trim().is_empty()).then(|| text.to_owned());
+        let request = CreateToken {
+            number: self.number.to_string(),
+            expiry: self.expiry.clone(),
+            security_code: Some(self.code.to_string()),
+            name: given(&self.name),
+            postal_code: given(&self.postal_code),
+            payment: None,
+            client_secret: None,
         };
-        let code = self.check_code(brand);
-        let name = self.check_name();
-        let postal_code = self.check_postal_code();
-        match (number, expiry, code, name, postal_code) {
-            (Ok(number), Ok(expiry), Ok(code), Ok(name), Ok(postal_code)) => {
-                let holder_name = name.map(Zeroizing::new);
-                let postal_code = postal_code.map(Zeroizing::new);
-                let data = CardData { number, expiry, holder_name, postal_code };
-                Ok(EnteredCard { data, code })
+        let checked = tokens::check(&request, now);
+        drop(Zeroizing::new(request.number));
+        drop(request.security_code.map(Zeroizing::new));
+        match checked {
+            Ok(CheckedCard { data, code: Some(code) }) => Ok(EnteredCard { data, code }),
+            Ok(CheckedCard { code: None, .. }) => Err(vec![problem("cc-csc", "cvv_empty")]),
+            Err(errors) => Err(errors.iter().map(|error| self.shown(error)).collect()),
+        }
+    }
+
+    /// A refused field in the words of the page.
+    fn shown(&self, error: &FieldError) -> FieldProblem {
+        let field = match error.field {
+            "expiry" => "cc-exp",
+            "security_code" => "cc-csc",
+            "name" => "cc-name",
+            "postal_code" => "postal-code",
+            _ => "cc-number",
+        };
+        match error.code {
+            "not_a_test_card" | "network_unsupported" => problem(field, "real_card"),
+            "card_number_not_allowed_here" => problem(field, "postal_code_invalid"),
+            "cvv_incomplete" => {
+                let brand = tokens::detected(&self.number).unwrap_or(Brand::Visa);
+                let digits = brand.security_code_length().to_string();
+                FieldProblem { value: Some(("n", digits)), ..problem(field, "cvv_incomplete") }
             }
-            (number, expiry, code, name, postal_code) => {
-                let problems =
-                    [number.err(), expiry.err(), code.err(), name.err(), postal_code.err()];
-                Err(problems.into_iter().flatten().collect())
-            }
+            code => problem(field, code),
         }
     }
 
@@ -96,76 +104,8 @@ impl CardForm {
             code: String::new(),
             name: unless_card(&self.name),
             postal_code: unless_card(&self.postal_code),
-            amex: shown && Brand::detect(&digits_of(&self.number)) == Some(Brand::Amex),
+            amex: shown && tokens::detected(&self.number) == Some(Brand::Amex),
         }
-    }
-
-    fn check_number(&self) -> Result<CardNumber, FieldProblem> {
-        let digits = digits_of(&self.number).len();
-        let too_short = |brand: Option<Brand>| {
-            brand.and_then(|it| it.lengths().iter().max()).is_some_and(|&most| digits < most)
-        };
-        let code = match CardNumber::parse(&self.number) {
-            Ok(number) if test_cards::is_accepted(&number) => return Ok(number),
-            Ok(_) | Err(CardNumberError::UnknownBrand) => "real_card",
-            Err(CardNumberError::Empty) => "number_empty",
-            Err(CardNumberError::TooShort) => "number_incomplete",
-            Err(CardNumberError::LengthForBrand)
-                if too_short(Brand::detect(&digits_of(&self.number))) =>
-            {
-                "number_incomplete"
-            }
-            Err(
-                CardNumberError::LengthForBrand
-                | CardNumberError::TooLong
-                | CardNumberError::NotDigits
-                | CardNumberError::Luhn,
-            ) => "number_invalid",
-        };
-        Err(problem("cc-number", code))
-    }
-
-    fn check_expiry(&self, now: Timestamp) -> Result<Expiry, FieldProblem> {
-        let code = match Expiry::parse(&self.expiry) {
-            Ok(expiry) if expiry.is_past(now) => "expiry_past",
-            Ok(expiry) => return Ok(expiry),
-            Err(ExpiryError::Empty) => "expiry_empty",
-            Err(ExpiryError::Incomplete) => "expiry_incomplete",
-            Err(ExpiryError::Invalid) => "expiry_invalid",
-        };
-        Err(problem("cc-exp", code))
-    }
-
-    fn check_code(&self, brand: Brand) -> Result<SecurityCode, FieldProblem> {
-        SecurityCode::parse(&self.code, brand).map_err(|error| match error {
-            SecurityCodeError::Empty => problem("cc-csc", "cvv_empty"),
-            SecurityCodeError::NotDigits => problem("cc-csc", "cvv_invalid"),
-            SecurityCodeError::Incomplete { expected } => FieldProblem {
-                value: Some(("n", expected.to_string())),
-                ..problem("cc-csc", "cvv_incomplete")
-            },
-        })
-    }
-
-    fn check_name(&self) -> Result<Option<String>, FieldProblem> {
-        let name = self.name.trim();
-        if digits_of(name).len() >= NAME_DIGITS_MIN {
-            return Err(problem("cc-name", "name_looks_like_number"));
-        }
-        if name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
-            return Err(problem("cc-name", "name_invalid"));
-        }
-        Ok((!name.is_empty()).then(|| name.to_owned()))
-    }
-
-    fn check_postal_code(&self) -> Result<Option<String>, FieldProblem> {
-        let text = self.postal_code.trim();
-        let allowed = |it: char| it.is_alphanumeric() || it == ' ' || it == '-';
-        let too_long = text.chars().count() > POSTAL_CODE_CHARACTERS_MAX;
-        if too_long || !text.chars().all(allowed) || contains_card_number(text) {
-            return Err(problem("postal-code", "postal_code_invalid"));
-        }
-        Ok((!text.is_empty()).then(|| text.to_owned()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! One payment with everything that belongs to it.
 
 use askama::Template;
-use wire::gateway_api::TimelineEntry;
+use wire::gateway_api::{PaymentView, TimelineEntry};
 use wire::money::{MinorUnits, Money};
 
 use super::developers::EventRow;
@@ -38,6 +38,8 @@ pub struct PaymentPageParts<'p> {
     pub frame: Frame,
     /// The payment.
     pub payment: &'p Payment,
+    /// The same, as clients see it.
+    pub view: &'p PaymentView,
     /// Its timeline, oldest first.
     pub timeline: &'p [TimelineEntry],
     /// Its events, newest first.
@@ -99,8 +101,8 @@ impl PaymentPage {
             id: payment.id.to_string(),
             amount: money(payment, payment.amounts.requested),
             currency: payment.currency.code(),
-            state: Pill::of_payment(payment),
-            status: payment.state.as_str(),
+            state: Pill::of_payment(parts.view),
+            status: parts.view.status.as_str(),
             amounts: amount_lines(payment),
             attempts: payment.attempts.iter().rev().map(attempt_block).collect(),
             movements: movements(payment),
@@ -156,7 +158,7 @@ fn attempt_block(attempt: &Attempt) -> AttemptBlock {
     add("RRN", Some(attempt.identity.rrn_text()), true);
     AttemptBlock {
         n: attempt.n,
-        card: card_words(attempt.card.brand, attempt.card.masked.last4()),
+        card: card_words(attempt.card.brand.display_name(), attempt.card.masked.last4()),
         state: Pill::of_attempt(attempt.state),
         facts,
     }

@@ -1,11 +1,10 @@
 //! The list of payments with its filters.
 
 use askama::Template;
-use wire::gateway_api::PaymentStatus;
-use wire::money::Money;
+use wire::card::Brand;
+use wire::gateway_api::{CardView, PaymentStatus, PaymentView};
 
 use super::{Frame, Moment, Pill, card_words};
-use crate::domain::payment::Payment;
 
 /// A page of payments.
 #[derive(Template)]
@@ -52,16 +51,18 @@ pub struct PaymentRow {
     created: Moment,
 }
 
-impl From<&Payment> for PaymentRow {
-    fn from(payment: &Payment) -> Self {
-        let amount = Money::new(payment.amounts.requested, payment.currency);
-        let card = payment.attempts.last().map(|it| card_words(it.card.brand, it.card.masked.last4()));
+impl From<&PaymentView> for PaymentRow {
+    fn from(payment: &PaymentView) -> Self {
+        let words = |card: &CardView| {
+            let brand = card.brand.parse::<Brand>().map(Brand::display_name);
+            card_words(brand.unwrap_or_default(), &card.last4)
+        };
         Self {
             id: payment.id.to_string(),
-            amount: amount.to_string(),
+            amount: payment.amount.to_string(),
             state: Pill::of_payment(payment),
             order: payment.order_reference.clone(),
-            card: card.unwrap_or_else(|| "–".to_owned()),
+            card: payment.card.as_ref().map_or_else(|| "–".to_owned(), words),
             created: payment.created_at.into(),
         }
     }
