@@ -61,7 +61,7 @@ pub fn sign_in_place(program: &str, addresses: Addresses) -> String {
     if program == Program::Gateway.as_str() {
         format!("{}/dashboard", addresses.of(Program::Gateway))
     } else {
-        format!("{}/admin", addresses.of(Program::Merchant))
+        format!("{}/office", addresses.of(Program::Merchant))
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
         let text = accounts(&[ada], Addresses::from_base(7070), Path::new(".payrig"), Look::PLAIN);
         insta::assert_snapshot!(text, @r"
         Sign in  (said once; later by `payrig env`)
-        http://127.0.0.1:7071/admin  ada    aaaaa-bbbbb-ccccc-ddddd
+        http://127.0.0.1:7071/office  ada    aaaaa-bbbbb-ccccc-ddddd
         ");
     }
 }
