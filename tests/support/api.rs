@@ -212,11 +212,10 @@ impl Api {
         };
         let (input, signature, digest) =
             (values("signature-input"), values("signature"), values("content-digest"));
-        let as_text = |list: &'_ [String]| list.iter().map(String::as_str).collect::<Vec<_>>();
         let headers = ReceivedHeaders {
-            signature_input: &as_text(&input),
-            signature: &as_text(&signature),
-            content_digest: &as_text(&digest),
+            signature_input: &texts(&input),
+            signature: &texts(&signature),
+            content_digest: &texts(&digest),
         };
         let content_type = answer.header("content-type");
         verify_response(
@@ -230,4 +229,8 @@ impl Api {
         )
         .unwrap_or_else(|refusal| panic!("answer refused: {refusal:?}\n{}", answer.text()));
     }
+}
+
+fn texts(list: &[String]) -> Vec<&str> {
+    list.iter().map(String::as_str).collect()
 }
