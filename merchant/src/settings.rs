@@ -10,8 +10,6 @@ use wire::money::MinorUnits;
 
 use crate::keys::Keys;
 
-/// Where the shop listens unless told otherwise.
-pub const LISTEN: &str = "127.0.0.1:7071";
 /// Where the gateway is unless told otherwise.
 pub const GATEWAY_URL: &str = "http://127.0.0.1:7072";
 /// Where everything is kept unless told otherwise.
@@ -23,9 +21,9 @@ pub const REFUND_ALONE_MAX: i64 = 50_000;
 /// How long one call to the gateway may take, with its repeats (T_merchant).
 pub const GATEWAY_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a login to the back office lasts.
-pub const SESSION_LIVES: Duration = Duration::from_secs(12 * 3600);
+pub const SESSION_LIVES: Duration = Duration::from_hours(12);
 /// How long notifications are remembered; longer than the gateway repeats them.
-pub const INBOX_LIVES: Duration = Duration::from_secs(30 * 24 * 3600);
+pub const INBOX_LIVES: Duration = Duration::from_hours(30 * 24);
 
 /// Everything the shop needs to start; plain data.
 #[derive(Clone, Debug)]

@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn both_fields_report_what_is_wrong() {
-        let refused = |name: &str, email: &str| Customer::parse(name, email).unwrap_err();
         use CustomerRefusal as R;
+        let refused = |name: &str, email: &str| Customer::parse(name, email).unwrap_err();
         assert_eq!(refused("", " "), [R::NameEmpty, R::EmailEmpty]);
         assert_eq!(refused(&"x".repeat(101), "a@b"), [R::NameTooLong, R::EmailInvalid]);
         assert_eq!(refused("4242 4242 4242 4242", "a@b.c"), [R::NameIsCardNumber]);

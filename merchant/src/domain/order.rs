@@ -1,5 +1,7 @@
 //! An order: its frozen total, its payments, its refunds, and what may happen to it.
 
+mod state;
+
 use wire::codes::Family;
 use wire::ids::{OrderId, PaymentId};
 use wire::money::{MinorUnits, Money};
@@ -9,6 +11,8 @@ use super::customer::Customer;
 use super::operator::Actor;
 use super::payment::{News, Payment, RefundOutcome, Snapshot, Source, Status as PaymentStatus};
 use super::refund::{self, REASON_MAX, Refund};
+
+pub use state::{Attention, Effect, Event, Refusal, State, Status, Unpaid};
 
 /// Most tries to pay one order.
 pub const PAYMENTS_MAX: usize = 20;
@@ -31,227 +35,6 @@ impl Line {
     pub fn total(&self) -> MinorUnits {
         self.unit_price.checked_times(i64::from(self.quantity)).unwrap_or(MinorUnits::MAX)
     }
-}
-
-/// Where an order stands. Amounts are the truth, [`Status`] is derived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nobody has paid.
-    AwaitingPayment,
-    /// A card was submitted, its bank has not answered.
-    Checking,
-    /// The last card did not work.
-    Declined {
-        /// What the customer is told.
-        family: Family,
-    },
-    /// Given up by the customer or the shop.
-    Canceled,
-    /// Paid in full; the goods go out once.
-    Fulfilled {
-        /// By which payment.
-        payment: PaymentId,
-        /// Taken.
-        captured: MinorUnits,
-        /// Given back since.
-        refunded: MinorUnits,
-    },
-}
-
-/// The state in one word, for customers and other programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// Nobody has paid.
-    AwaitingPayment,
-    /// Being checked with the bank.
-    Checking,
-    /// Paid.
-    Paid,
-    /// The last card did not work; another may be tried.
-    Declined,
-    /// Given up.
-    Canceled,
-    /// A part was given back.
-    PartiallyRefunded,
-    /// All was given back.
-    Refunded,
-}
-
-impl Status {
-    /// Every status.
-    pub const ALL: [Self; 7] = [
-        Self::AwaitingPayment,
-        Self::Checking,
-        Self::Paid,
-        Self::Declined,
-        Self::Canceled,
-        Self::PartiallyRefunded,
-        Self::Refunded,
-    ];
-
-    /// The word as it is stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AwaitingPayment => "awaiting_payment",
-            Self::Checking => "checking",
-            Self::Paid => "paid",
-            Self::Declined => "declined",
-            Self::Canceled => "canceled",
-            Self::PartiallyRefunded => "partially_refunded",
-            Self::Refunded => "refunded",
-        }
-    }
-
-    /// The status of this word.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-}
-
-impl State {
-    /// The state in one word.
-    pub fn status(&self) -> Status {
-        match self {
-            Self::AwaitingPayment => Status::AwaitingPayment,
-            Self::Checking => Status::Checking,
-            Self::Declined { .. } => Status::Declined,
-            Self::Canceled => Status::Canceled,
-            Self::Fulfilled { refunded, .. } if refunded.is_zero() => Status::Paid,
-            Self::Fulfilled { captured, refunded, .. } if refunded < captured => {
-                Status::PartiallyRefunded
-            }
-            Self::Fulfilled { .. } => Status::Refunded,
-        }
-    }
-}
-
-/// What can happen to an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The customer starts a new payment.
-    PaymentBegun,
-    /// The current payment waits for a card.
-    PaymentOpen,
-    /// A card was submitted.
-    CardSubmitted,
-    /// The card did not work.
-    AttemptDeclined {
-        /// What the customer is told.
-        family: Family,
-    },
-    /// The current payment ended without money.
-    PaymentExpired,
-    /// The current payment was canceled or voided.
-    PaymentCanceled,
-    /// The current payment was taken.
-    Captured {
-        /// Which.
-        payment: PaymentId,
-        /// How much.
-        captured: Money,
-    },
-    /// Money was taken by a payment that is not the current one.
-    StrayCapture,
-    /// What was taken is refused later.
-    CaptureFailed,
-    /// Given back in all.
-    Refunded {
-        /// Minor units.
-        refunded: MinorUnits,
-    },
-    /// Customer or shop give up; there is no payment that could still succeed.
-    GivenUp,
-}
-
-/// What follows from an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// The goods go out: at most once for an order.
-    Fulfil {
-        /// Paid by.
-        payment: PaymentId,
-        /// Taken.
-        captured: Money,
-    },
-    /// A person has to look.
-    Flag(Attention),
-}
-
-/// Why a person has to look at an order. Nothing is shipped because of any of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Attention {
-    /// Another amount or currency was taken than was asked for.
-    AmountDiffers,
-    /// Money came for an order that was given up.
-    PaidAfterCancel,
-    /// Money came by another payment than the current one.
-    StrayPayment,
-    /// What was taken is refused later.
-    CaptureFailed,
-    /// The payment was voided after the goods went out.
-    VoidedAfterPayment,
-    /// More was given back than taken.
-    RefundedTooMuch,
-    /// The gateway's answer does not fit this order.
-    AnswerDiffers,
-}
-
-impl Attention {
-    /// Every reason.
-    pub const ALL: [Self; 7] = [
-        Self::AmountDiffers,
-        Self::PaidAfterCancel,
-        Self::StrayPayment,
-        Self::CaptureFailed,
-        Self::VoidedAfterPayment,
-        Self::RefundedTooMuch,
-        Self::AnswerDiffers,
-    ];
-
-    /// The word as it is stored.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AmountDiffers => "amount_differs",
-            Self::PaidAfterCancel => "paid_after_cancel",
-            Self::StrayPayment => "stray_payment",
-            Self::CaptureFailed => "capture_failed",
-            Self::VoidedAfterPayment => "voided_after_payment",
-            Self::RefundedTooMuch => "refunded_too_much",
-            Self::AnswerDiffers => "answer_differs",
-        }
-    }
-
-    /// The reason of this word.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|attention| attention.as_str() == text)
-    }
-
-    /// What the back office reads.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::AmountDiffers => "The gateway took another amount than the order's total.",
-            Self::PaidAfterCancel => "Money came after the order was canceled: give it back.",
-            Self::StrayPayment => "Money came by a payment that was replaced: give it back.",
-            Self::CaptureFailed => "The capture was refused after the order was paid.",
-            Self::VoidedAfterPayment => "The payment was voided after the order was paid.",
-            Self::RefundedTooMuch => "More was refunded than was taken.",
-            Self::AnswerDiffers => "The gateway's answer does not fit this order.",
-        }
-    }
-}
-
-/// Why something cannot happen to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// It is paid.
-    #[error("the order is already paid")]
-    AlreadyPaid,
-    /// The bank has not answered yet.
-    #[error("the payment is being checked with the bank")]
-    BeingChecked,
-    /// Too many payments were begun.
-    #[error("too many payments were begun for this order")]
-    TooManyPayments,
 }
 
 /// Why the gateway's word does not fit this order. Nothing changes then.
@@ -341,93 +124,7 @@ impl Order {
 
     /// Applies what happened; a refusal changes nothing.
     pub fn apply(&mut self, event: Event) -> Result<Vec<Effect>, Refusal> {
-        use {Event as E, State as S};
-        let flag = |attention| Ok(vec![Effect::Flag(attention)]);
-        let next = match (&self.state, event) {
-            (S::Checking, E::PaymentBegun | E::GivenUp) => return Err(Refusal::BeingChecked),
-            (S::Fulfilled { .. }, E::PaymentBegun | E::GivenUp) => {
-                return Err(Refusal::AlreadyPaid);
-            }
-            (S::AwaitingPayment | S::Declined { .. } | S::Canceled, E::PaymentBegun)
-            | (S::AwaitingPayment | S::Checking | S::Declined { .. }, E::PaymentOpen)
-            | (S::AwaitingPayment | S::Checking | S::Declined { .. }, E::PaymentExpired) => {
-                S::AwaitingPayment
-            }
-            (S::AwaitingPayment | S::Checking | S::Declined { .. }, E::CardSubmitted) => {
-                S::Checking
-            }
-            (
-                S::AwaitingPayment | S::Checking | S::Declined { .. },
-                E::AttemptDeclined { family },
-            ) => S::Declined { family },
-            (S::AwaitingPayment | S::Checking | S::Declined { .. }, E::PaymentCanceled)
-            | (S::AwaitingPayment | S::Declined { .. } | S::Canceled, E::GivenUp) => S::Canceled,
-            (
-                S::AwaitingPayment | S::Checking | S::Declined { .. },
-                E::Captured { payment, captured },
-            ) => {
-                if captured != self.total {
-                    return flag(Attention::AmountDiffers);
-                }
-                self.state =
-                    S::Fulfilled { payment, captured: captured.value, refunded: MinorUnits::ZERO };
-                return Ok(vec![Effect::Fulfil { payment, captured }]);
-            }
-            (S::Canceled, E::Captured { .. }) => return flag(Attention::PaidAfterCancel),
-            (S::Fulfilled { payment: paid_by, .. }, E::Captured { payment, .. }) => {
-                return if *paid_by == payment {
-                    Ok(vec![])
-                } else {
-                    flag(Attention::StrayPayment)
-                };
-            }
-            (
-                S::AwaitingPayment
-                | S::Checking
-                | S::Declined { .. }
-                | S::Canceled
-                | S::Fulfilled { .. },
-                E::StrayCapture,
-            ) => return flag(Attention::StrayPayment),
-            (
-                S::AwaitingPayment
-                | S::Checking
-                | S::Declined { .. }
-                | S::Canceled
-                | S::Fulfilled { .. },
-                E::CaptureFailed,
-            ) => return flag(Attention::CaptureFailed),
-            (S::Fulfilled { payment, captured, .. }, E::PaymentCanceled) => {
-                let (payment, captured) = (*payment, *captured);
-                self.state = S::Fulfilled { payment, captured, refunded: captured };
-                return flag(Attention::VoidedAfterPayment);
-            }
-            (S::Fulfilled { payment, captured, .. }, E::Refunded { refunded }) => {
-                if refunded > *captured {
-                    return flag(Attention::RefundedTooMuch);
-                }
-                S::Fulfilled { payment: *payment, captured: *captured, refunded }
-            }
-            // Older news, or news that change nothing here.
-            (
-                S::Canceled,
-                E::PaymentOpen
-                | E::CardSubmitted
-                | E::AttemptDeclined { .. }
-                | E::PaymentExpired
-                | E::PaymentCanceled
-                | E::Refunded { .. },
-            )
-            | (
-                S::Fulfilled { .. },
-                E::PaymentOpen | E::CardSubmitted | E::AttemptDeclined { .. } | E::PaymentExpired,
-            )
-            | (S::AwaitingPayment | S::Checking | S::Declined { .. }, E::Refunded { .. }) => {
-                return Ok(vec![]);
-            }
-        };
-        self.state = next;
-        Ok(vec![])
+        self.state.apply(self.total, event)
     }
 
     /// Begins a payment, or says which one is already open. One is open at a time.
@@ -614,12 +311,13 @@ impl Order {
         }
         let left = self.refundable();
         let amount = request.amount.unwrap_or(left);
-        match (amount.is_zero(), amount > left) {
-            (_, true) => Err(refund::Refusal::TooMuch),
-            (true, false) if request.amount.is_some() => Err(refund::Refusal::Nothing),
-            (true, false) => Err(refund::Refusal::TooMuch),
-            (false, false) => Ok(amount),
+        if request.amount.is_some_and(MinorUnits::is_zero) {
+            return Err(refund::Refusal::Nothing);
         }
+        if amount > left || amount.is_zero() {
+            return Err(refund::Refusal::TooMuch);
+        }
+        Ok(amount)
     }
 
     /// A second person agrees or says no.

@@ -8,9 +8,9 @@ use wire::money::{MinorUnits, Money};
 use wire::time::Timestamp;
 
 /// How long a payment page lives, with some air: until then it is read often.
-const LIVELY: Duration = Duration::from_secs(45 * 60);
+const LIVELY: Duration = Duration::from_mins(45);
 /// How long a payment is read at all after that: a day often enough, then hourly.
-const PATIENT: Duration = Duration::from_secs(24 * 3600);
+const PATIENT: Duration = Duration::from_hours(24);
 /// Wait for the missing event before a gap is closed by reading.
 pub const GAP_GRACE: Duration = Duration::from_secs(2);
 
@@ -349,8 +349,8 @@ impl Payment {
         match self.status {
             Status::Creating | Status::Checking if age < LIVELY => Duration::from_secs(10),
             _ if age < LIVELY => Duration::from_secs(30),
-            _ if age < PATIENT => Duration::from_secs(10 * 60),
-            _ => Duration::from_secs(3600),
+            _ if age < PATIENT => Duration::from_mins(10),
+            _ => Duration::from_hours(1),
         }
     }
 }
@@ -439,9 +439,9 @@ mod tests {
         let mut payment = begun();
         payment.learn(&snapshot(Status::Open, 0, 0, 0), Source::Event { sequence: 1 }, NOW);
         assert_eq!(payment.read_due_at, Some(NOW.plus(Duration::from_secs(30))));
-        let later = NOW.plus(Duration::from_secs(3600));
+        let later = NOW.plus(Duration::from_hours(1));
         payment.learn(&snapshot(Status::Open, 0, 0, 0), Source::Read { since: 1 }, later);
-        assert_eq!(payment.read_due_at, Some(later.plus(Duration::from_secs(600))));
+        assert_eq!(payment.read_due_at, Some(later.plus(Duration::from_mins(10))));
         payment.learn(&snapshot(Status::Expired, 0, 0, 0), Source::Read { since: 1 }, later);
         assert_eq!(payment.read_due_at, None);
     }

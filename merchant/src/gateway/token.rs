@@ -11,7 +11,7 @@ use wire::time::Timestamp;
 use super::{ANSWER_BYTES_MAX, Failure, Gateway, decode, judge, unknown};
 
 /// Renewed this long before its end.
-const RENEW_BEFORE: Duration = Duration::from_secs(60);
+const RENEW_BEFORE: Duration = Duration::from_mins(1);
 
 /// A token in use.
 pub(super) struct AccessToken {

@@ -6,7 +6,7 @@ use wire::money::Currency;
 
 use crate::domain::cart::Basket;
 use crate::domain::customer::Customer;
-use crate::domain::order::{Line, Order, State};
+use crate::domain::order::{Line, Order, State, Unpaid};
 use crate::keys::sha256;
 use crate::store::StoreError;
 use crate::store::carts::Visitor;
@@ -74,7 +74,7 @@ fn order(context: &Context, basket: &Basket, customer: Customer) -> Order {
         customer,
         lines: lines.collect(),
         total: basket.total,
-        state: State::AwaitingPayment,
+        state: State::Unpaid(Unpaid::Awaiting),
         attention: None,
         payments: Vec::new(),
         refunds: Vec::new(),

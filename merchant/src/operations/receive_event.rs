@@ -123,45 +123,46 @@ pub fn verify(
     Ok(Verified { id: verified.id })
 }
 
-/// What a verified notification is about, for the wire log.
-#[derive(Debug, Default)]
-pub struct Subject {
-    /// The payment it names.
-    pub payment: Option<String>,
-    /// The order it names.
-    pub order: Option<String>,
+/// A notification that was opened: verified, and readable as far as every one of them is.
+pub struct Opened<'a> {
+    envelope: Envelope<'a>,
+    body: &'a [u8],
 }
 
-/// Rules 4 to 6: parses, compares, records and acts. 2xx only after the commit.
-pub async fn receive(
-    context: &Context,
-    verified: &Verified,
-    body: &[u8],
-) -> Result<(Answer, Subject), StoreError> {
-    let malformed = |error: serde_json::Error| {
-        let detail = format!("not a notification: {error}");
-        Answer::Refused(Refused::new(400, "body_malformed", detail))
-    };
-    let envelope: Envelope<'_> = match serde_json::from_slice(body) {
-        Ok(envelope) => envelope,
-        Err(error) => return Ok((malformed(error), Subject::default())),
-    };
+impl Opened<'_> {
+    /// The payment and the order it names, for the wire log.
+    pub fn subject(&self) -> (Option<String>, Option<String>) {
+        let payment = self.envelope.payment().and_then(|payment| payment.id.as_deref());
+        (payment.map(str::to_owned), self.envelope.reference().map(str::to_owned))
+    }
+}
+
+/// Opens a verified notification: only now it is parsed.
+pub fn open<'a>(verified: &Verified, body: &'a [u8]) -> Result<Opened<'a>, Refused> {
+    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|it| malformed(&it))?;
     if envelope.id != verified.id {
         let detail = "the id in the body is not the one in the header";
-        let refused = Refused::new(400, "event_id_mismatch", detail);
-        return Ok((Answer::Refused(refused), Subject::default()));
+        return Err(Refused::new(400, "event_id_mismatch", detail));
     }
-    let received = received(context, &envelope);
-    let subject = subject(&envelope);
-    let receipt = match first_look(context.rules.merchant, &envelope) {
+    Ok(Opened { envelope, body })
+}
+
+fn malformed(error: &serde_json::Error) -> Refused {
+    Refused::new(400, "body_malformed", format!("not a notification: {error}"))
+}
+
+/// Rules 4 to 6: compares, records and acts. Returns only after the commit.
+pub async fn receive(context: &Context, opened: &Opened<'_>) -> Result<Answer, StoreError> {
+    let received = received(context, &opened.envelope);
+    let receipt = match first_look(context.rules.merchant, &opened.envelope) {
         Look::Decided(verdict) => context.store.record(received, verdict).await?,
-        Look::OurOrder => match serde_json::from_slice::<Event>(body) {
-            Err(error) => return Ok((malformed(error), subject)),
+        Look::OurOrder => match serde_json::from_slice::<Event>(opened.body) {
+            Err(error) => return Ok(Answer::Refused(malformed(&error))),
             Ok(event) => act(context, received, event).await?,
         },
     };
     context.crash_points.reached("webhook", Boundary::Stored);
-    Ok((answer(receipt), subject))
+    Ok(answer(receipt))
 }
 
 async fn act(context: &Context, received: Received, event: Event) -> Result<Receipt, StoreError> {
@@ -254,14 +255,6 @@ fn foreign_key(id: &str) -> [u8; 16] {
         *to = from;
     }
     key
-}
-
-fn subject(envelope: &Envelope<'_>) -> Subject {
-    let payment = envelope.payment();
-    Subject {
-        payment: payment.and_then(|payment| payment.id.as_deref()).map(str::to_owned),
-        order: envelope.reference().map(str::to_owned),
-    }
 }
 
 /// Compares a notification with the order and lets it act.

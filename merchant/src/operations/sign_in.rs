@@ -15,7 +15,7 @@ use super::Context;
 /// Failed logins of one account or from one address before both have to wait.
 const FAILURES_MAX: u32 = 5;
 /// How long failures count.
-const FAILURES_COUNT: Duration = Duration::from_secs(15 * 60);
+const FAILURES_COUNT: Duration = Duration::from_mins(15);
 /// Longest password that is looked at.
 const PASSWORD_BYTES_MAX: usize = 256;
 /// Bytes of a session's token.

@@ -15,7 +15,7 @@ const CALLS_AT_ONCE: usize = 8;
 /// How long to wait after something inside failed.
 const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 /// How often old notifications are looked for.
-const FORGET_EVERY: Duration = Duration::from_secs(3600);
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// Does all that is due; says when to be called again.
 pub async fn work_due(context: &Context) -> NextDue {

@@ -10,7 +10,7 @@ use super::audit::{self, Entry};
 use super::rows::{count, family, minor_units, money, optional_word, word};
 use super::{Store, StoreError, all, carts, optional};
 use crate::domain::customer::Customer;
-use crate::domain::order::{Attention, Effect, Line, Order, State, Status};
+use crate::domain::order::{Attention, Effect, Line, Order, State, Status, Unpaid};
 use crate::domain::payment::{CardSummary, Payment, Status as PaymentStatus};
 use crate::domain::refund::{Refund, State as RefundState};
 
@@ -260,11 +260,12 @@ fn read_order(row: &Row<'_>, id: OrderId) -> Result<Stored, StoreError> {
 fn read_state(row: &Row<'_>) -> Result<State, StoreError> {
     let missing = |what: &str| StoreError::corrupt(format!("order without {what}"));
     Ok(match word(row, "status", Status::parse)? {
-        Status::AwaitingPayment => State::AwaitingPayment,
-        Status::Checking => State::Checking,
+        Status::AwaitingPayment => State::Unpaid(Unpaid::Awaiting),
+        Status::Checking => State::Unpaid(Unpaid::Checking),
         Status::Canceled => State::Canceled,
         Status::Declined => {
-            State::Declined { family: family(row)?.ok_or_else(|| missing("a reason"))? }
+            let family = family(row)?.ok_or_else(|| missing("a reason"))?;
+            State::Unpaid(Unpaid::Declined { family })
         }
         Status::Paid | Status::PartiallyRefunded | Status::Refunded => {
             let paid_by: Option<[u8; 16]> = row.get("paid_by")?;
@@ -393,8 +394,8 @@ pub(super) fn save<T>(
 
 fn save_state(connection: &Connection, row: i64, order: &Order) -> Result<(), StoreError> {
     let (declined, paid) = match &order.state {
-        State::AwaitingPayment | State::Checking | State::Canceled => (None, None),
-        State::Declined { family } => (Some(family.as_str()), None),
+        State::Unpaid(Unpaid::Declined { family }) => (Some(family.as_str()), None),
+        State::Unpaid(Unpaid::Awaiting | Unpaid::Checking) | State::Canceled => (None, None),
         State::Fulfilled { payment, captured, refunded } => {
             (None, Some((*payment.bytes(), captured.get(), refunded.get())))
         }

@@ -73,11 +73,12 @@ fn event(sequence: u64) -> Source {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the whole grid in one piece is the point")]
 fn the_grid_of_states_and_events() {
     let states = [
-        ("awaiting payment", State::AwaitingPayment),
-        ("checking", State::Checking),
-        ("declined", State::Declined { family: Family::Funds }),
+        ("awaiting payment", State::Unpaid(Unpaid::Awaiting)),
+        ("checking", State::Unpaid(Unpaid::Checking)),
+        ("declined", State::Unpaid(Unpaid::Declined { family: Family::Funds })),
         ("canceled", State::Canceled),
         ("fulfilled", paid()),
     ];
@@ -205,7 +206,7 @@ fn the_grid_of_states_and_events() {
 
 #[test]
 fn one_payment_is_open_at_a_time() {
-    let mut order = order(State::AwaitingPayment);
+    let mut order = order(State::Unpaid(Unpaid::Awaiting));
     assert_eq!(begin(&mut order), 1);
     assert_eq!(begin(&mut order), 1);
     order.observe(&snapshot(&order, PaymentStatus::Checking), event(1), NOW).unwrap();
@@ -218,7 +219,7 @@ fn one_payment_is_open_at_a_time() {
 
 #[test]
 fn an_event_may_come_before_the_answer_that_names_the_payment() {
-    let mut order = order(State::AwaitingPayment);
+    let mut order = order(State::Unpaid(Unpaid::Awaiting));
     begin(&mut order);
     let captured = snapshot(&order, PaymentStatus::Captured);
     let seen = order.observe(&captured, event(3), NOW).unwrap();
@@ -228,7 +229,7 @@ fn an_event_may_come_before_the_answer_that_names_the_payment() {
 
 #[test]
 fn what_does_not_fit_the_order_changes_nothing() {
-    let mut order = order(State::AwaitingPayment);
+    let mut order = order(State::Unpaid(Unpaid::Awaiting));
     begin(&mut order);
     let good = snapshot(&order, PaymentStatus::Captured);
     let dollars = Currency::parse("USD").unwrap();
@@ -258,7 +259,7 @@ fn what_does_not_fit_the_order_changes_nothing() {
 
 #[test]
 fn money_for_a_canceled_order_is_flagged_and_nothing_goes_out() {
-    let mut order = order(State::AwaitingPayment);
+    let mut order = order(State::Unpaid(Unpaid::Awaiting));
     begin(&mut order);
     order.observe(&snapshot(&order, PaymentStatus::Canceled), event(1), NOW).unwrap();
     assert_eq!(order.status(), Status::Canceled);
@@ -272,7 +273,7 @@ fn money_for_a_canceled_order_is_flagged_and_nothing_goes_out() {
 
 #[test]
 fn money_by_a_replaced_payment_is_flagged_and_nothing_goes_out() {
-    let mut order = order(State::AwaitingPayment);
+    let mut order = order(State::Unpaid(Unpaid::Awaiting));
     begin(&mut order);
     order.observe(&snapshot(&order, PaymentStatus::Failed), event(1), NOW).unwrap();
     begin(&mut order);
@@ -297,7 +298,7 @@ fn request(amount: Option<i64>, key: &str) -> RefundRequest {
 #[test]
 fn a_refund_needs_a_paid_order_a_reason_a_role_and_money_that_is_left() {
     let limit = minor(50_000);
-    let mut unpaid = order(State::AwaitingPayment);
+    let mut unpaid = order(State::Unpaid(Unpaid::Awaiting));
     let refused = unpaid.request_refund(request(None, "a"), limit, NOW).unwrap_err();
     assert_eq!(refused, refund::Refusal::NotPaid);
     let mut order = order(paid());
@@ -367,7 +368,7 @@ fn the_parts_of_a_refund_never_exceed_what_was_taken() {
 
 #[test]
 fn a_refund_made_elsewhere_counts_too() {
-    let mut order = order(State::AwaitingPayment);
+    let mut order = order(State::Unpaid(Unpaid::Awaiting));
     begin(&mut order);
     let mut news = snapshot(&order, PaymentStatus::Captured);
     news.refunded = minor(30_000);
@@ -378,7 +379,7 @@ fn a_refund_made_elsewhere_counts_too() {
 
 #[test]
 fn the_gateways_word_settles_a_refund() {
-    let mut order = order(State::AwaitingPayment);
+    let mut order = order(State::Unpaid(Unpaid::Awaiting));
     begin(&mut order);
     let mut news = snapshot(&order, PaymentStatus::Captured);
     order.observe(&news, event(1), NOW).unwrap();
@@ -406,7 +407,7 @@ proptest! {
         sequences in Just(vec![1_u64, 2, 3, 4]).prop_shuffle(),
         repeats in proptest::collection::vec(1_u64..=4, 0..4),
     ) {
-        let mut order = order(State::AwaitingPayment);
+        let mut order = order(State::Unpaid(Unpaid::Awaiting));
         begin(&mut order);
         let refunded = Snapshot {
             refunded: minor(700),
@@ -432,7 +433,7 @@ proptest! {
     /// Whatever happens: goods go out at most once, and only for the whole total.
     #[test]
     fn goods_go_out_at_most_once(steps in proptest::collection::vec(0_usize..11, 0..60)) {
-        let mut order = order(State::AwaitingPayment);
+        let mut order = order(State::Unpaid(Unpaid::Awaiting));
         let mut fulfilments = 0;
         for step in steps {
             let event = match step {
