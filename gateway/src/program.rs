@@ -18,11 +18,13 @@ use wire::ids::EndpointId;
 use wire::signature::{SigningKey, Wire};
 use wire::webhook::WebhookKeyError;
 
+use crate::domain::webhooks::target::TargetUrl;
 use crate::http::sandbox;
 use crate::operations::access::{self, AccessError, Registry};
 use crate::operations::failure::Failure;
 use crate::operations::identities::Identities;
 use crate::operations::timers::{RunningWork, Timers};
+use crate::operations::vault::{rewrap_all, run_upkeep};
 use crate::operations::view::ClientSecrets;
 use crate::operations::webhooks::{Courier, EndpointError, ShopEndpoint, put_shop_endpoint};
 use crate::operations::{
@@ -112,6 +114,8 @@ impl Program {
         listener: TcpListener,
         plumbing: Plumbing,
     ) -> Result<Self, StartError> {
+        let mut settings = settings;
+        settings.webhooks.targets.own_ports = own_ports(&settings, &listener);
         let context = prepare(settings, plumbing).await?;
         recover::recover(&context).await.map_err(StartError::Recovery)?;
         let options = ServeOptions {
@@ -160,13 +164,22 @@ impl Program {
     }
 }
 
+/// Ports of our own programs, to which no event is sent. The shop's is where events belong.
+fn own_ports(settings: &Settings, listener: &TcpListener) -> Vec<u16> {
+    let own = [&settings.public_url, &settings.processor_url, &settings.console_url];
+    let port_of = |url: &String| TargetUrl::parse(url).ok().map(|url| url.port);
+    let listens_on = listener.local_addr().ok().map(|address| address.port());
+    own.into_iter().filter_map(port_of).chain(listens_on).collect()
+}
+
 async fn prepare(settings: Settings, plumbing: Plumbing) -> Result<Context, StartError> {
     let options = DatabaseOptions { secure_delete: true, ..DatabaseOptions::default() };
     let database = Database::open(&settings.database, MIGRATIONS, options)?;
     let boots = database.write(|connection| counters::count_boot(connection)).await?;
     let plumbing = of_this_boot(plumbing, boots);
-    let kek = &settings.keys.kek;
-    let vault = Vault::new([(kek.version, kek.key.expose())], plumbing.secrets.clone())?;
+    let keks = std::iter::once(&settings.keys.kek).chain(&settings.keys.kek_previous);
+    let keks = keks.map(|kek| (kek.version, kek.key.expose()));
+    let vault = Vault::new(keks, plumbing.secrets.clone())?;
     let access = open_stores(&database, &vault, &settings, &plumbing).await?;
     let notifier = Wake::new();
     let courier = Courier::new(
@@ -224,6 +237,7 @@ async fn open_stores(
         replay_erasures(connection)?;
         open_vault(connection, &vault, merchant, now)?;
         let registry = access::open(connection, &vault, &settings, &clock)?;
+        rewrap_all(connection, &vault)?;
         if let Some(shop) = &settings.shop_url {
             let url = format!("{}{SHOP_WEBHOOKS}", shop.trim_end_matches('/'));
             let secret = settings.keys.webhook.secret.expose();
@@ -260,6 +274,7 @@ fn signing_key(text: &SigningKeyText) -> Result<Arc<SigningKey>, StartError> {
 fn start_workers(context: &Context) -> Vec<JoinHandle<()>> {
     let timers = &context.timers;
     let courier = context.courier.clone();
+    let upkeep = context.clone();
     vec![
         start(context, "captures", timers.captures.wake(), |it| async move {
             send_capture::step(&it).await
@@ -277,6 +292,7 @@ fn start_workers(context: &Context) -> Vec<JoinHandle<()>> {
             housekeeping::step(&it).await
         }),
         tokio::spawn(async move { courier.run().await }),
+        tokio::spawn(async move { run_upkeep(&upkeep).await }),
     ]
 }
 

@@ -370,6 +370,18 @@ pub struct Flags {
     /// Take an approval for a part of the amount instead of giving it back
     #[arg(long, env = "PAYRIG_GATEWAY_ACCEPT_PARTIAL")]
     pub accept_partial: bool,
+    /// Attempts in flight per webhook endpoint [default: 10]
+    #[arg(long, env = "PAYRIG_GATEWAY_WEBHOOK_IN_FLIGHT", value_name = "NUMBER")]
+    pub webhook_in_flight: Option<usize>,
+    /// Send events to public https addresses only, as in production
+    #[arg(long, env = "PAYRIG_GATEWAY_STRICT_SSRF")]
+    pub strict_ssrf: bool,
+    /// Host with a private address that events may be sent to; repeat for more
+    #[arg(long, env = "PAYRIG_GATEWAY_ALLOW_PRIVATE", value_name = "HOST", value_delimiter = ',')]
+    pub allow_private: Vec<String>,
+    /// Host with a public address that events may be sent to; repeat for more
+    #[arg(long, env = "PAYRIG_GATEWAY_ALLOW_PUBLIC", value_name = "HOST", value_delimiter = ',')]
+    pub allow_public: Vec<String>,
     /// Seed of ids and jitter [default: 42]
     #[arg(long, env = "PAYRIG_GATEWAY_SEED", value_name = "NUMBER")]
     pub seed: Option<u64>,
@@ -416,6 +428,10 @@ pub enum SettingsError {
     NoAttempts,
 }
 
+fn given_or(given: Vec<String>, file: Vec<String>) -> Vec<String> {
+    if given.is_empty() { file } else { given }
+}
+
 impl Flags {
     /// Fills what was not given from the settings file.
     pub fn with_file(self) -> Result<Self, SettingsError> {
@@ -441,6 +457,10 @@ impl Flags {
             attempts_max: self.attempts_max.or(file.attempts_max),
             timeout_policy: self.timeout_policy.or(file.timeout_policy),
             accept_partial: self.accept_partial || file.accept_partial,
+            webhook_in_flight: self.webhook_in_flight.or(file.webhook_in_flight),
+            strict_ssrf: self.strict_ssrf || file.strict_ssrf,
+            allow_private: given_or(self.allow_private, file.allow_private),
+            allow_public: given_or(self.allow_public, file.allow_public),
             seed: self.seed.or(file.seed),
             clock: self.clock.or(file.clock),
             exit_with_stdin: self.exit_with_stdin || file.exit_with_stdin,
@@ -484,6 +504,14 @@ impl Flags {
         }
         settings.timeout_policy = self.timeout_policy.unwrap_or_default();
         settings.accept_partial = self.accept_partial;
+        let in_flight = self.webhook_in_flight.unwrap_or(settings.webhooks.delivery.in_flight_max);
+        settings.webhooks.delivery.in_flight_max = in_flight.max(1);
+        settings.webhooks.targets = TargetPolicy {
+            strict: self.strict_ssrf,
+            allow_private: self.allow_private.clone(),
+            allow_public: self.allow_public.clone(),
+            own_ports: Vec::new(),
+        };
         Ok(settings)
     }
 

@@ -18,12 +18,10 @@ use super::access::Authorized;
 use super::error::problem;
 use crate::operations::failure::Failure;
 use crate::operations::idempotency::{
-    Answered, Call, KeyParts, Keyed, Render, StoredAnswer, call_key, outcome_source_of,
+    Answered, Call, Render, StoredAnswer, outcome_source_of,
 };
 use crate::operations::{Context, view};
 
-/// Longest `Idempotency-Key`.
-const KEY_CHARACTERS_MAX: usize = 255;
 /// Longest `Payrig-Outcome`.
 const OUTCOME_CHARACTERS_MAX: usize = 100;
 
@@ -57,7 +55,7 @@ fn is_amount(param: &str) -> bool {
 pub fn pairs(caller: &Authorized) -> Result<Pairs, Problem> {
     let received = &caller.received;
     annotate(received.http(), Facts::new("api", received.trace));
-    query_pairs(received)
+    query_pairs(&received.query)
 }
 
 /// Reads the id in a path; one that cannot be read is as absent as one that was never given.
@@ -76,35 +74,7 @@ pub fn id_of<T: FromStr + Display>(
 /// The call, with the key that makes it repeatable. `status` is that of a call that does what it
 /// was asked to.
 pub fn call(context: &Context, caller: &Authorized, status: u16) -> Result<Call, Problem> {
-    let received = &caller.received;
-    let key = received.idempotency_key.as_deref().ok_or_else(|| {
-        let detail = "every call that changes something needs an `Idempotency-Key`";
-        Problem::new(400, "idempotency_key_missing", detail).param("idempotency-key")
-    })?;
-    let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-    if key.is_empty() || key.len() > KEY_CHARACTERS_MAX || !visible {
-        let detail = "an idempotency key has 1 to 255 visible ASCII characters";
-        let refused = Problem::new(400, "idempotency_key_invalid", detail);
-        return Err(refused.param("idempotency-key"));
-    }
-    let parts = KeyParts {
-        status,
-        merchant: &caller.merchant,
-        method: received.method.as_str(),
-        path: &received.path,
-        key,
-        content_type: received.content_type.as_deref().unwrap_or_default(),
-        body: &received.body,
-    };
-    Ok(Call {
-        merchant: caller.merchant,
-        trace: received.trace,
-        nonce: caller.nonce.clone(),
-        key: Some(Keyed {
-            key: call_key(&parts),
-            render: render(context, received.request_id.clone()),
-        }),
-    })
+    caller.call(status, render(context, caller.received.request_id.clone()))
 }
 
 /// How the failures of one request look, as bytes that can be kept.

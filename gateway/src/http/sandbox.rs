@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 use futures_util::future::LocalBoxFuture;
-use kit::http::{InvariantReport, SandboxHooks, sandbox_routes};
+use kit::http::{InvariantReport, SandboxHooks, sandbox_routes_with};
 use wire::time::Timestamp;
 
+use super::access;
 use crate::operations::{Context, invariants};
 
 struct Hooks(Context);
@@ -28,5 +29,6 @@ impl SandboxHooks for Hooks {
 /// The routes of the control plane.
 pub fn routes(config: &mut ServiceConfig, context: &Context) {
     let key = context.settings.keys.sandbox_key.expose();
-    sandbox_routes(config, &context.plumbing, key, Arc::new(Hooks(context.clone())));
+    let hooks = Arc::new(Hooks(context.clone()));
+    sandbox_routes_with(config, &context.plumbing, key, hooks, access::sandbox_routes);
 }
