@@ -13,10 +13,11 @@ use wire::signature::{
 };
 
 use super::deliver::{Delivered, Delivery, send_with};
-use super::prepare::{Prepared, Sender};
+use super::prepare::{Prepared, Remainder, Sender};
 use super::{Call, LinkFailure, LinkName, Reply, Signing};
 use crate::crash_points::Boundary;
 use crate::facts::TraceId;
+use crate::faults::FaultPlan;
 use crate::http::SIGNATURE_SECONDS;
 use crate::plumbing::Plumbing;
 
@@ -85,40 +86,31 @@ impl LocalLink {
         H: Fn(ReceivedMessage) -> F + Send + Sync + 'static,
         F: Future<Output = LocalAnswer> + Send + 'static,
     {
-        let inner = &*self.0;
-        let plan = inner.plumbing.faults.decide(inner.name.0, &call.facts, &call.path);
         let trace = call.facts.trace;
-        let sender = Sender {
-            plumbing: &inner.plumbing,
-            scheme: "http",
-            authority: &inner.authority,
-            signing: &inner.signing,
-            agent: &inner.agent,
-        };
-        let (prepared, remainder) = sender.prepare(call, &plan)?;
-        let role = Role { link: self.clone(), receive: Arc::new(receive), trace };
+        let plan = self.0.plumbing.faults.decide(self.0.name.0, &call.facts, &call.path);
+        // Nothing borrowed may live across the await: the compiler could not prove it `Send`.
+        let (prepared, remainder) = self.0.prepare(call, &plan)?;
+        let receive: Receive = Arc::new(move |message| Box::pin(receive(message)));
+        let role = Role { link: self.clone(), receive, trace };
         send_with(role, prepared, remainder, plan).await
     }
 }
 
+/// A role's way to take a message, whatever it is made of.
+type Receive = Arc<dyn Fn(ReceivedMessage) -> Working + Send + Sync>;
+
+/// A role that works on a message.
+type Working = Pin<Box<dyn Future<Output = LocalAnswer> + Send>>;
+
 /// The receiving role of one message.
-struct Role<H> {
+#[derive(Clone)]
+struct Role {
     link: LocalLink,
-    receive: Arc<H>,
+    receive: Receive,
     trace: TraceId,
 }
 
-impl<H> Clone for Role<H> {
-    fn clone(&self) -> Self {
-        Self { link: self.link.clone(), receive: self.receive.clone(), trace: self.trace }
-    }
-}
-
-impl<H, F> Delivery for Role<H>
-where
-    H: Fn(ReceivedMessage) -> F + Send + Sync + 'static,
-    F: Future<Output = LocalAnswer> + Send + 'static,
-{
+impl Delivery for Role {
     fn plumbing(&self) -> &Plumbing {
         &self.link.0.plumbing
     }
@@ -152,6 +144,17 @@ where
 }
 
 impl Inner {
+    fn prepare(&self, call: Call, plan: &FaultPlan) -> Result<(Prepared, Remainder), LinkFailure> {
+        let sender = Sender {
+            plumbing: &self.plumbing,
+            scheme: "http",
+            authority: &self.authority,
+            signing: &self.signing,
+            agent: &self.agent,
+        };
+        sender.prepare(call, plan)
+    }
+
     fn verify_request(&self, prepared: &Prepared) -> Result<VerifiedSignature, Refusal> {
         let content = RequestContent {
             body: &prepared.body,
