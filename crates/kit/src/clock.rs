@@ -214,7 +214,7 @@ fn real_timer(duration: Duration) -> tokio::time::Sleep {
 
 /// A limit in real time, for peers that send slowly: no business deadline.
 #[expect(clippy::disallowed_methods, reason = "the one place that waits on real time")]
-pub(crate) async fn real_timeout<F: Future>(
+pub async fn real_timeout<F: Future>(
     limit: Duration,
     future: F,
 ) -> Result<F::Output, DeadlinePassed> {

@@ -175,6 +175,8 @@ struct Inner {
 
 struct Ring {
     records: VecDeque<Record>,
+    /// The buffer of a record that made room, for the next one.
+    spare: Vec<u8>,
     bytes: usize,
     bytes_max: usize,
     last_seq: u64,
@@ -183,7 +185,13 @@ struct Ring {
 impl WireLog {
     /// An empty log of [`BYTES_MAX`].
     pub fn new(program: &'static str, clock: &Clock) -> Self {
-        let ring = Ring { records: VecDeque::new(), bytes: 0, bytes_max: BYTES_MAX, last_seq: 0 };
+        let ring = Ring {
+            records: VecDeque::new(),
+            spare: Vec::new(),
+            bytes: 0,
+            bytes_max: BYTES_MAX,
+            last_seq: 0,
+        };
         let (latest, _) = watch::channel(0);
         Self(Arc::new(Inner { program, clock: clock.clone(), ring: Mutex::new(ring), latest }))
     }
@@ -197,7 +205,8 @@ impl WireLog {
 
     /// Masks and keeps one exchange. Returns its number, counted from 1.
     pub fn record(&self, exchange: Exchange<'_>) -> u64 {
-        let mut record = Record::new(exchange);
+        let spare = std::mem::take(&mut self.ring().spare);
+        let mut record = Record::new(exchange, spare);
         let seq = {
             let mut ring = self.ring();
             ring.last_seq = ring.last_seq.saturating_add(1);
@@ -242,7 +251,7 @@ impl WireLog {
     /// Forgets everything; numbers go on.
     pub fn clear(&self) {
         let mut ring = self.ring();
-        ring.records.clear();
+        ring.records = VecDeque::new();
         ring.bytes = 0;
     }
 
@@ -261,6 +270,7 @@ impl Ring {
         while self.bytes > self.bytes_max {
             let Some(oldest) = self.records.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.size());
+            self.spare = oldest.buffer;
         }
     }
 }

@@ -103,37 +103,35 @@ fn mask_session_keys(text: &str) -> Cow<'_, str> {
 
 /// Whether a closer look is needed: a long run of digits, or something that ends in `cs=`.
 fn is_suspicious(text: &[u8]) -> bool {
-    let mut watch = Watch::default();
-    for &byte in text {
-        watch.see(byte);
-    }
-    watch.suspicious
+    has_long_number(text) || has_session_key(text)
 }
 
-/// Watches bytes go by for what may have to be masked.
-#[derive(Default)]
-struct Watch {
-    digits: usize,
-    previous: [u8; 2],
-    suspicious: bool,
+/// Whether something ends in `cs=`.
+fn has_session_key(text: &[u8]) -> bool {
+    text.windows(3).any(|window| window == b"cs=")
 }
 
-impl Watch {
-    fn see(&mut self, byte: u8) {
-        match byte {
-            b'0'..=b'9' => {
-                self.digits = self.digits.saturating_add(1);
-                self.suspicious |= self.digits >= CARD_DIGITS_MIN;
+/// Whether thirteen digits stand in a row, blanks and dashes between them not counted.
+///
+/// Looks at every thirteenth byte only, and closer where one of them may be part of such a run.
+fn has_long_number(text: &[u8]) -> bool {
+    let in_run = |byte: &u8| matches!(byte, b'0'..=b'9' | b' ' | b'-');
+    let mut probe = CARD_DIGITS_MIN.saturating_sub(1);
+    while let Some(byte) = text.get(probe) {
+        if in_run(byte) {
+            let (before, after) = text.split_at_checked(probe).unwrap_or_default();
+            let left = before.iter().rev().take_while(|byte| in_run(byte));
+            let right = after.iter().take_while(|byte| in_run(byte));
+            let length = right.clone().count();
+            let digits = left.chain(right).filter(|byte| byte.is_ascii_digit()).count();
+            if digits >= CARD_DIGITS_MIN {
+                return true;
             }
-            b' ' | b'-' => {}
-            b'=' => {
-                self.digits = 0;
-                self.suspicious |= self.previous == *b"cs";
-            }
-            _ => self.digits = 0,
+            probe = probe.saturating_add(length);
         }
-        self.previous = [self.previous[1], byte];
+        probe = probe.saturating_add(CARD_DIGITS_MIN);
     }
+    false
 }
 
 /// Masks the value of one header and appends it.
@@ -192,77 +190,158 @@ pub fn mask_body(body: &str) -> String {
 /// Masks a body of JSON or text and appends it.
 ///
 /// Walks from quote to quote. A text before a colon names what follows, up to the next name; so
-/// values in lists are masked like a single one.
+/// values in lists are masked like a single one. What needs no mask is copied in long stretches.
 pub(super) fn mask_body_into(body: &[u8], buffer: &mut Vec<u8>) {
-    let mut kind = Kind::Plain;
-    let mut rest = body;
-    loop {
-        let gap = rest.iter().position(|&byte| byte == b'"').unwrap_or(rest.len());
-        let (between, from_quote) = rest.split_at_checked(gap).unwrap_or((rest, &[]));
-        push_between(kind, between, buffer);
-        let Some((quote, inside)) = from_quote.split_first() else { return };
-        buffer.push(*quote);
-        let (text, suspicious) = quoted(inside);
-        let behind = inside.get(text.len()..).unwrap_or_default();
-        let after_quote = behind.get(1..).unwrap_or_default();
-        let is_name = after_quote.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
-        if is_name {
-            kind = Kind::of(text);
-            push_value(Kind::Plain, text, suspicious, buffer);
-        } else {
-            push_value(kind, text, suspicious, buffer);
+    let mut walk = Walk::new(body);
+    let (chunks, rest) = body.as_chunks::<8>();
+    let mut place = 0_usize;
+    for chunk in chunks {
+        let mut marks = marks(u64::from_le_bytes(*chunk));
+        while marks != 0 {
+            let offset = usize::try_from(marks.trailing_zeros() / 8).unwrap_or(0);
+            walk.see(place.saturating_add(offset), buffer);
+            marks &= marks.wrapping_sub(1);
         }
-        if let Some(quote) = behind.first() {
-            buffer.push(*quote);
-        }
-        rest = after_quote;
+        place = place.saturating_add(8);
     }
+    for _ in rest {
+        walk.see(place, buffer);
+        place = place.saturating_add(1);
+    }
+    walk.finish(buffer);
 }
 
-/// The text up to the closing quote or the end, and whether it needs a closer look.
-fn quoted(inside: &[u8]) -> (&[u8], bool) {
-    let mut watch = Watch::default();
-    let mut escaped = false;
-    let mut length = 0_usize;
-    for &byte in inside {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => break,
+/// The highest bit of each of eight bytes that is a quote, a backslash or an equals sign.
+const fn marks(bytes: u64) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+    const fn equal(bytes: u64, wanted: u8) -> u64 {
+        let zero_where_equal = bytes ^ u64::from_le_bytes([wanted; 8]);
+        !((zero_where_equal & LOW).wrapping_add(LOW) | zero_where_equal | LOW)
+    }
+    equal(bytes, b'"') | equal(bytes, b'\\') | equal(bytes, b'=')
+}
+
+/// A walk through a body.
+struct Walk<'b> {
+    body: &'b [u8],
+    /// How far it was appended.
+    copied: usize,
+    /// Where the present stretch begins, inside or outside quotes.
+    start: usize,
+    in_quotes: bool,
+    /// The place behind a backslash.
+    escaped: Option<usize>,
+    /// Whether the present stretch holds a session key.
+    session_key: bool,
+    /// What the last name says about the values behind it.
+    kind: Kind,
+}
+
+impl<'b> Walk<'b> {
+    const fn new(body: &'b [u8]) -> Self {
+        let kind = Kind::Plain;
+        Self {
+            body,
+            copied: 0,
+            start: 0,
+            in_quotes: false,
+            escaped: None,
+            session_key: false,
+            kind,
+        }
+    }
+
+    /// Looks at one byte that may matter; all others may be left out.
+    fn see(&mut self, place: usize, buffer: &mut Vec<u8>) {
+        if self.escaped.take() == Some(place) {
+            return;
+        }
+        match self.body.get(place) {
+            Some(b'\\') if self.in_quotes => self.escaped = Some(place.saturating_add(1)),
+            Some(b'=') => {
+                let before = self.body.get(self.start..place).unwrap_or_default();
+                self.session_key |= before.ends_with(b"cs");
+            }
+            Some(b'"') => {
+                self.stretch(place, buffer);
+                self.start = place.saturating_add(1);
+                self.in_quotes = !self.in_quotes;
+                self.session_key = false;
+            }
             _ => {}
         }
-        watch.see(byte);
-        length = length.saturating_add(1);
     }
-    (inside.get(..length).unwrap_or(inside), watch.suspicious)
-}
 
-fn push_value(kind: Kind, text: &[u8], suspicious: bool, buffer: &mut Vec<u8>) {
-    match kind {
-        Kind::Plain if !suspicious => buffer.extend_from_slice(text),
-        _ => {
-            let text = String::from_utf8_lossy(text);
-            buffer.extend_from_slice(kind.mask(&text).as_bytes());
+    fn finish(mut self, buffer: &mut Vec<u8>) {
+        self.stretch(self.body.len(), buffer);
+        buffer.extend_from_slice(self.body.get(self.copied..).unwrap_or_default());
+    }
+
+    /// What stands between two quotes, or outside of them.
+    fn stretch(&mut self, end: usize, buffer: &mut Vec<u8>) {
+        let text = self.body.get(self.start..end).unwrap_or_default();
+        if self.in_quotes {
+            self.quoted(text, end, buffer);
+        } else {
+            self.between(text, end, buffer);
         }
     }
+
+    /// A quoted text: a name, or a value.
+    fn quoted(&mut self, text: &[u8], end: usize, buffer: &mut Vec<u8>) {
+        let after = self.body.get(end.saturating_add(1)..).unwrap_or_default();
+        let is_name = after.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
+        if is_name {
+            self.kind = Kind::of(text);
+        }
+        let kind = if is_name { Kind::Plain } else { self.kind };
+        if matches!(kind, Kind::Secret | Kind::CardNumber) || self.is_suspicious(text) {
+            self.masked(kind, text, end, buffer);
+        }
+    }
+
+    /// Punctuation, numbers, and whatever a text without quotes is.
+    fn between(&mut self, text: &[u8], end: usize, buffer: &mut Vec<u8>) {
+        let hidden = matches!(self.kind, Kind::Secret | Kind::CardNumber);
+        if hidden && text.iter().any(u8::is_ascii_digit) {
+            self.replaced(&hidden_numbers(text), end, buffer);
+        } else if self.is_suspicious(text) {
+            self.masked(Kind::Plain, text, end, buffer);
+        }
+    }
+
+    fn is_suspicious(&self, text: &[u8]) -> bool {
+        self.session_key || (text.len() >= CARD_DIGITS_MIN && has_long_number(text))
+    }
+
+    fn masked(&mut self, kind: Kind, text: &[u8], end: usize, buffer: &mut Vec<u8>) {
+        let text = String::from_utf8_lossy(text);
+        let masked = kind.mask(&text);
+        if masked != text {
+            self.replaced(masked.as_bytes(), end, buffer);
+        }
+    }
+
+    fn replaced(&mut self, by: &[u8], end: usize, buffer: &mut Vec<u8>) {
+        buffer.extend_from_slice(self.body.get(self.copied..self.start).unwrap_or_default());
+        buffer.extend_from_slice(by);
+        self.copied = end;
+    }
 }
 
-/// What stands outside quotes: punctuation, numbers, and whatever a text without quotes is.
-fn push_between(kind: Kind, between: &[u8], buffer: &mut Vec<u8>) {
-    let hidden = matches!(kind, Kind::Secret | Kind::CardNumber);
-    if hidden && between.iter().any(u8::is_ascii_digit) {
-        let mut in_number = false;
-        for &byte in between {
-            if !byte.is_ascii_digit() {
-                buffer.push(byte);
-            } else if !in_number {
-                buffer.extend_from_slice(b"\"***\"");
-            }
-            in_number = byte.is_ascii_digit();
+/// Bare numbers as hidden texts.
+fn hidden_numbers(between: &[u8]) -> Vec<u8> {
+    let mut hidden = Vec::with_capacity(between.len());
+    let mut in_number = false;
+    for &byte in between {
+        if !byte.is_ascii_digit() {
+            hidden.push(byte);
+        } else if !in_number {
+            hidden.extend_from_slice(b"\"***\"");
         }
-    } else {
-        push_value(Kind::Plain, between, is_suspicious(between), buffer);
+        in_number = byte.is_ascii_digit();
     }
+    hidden
 }
 
 #[cfg(test)]

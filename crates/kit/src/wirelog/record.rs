@@ -29,7 +29,7 @@ pub(super) struct Record {
     answer_verdict: Option<&'static str>,
     duration: Duration,
     /// Everything of variable length, masked.
-    pub(super) buffer: Box<[u8]>,
+    pub(super) buffer: Vec<u8>,
     parts: Parts,
 }
 
@@ -45,12 +45,14 @@ struct Parts {
 }
 
 impl Record {
-    pub(super) fn new(exchange: Exchange<'_>) -> Self {
+    /// Masks an exchange into a buffer that may have been used before.
+    pub(super) fn new(exchange: Exchange<'_>, mut buffer: Vec<u8>) -> Self {
         let Exchange { link, side, at, facts, request, answer, .. } = exchange;
         let body_length = |body: &[u8]| body.len().min(BODY_BYTES_MAX).saturating_add(768);
         let expected = body_length(request.body)
             .saturating_add(answer.as_ref().map_or(0, |answer| body_length(answer.body)));
-        let mut buffer = Vec::with_capacity(expected);
+        buffer.clear();
+        buffer.reserve(expected);
         let method = push(&mut buffer, request.method);
         let authority = push(&mut buffer, request.authority);
         let path = push(&mut buffer, request.path);
@@ -78,7 +80,7 @@ impl Record {
             request_verdict: exchange.request_verdict,
             answer_verdict: exchange.answer_verdict,
             duration: exchange.duration,
-            buffer: buffer.into_boxed_slice(),
+            buffer,
             parts: Parts {
                 method,
                 authority,
@@ -92,7 +94,7 @@ impl Record {
     }
 
     pub(super) fn size(&self) -> usize {
-        self.buffer.len().saturating_add(FIXED_BYTES)
+        self.buffer.capacity().saturating_add(FIXED_BYTES)
     }
 
     pub(super) fn entry(&self, program: &str) -> Entry {
