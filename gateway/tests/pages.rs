@@ -73,13 +73,19 @@ async fn every_wrong_field_is_named_and_the_rest_is_kept() {
     let payment = gateway.create_payment(4999).await;
     let mut browser = Browser::new(&gateway);
     browser.open(&payment).await;
-    let fields =
-        [("cc-number", "4242 4242 4242 4242"), ("cc-exp", "13/30"), ("cc-csc", "12"), ("cc-name", "Ada")];
+    let fields = [
+        ("cc-number", "4242 4242 4242 4242"),
+        ("cc-exp", "13/30"),
+        ("cc-csc", "12"),
+        ("cc-name", "Ada"),
+    ];
     let page = browser.submit(&payment.path(), &fields).await;
     assert_eq!(page.status, 422);
     assert!(page.body.contains("The month goes from 01 to 12."));
     assert!(page.body.contains("The code has 3 digits."));
-    assert!(page.body.contains("value=\"4242 4242 4242 4242\"") && page.body.contains("value=\"Ada\""));
+    assert!(
+        page.body.contains("value=\"4242 4242 4242 4242\"") && page.body.contains("value=\"Ada\"")
+    );
     assert!(!page.body.contains("value=\"12\""), "the code is never kept");
     assert!(page.body.contains("href=\"#cc-exp\""), "the summary links to the field");
 }
@@ -114,7 +120,8 @@ async fn a_form_from_elsewhere_is_refused() {
         assert_eq!(page.status, 403, "{name}: {value}");
         assert!(page.body.contains("data-outcome=\"forged\""));
     }
-    browser.headers = vec![("Sec-Fetch-Site".into(), "same-origin".into()), ("Origin".into(), "null".into())];
+    browser.headers =
+        vec![("Sec-Fetch-Site".into(), "same-origin".into()), ("Origin".into(), "null".into())];
     let mut thief = Browser::new(&gateway);
     thief.open(&payment).await;
     thief.csrf.clone_from(&browser.csrf);
@@ -145,13 +152,13 @@ async fn a_page_that_ran_out_takes_no_card_unless_more_time_was_asked_for() {
     let payment = gateway.create_payment(4999).await;
     let mut browser = Browser::new(&gateway);
     assert!(browser.open(&payment).await.body.contains("You have 30 minutes to pay."));
-    gateway.advance(Duration::from_secs(29 * 60)).await;
+    gateway.advance(Duration::from_mins(29)).await;
     assert!(browser.get(&payment.path()).await.body.contains("You have 1 minute to pay."));
     browser.headers = vec![("Accept".into(), "application/json".into())];
     let extended = browser.submit(&format!("{}/extend", payment.path()), &[]).await;
     assert_eq!((extended.status, extended.body.as_str()), (200, r#"{"seconds_left":1800}"#));
     browser.headers.clear();
-    gateway.advance(Duration::from_secs(29 * 60)).await;
+    gateway.advance(Duration::from_mins(29)).await;
     assert_eq!(browser.get(&payment.path()).await.status, 200);
     gateway.advance(Duration::from_secs(61)).await;
     let late = browser.get(&payment.path()).await;
@@ -189,7 +196,9 @@ async fn a_test_card_can_be_chosen_without_a_script() {
     let mut browser = Browser::new(&gateway);
     browser.open(&payment).await;
     let page = browser.get(&format!("{}?card=stripe.amex", payment.path())).await;
-    assert!(page.body.contains("value=\"3782 822463 10005\"") && page.body.contains("value=\"1234\""));
+    assert!(
+        page.body.contains("value=\"3782 822463 10005\"") && page.body.contains("value=\"1234\"")
+    );
     let page = browser.get(&format!("{}?card=4242424242424242", payment.path())).await;
     assert!(page.body.contains("name=\"cc-number\"") && !page.body.contains("value=\"4242"));
 }
@@ -205,7 +214,8 @@ async fn the_dashboard_asks_who_is_there() {
     let wrong = browser.submit("/dashboard/login", &[("name", "admin"), ("password", "x")]).await;
     assert_eq!(wrong.status, 401);
     assert!(wrong.body.contains("Name or password is wrong"));
-    let fields = [("name", "admin"), ("password", "correct horse"), ("next", "/dashboard/developers")];
+    let fields =
+        [("name", "admin"), ("password", "correct horse"), ("next", "/dashboard/developers")];
     let answer = browser.submit("/dashboard/login", &fields).await;
     assert_eq!((answer.status, answer.header("location")), (303, Some("/dashboard/developers")));
     let cookie = answer.header("set-cookie").unwrap();
@@ -222,7 +232,8 @@ async fn signing_in_is_slowed_down_after_five_failures() {
     let mut browser = Browser::new(&gateway);
     browser.get("/dashboard/login").await;
     for _ in 0..5 {
-        let answer = browser.submit("/dashboard/login", &[("name", "admin"), ("password", "x")]).await;
+        let answer =
+            browser.submit("/dashboard/login", &[("name", "admin"), ("password", "x")]).await;
         assert_eq!(answer.status, 401);
     }
     let right = [("name", "admin"), ("password", "correct horse")];
@@ -330,8 +341,12 @@ async fn the_document_and_its_page_are_served_to_anybody() {
     let mut browser = Browser::new(&gateway);
     let answer = browser.get("/api/openapi.json").await;
     let document: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-    let served: usize =
-        document["paths"].as_object().unwrap().values().map(|it| it.as_object().unwrap().len()).sum();
+    let served: usize = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|it| it.as_object().unwrap().len())
+        .sum();
     let page = browser.get("/api/docs").await;
     assert_eq!(page.body.matches("data-testid=\"operation\"").count(), served);
     assert!(page.body.contains("signature_invalid"));

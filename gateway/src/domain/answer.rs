@@ -125,7 +125,7 @@ impl Decline {
 
     /// What the payer is told: by the response code, unless our own code says more.
     pub fn family(&self) -> Family {
-        let info = self.response_code.and_then(|code| code.info());
+        let info = self.response_code.and_then(ResponseCode::info);
         info.filter(|info| info.decline_code == Some(self.code))
             .and_then(|info| info.family)
             .unwrap_or_else(|| self.code.family())

@@ -132,7 +132,7 @@ mod tests {
             capture_mode: CaptureMode::Automatic,
             details: Details::default(),
             at: NOW,
-            expires_at: NOW.plus(Duration::from_secs(1800)),
+            expires_at: NOW.plus(Duration::from_mins(30)),
         });
         payment.state = state;
         payment
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_page_that_ran_out_takes_no_card_but_tells_what_is_open() {
-        let late = NOW.plus(Duration::from_secs(1800));
+        let late = NOW.plus(Duration::from_mins(30));
         assert_eq!(Standing::of(&payment(State::RequiresPaymentMethod), late), Standing::Expired);
         assert_eq!(Standing::of(&payment(State::Canceled), late), Standing::Expired);
         let unknown = payment(State::OutcomeUnknown(Search::Inquiring));

@@ -1,5 +1,6 @@
 //! What pages have in common: cookies, where a form came from, redirects.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
@@ -21,7 +22,10 @@ const KEY_BYTES: usize = 64;
 /// The value of a cookie.
 pub fn cookie<'r>(received: &'r ReceivedRequest, name: &str) -> Option<&'r str> {
     let pairs = received.header("cookie")?.split(';');
-    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(key, _)| *key == name).map(|it| it.1)
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|it| it.1)
 }
 
 /// A cookie that scripts cannot read.
@@ -47,8 +51,9 @@ impl NewCookie<'_> {
             "{}={}; Path={}; HttpOnly; SameSite={}",
             self.name, self.value, self.path, self.same_site
         );
+        // Writing to a String cannot fail.
         if let Some(seconds) = self.seconds {
-            text.push_str(&format!("; Max-Age={seconds}"));
+            let _ = write!(text, "; Max-Age={seconds}");
         }
         if self.secure {
             text.push_str("; Secure");

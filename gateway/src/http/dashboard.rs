@@ -20,9 +20,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/developers", web::get().to(developers::show))
         .route("/events/{id}", web::get().to(developers::event))
         .route("/events/{id}/resend", web::post().to(developers::resend))
-        .route(
-            "/webhook-endpoints/{id}/rotate-secret",
-            web::post().to(developers::rotate_secret),
-        );
+        .route("/webhook-endpoints/{id}/rotate-secret", web::post().to(developers::rotate_secret));
     config.service(dashboard);
 }

@@ -7,7 +7,9 @@ mod view;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use kit::facts::Facts;
-use kit::http::{PagePolicy, Problem, ReceivedRequest, annotate, form_pairs, page_headers, query_pairs};
+use kit::http::{
+    PagePolicy, Problem, ReceivedRequest, annotate, form_pairs, page_headers, query_pairs,
+};
 use serde_json::json;
 use std::time::Duration;
 use wire::ids::PaymentId;
@@ -77,11 +79,7 @@ async fn show(context: Data<Context>, received: ReceivedRequest) -> Result<HttpR
 }
 
 /// Exchanges the key of the link for a cookie, so that it stays out of history and referrers.
-fn open(
-    context: &Context,
-    received: &ReceivedRequest,
-    key: &str,
-) -> Result<HttpResponse, Problem> {
+fn open(context: &Context, received: &ReceivedRequest, key: &str) -> Result<HttpResponse, Problem> {
     let id = payment_id(received.http());
     let Some(id) = id.filter(|id| context.client_secrets.is_page_key(id, key)) else {
         return view::refused(context);

@@ -16,9 +16,9 @@ use crate::store::webhooks::views::{self, DeliveryRow, EventFilter, EventWithBod
 use crate::store::{access, hosted_page};
 
 /// Longest life of a session.
-const SESSION_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
+const SESSION_LIFE: Duration = Duration::from_hours(12);
 /// Failed sign-ins are counted over this time.
-const FAILURES_WINDOW: Duration = Duration::from_secs(15 * 60);
+const FAILURES_WINDOW: Duration = Duration::from_mins(15);
 /// So many failed sign-ins, then the account and the address have to wait.
 const FAILURES_MAX: u32 = 5;
 /// Longest name and password that are looked at.
@@ -64,17 +64,16 @@ pub async fn sign_in(
     let hash = known.or(operators.first()).map(|it| it.password_hash.expose().to_owned());
     let short = name.len() <= ENTERED_BYTES_MAX && password.len() <= ENTERED_BYTES_MAX;
     let matches = short && password_matches(hash.unwrap_or_default(), password.to_owned()).await;
-    match known.filter(|_| matches) {
-        Some(operator) => Ok(open_session(context, operator.name.clone(), subjects).await?),
-        None => {
-            tracing::warn!(operator.name = name, "sign-in failed");
-            Err(SignInFailure::Wrong)
-        }
-    }
+    let Some(operator) = known.filter(|_| matches) else {
+        tracing::warn!(operator.name = name, "sign-in failed");
+        return Err(SignInFailure::Wrong);
+    };
+    Ok(open_session(context, operator.name.clone(), subjects).await?)
 }
 
 async fn password_matches(hash: String, password: String) -> bool {
-    let verify = move || Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok();
+    let verify =
+        move || Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok();
     tokio::task::spawn_blocking(verify).await.unwrap_or(false)
 }
 
@@ -157,10 +156,7 @@ pub async fn operator(context: &Context, token: &str) -> Result<Option<Operator>
 /// Ends a session.
 pub async fn sign_out(context: &Context, token: &str) -> Result<(), DatabaseError> {
     let hash = token_hash(token);
-    context
-        .database
-        .write(move |connection| Ok(rows::close_session(connection, &hash)?))
-        .await
+    context.database.write(move |connection| Ok(rows::close_session(connection, &hash)?)).await
 }
 
 /// What an operator is about to do, noted before it is done.
@@ -253,10 +249,7 @@ pub async fn events(
 }
 
 /// One event with its deliveries.
-pub async fn event(
-    context: &Context,
-    id: EventId,
-) -> Result<Option<EventDetail>, DatabaseError> {
+pub async fn event(context: &Context, id: EventId) -> Result<Option<EventDetail>, DatabaseError> {
     let merchant = merchant(context);
     context
         .database
@@ -295,9 +288,9 @@ pub async fn registrations(context: &Context) -> Result<Registrations, DatabaseE
             let keys = access::client_keys(connection)?;
             let clients = access::clients(connection)?;
             let with_keys = |client: access::ClientRow| {
-                let own = keys.iter().filter(|key| {
-                    key.client_id == client.client_id && key.retires_at.is_none()
-                });
+                let own = keys
+                    .iter()
+                    .filter(|key| key.client_id == client.client_id && key.retires_at.is_none());
                 Client { key_ids: own.map(|key| key.key_id.clone()).collect(), client }
             };
             let own = clients.into_iter().filter(|client| client.merchant == merchant);

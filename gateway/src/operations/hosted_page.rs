@@ -19,7 +19,7 @@ use crate::store::{hosted_page as forms, payments};
 use crate::vault::CardData;
 
 /// Longest life of a page, however often more time was asked for.
-const PAGE_LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const PAGE_LIFE_MAX: Duration = Duration::from_hours(24);
 /// How long the key of a form may be.
 const FORM_KEY_LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 
@@ -64,11 +64,10 @@ pub async fn pay(
     card: EnteredCard,
 ) -> Submission {
     match try_to_pay(context, payer, form_key, card).await {
-        Ok(()) => Submission::Taken,
         Err(Failure::Refused { refusal: Refusal::RetryBlocked, .. }) => Submission::Declined,
         Err(Failure::OrderPaid) => Submission::OrderPaid,
-        // The payment was faster: another tab, the shop, the clock.
-        Err(Failure::Refused { .. }) => Submission::Taken,
+        // A refusal: the payment was faster, by another tab, by the shop, by the clock.
+        Ok(()) | Err(Failure::Refused { .. }) => Submission::Taken,
         Err(failure) => {
             tracing::error!(payment.id = %payer.payment, %failure, "a card could not be taken");
             Submission::Unavailable
@@ -121,26 +120,19 @@ async fn use_form(
 
 /// The payment of a page.
 pub async fn look(context: &Context, id: PaymentId) -> Result<Option<Payment>, DatabaseError> {
-    let found = context
-        .database
-        .read(move |connection| payments::load_any(connection, &id))
-        .await?;
+    let found =
+        context.database.read(move |connection| payments::load_any(connection, &id)).await?;
     Ok(found.map(|stored| stored.payment))
 }
 
 /// Gives the payer more time; says until when the page lives.
-pub async fn extend(
-    context: &Context,
-    payment: &Payment,
-) -> Result<Timestamp, DatabaseError> {
+pub async fn extend(context: &Context, payment: &Payment) -> Result<Timestamp, DatabaseError> {
     let (id, now) = (payment.id, context.plumbing.clock.now());
     let wanted = now.plus(context.settings.timers.checkout_session);
     let until = wanted.min(payment.created_at.plus(PAGE_LIFE_MAX));
     let extended = context
         .database
-        .write(move |connection| {
-            Ok::<_, DatabaseError>(forms::extend(connection, id, now, until)?)
-        })
+        .write(move |connection| Ok::<_, DatabaseError>(forms::extend(connection, id, now, until)?))
         .await?;
     if extended {
         context.timers.payments.note(Some(until));

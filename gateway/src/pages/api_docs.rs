@@ -196,12 +196,8 @@ fn example_body(operation: &str) -> &'static str {
         }
         "confirmPayment" => r#"{"card_token":"tok_…"}"#,
         "createRefund" => r#"{"amount":1000,"reason":"cup was broken"}"#,
-        "createToken" => {
-            r#"{"number":"4242424242424242","expiry":"12/30","security_code":"123"}"#
-        }
-        "createEndpoint" => {
-            r#"{"url":"http://127.0.0.1:3000/webhooks","events":["*"]}"#
-        }
+        "createToken" => r#"{"number":"4242424242424242","expiry":"12/30","security_code":"123"}"#,
+        "createEndpoint" => r#"{"url":"http://127.0.0.1:3000/webhooks","events":["*"]}"#,
         _ => "{}",
     }
 }
@@ -255,9 +251,7 @@ fn shape(schema: &Value) -> Shape {
         }
     }
     let words = match schema.get("type") {
-        Some(Value::Array(types)) => {
-            types.iter().map(string).collect::<Vec<_>>().join(" or ")
-        }
+        Some(Value::Array(types)) => types.iter().map(string).collect::<Vec<_>>().join(" or "),
         Some(Value::String(name)) => name.clone(),
         _ => "any".to_owned(),
     };

@@ -236,10 +236,7 @@ fn script_networks() -> String {
     });
     let index = |brand: Brand| Brand::ALL.iter().position(|&it| it == brand).unwrap_or_default();
     let prefixes = Brand::prefixes().map(|(length, low, high, it)| (length, low, high, index(it)));
-    let networks = Networks {
-        list: list.into(),
-        prefixes: prefixes.collect(),
-        unknown: icon("unknown").to_string(),
-    };
+    let networks =
+        Networks { list: list.into(), prefixes: prefixes.collect(), unknown: icon("unknown") };
     serde_json::to_string(&networks).unwrap_or_default()
 }

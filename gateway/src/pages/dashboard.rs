@@ -110,16 +110,12 @@ impl Pill {
             }
             PaymentStatus::RequiresPaymentMethod => pill("", "Open"),
             PaymentStatus::RequiresAction => pill("wait", "Waits for the payer"),
-            PaymentStatus::Processing if payment.outcome_unknown => {
-                pill("wait", "Outcome unknown")
-            }
+            PaymentStatus::Processing if payment.outcome_unknown => pill("wait", "Outcome unknown"),
             PaymentStatus::Processing => pill("wait", "Processing"),
             PaymentStatus::Authorized => pill("info", "Authorized"),
             PaymentStatus::PartiallyCaptured => pill("info", "Partly captured"),
             PaymentStatus::Captured if amounts.refunded.is_zero() => pill("good", "Captured"),
-            PaymentStatus::Captured if amounts.refunded == amounts.captured => {
-                pill("", "Refunded")
-            }
+            PaymentStatus::Captured if amounts.refunded == amounts.captured => pill("", "Refunded"),
             PaymentStatus::Captured => pill("good", "Partly refunded"),
             PaymentStatus::CaptureFailed => pill("bad", "Capture failed"),
             PaymentStatus::Verified => pill("good", "Verified"),

@@ -168,8 +168,11 @@ mod tests {
                 .flat_map(|(name, keys)| {
                     keys.iter().map(move |(key, text)| {
                         let text = text.as_str().unwrap();
-                        let mut found: Vec<String> =
-                            text.split('{').skip(1).map(|it| it[..it.find('}').unwrap()].into()).collect();
+                        let mut found: Vec<String> = text
+                            .split('{')
+                            .skip(1)
+                            .map(|it| it[..it.find('}').unwrap()].into())
+                            .collect();
                         found.sort();
                         (format!("{name}.{key}"), found)
                     })
@@ -190,7 +193,10 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_once() {
-        assert_eq!(fill("Pay {amount} to {merchant}", &[("amount", "€1"), ("merchant", "{amount}")]), "Pay €1 to {amount}");
+        assert_eq!(
+            fill("Pay {amount} to {merchant}", &[("amount", "€1"), ("merchant", "{amount}")]),
+            "Pay €1 to {amount}"
+        );
         assert_eq!(fill("no end {", &[]), "no end {");
         assert_eq!(fill("{unknown}!", &[]), "!");
     }

@@ -41,9 +41,9 @@ pub fn open_session(
     opened_at: Timestamp,
     expires_at: Timestamp,
 ) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM operator_sessions WHERE expires_at <= ?1")?.execute([
-        opened_at.millis(),
-    ])?;
+    connection
+        .prepare_cached("DELETE FROM operator_sessions WHERE expires_at <= ?1")?
+        .execute([opened_at.millis()])?;
     connection
         .prepare_cached(
             "INSERT INTO operator_sessions (token_hash, operator, opened_at, expires_at) \

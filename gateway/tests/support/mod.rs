@@ -1,15 +1,23 @@
 //! A gateway in memory without a processor, and a browser that keeps cookies and fills forms.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    reason = "a test that cannot go on has failed"
+)]
+
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use data_encoding::BASE64;
+use gateway::Program;
 use gateway::settings::{
     ClientKeys, KeyEncryptionKey, Keys, MerchantKeys, OperatorKeys, Settings, Signatures,
     SigningKeyText, WebhookKeys,
 };
-use gateway::Program;
 use kit::clock::Clock;
 use kit::plumbing::Plumbing;
 use kit::random::Secrets;
@@ -48,14 +56,10 @@ impl Gateway {
         let address = listener.local_addr().unwrap();
         // Nobody listens there: a free port that was given back.
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut settings = Settings::in_memory(
-            keys(),
-            &format!("http://{nobody}"),
-            &format!("http://{address}"),
-        );
+        let mut settings =
+            Settings::in_memory(keys(), &format!("http://{nobody}"), &format!("http://{address}"));
         settings.shop_url = Some("http://127.0.0.1:9".to_owned());
-        let plumbing =
-            Plumbing::new("gateway", Clock::virtual_at(NOW), 42, Secrets::seeded(42));
+        let plumbing = Plumbing::new("gateway", Clock::virtual_at(NOW), 42, Secrets::seeded(42));
         let program = Program::start(settings, listener, plumbing.clone()).await.unwrap();
         actix_web::rt::spawn(async move { program.run().await });
         Self { address, plumbing }
@@ -100,6 +104,12 @@ impl Gateway {
 
     pub async fn status_of(&self, payment: &NewPayment) -> String {
         self.payment(payment).await["status"].as_str().unwrap().to_owned()
+    }
+
+    /// The status of a call without any credential.
+    pub async fn knock(&self, method: &str, path: &str) -> u16 {
+        let form = [("Content-Type", "application/x-www-form-urlencoded")];
+        send(self.address, method, path, &form, None).await.status
     }
 
     async fn api(&self, method: &str, path: &str, body: Option<Value>) -> Value {
@@ -159,10 +169,7 @@ fn keys() -> Keys {
             signatures: Signatures::Optional,
             return_origins: vec!["loopback".to_owned()],
         }],
-        processor: SigningKeyText {
-            key_id: "gateway-processor-1".to_owned(),
-            signing_key: key(6),
-        },
+        processor: SigningKeyText { key_id: "gateway-processor-1".to_owned(), signing_key: key(6) },
         operators: vec![operator("admin", "administrator"), operator("vera", "viewer")],
     }
 }

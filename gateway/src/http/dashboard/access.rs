@@ -8,12 +8,12 @@ use hmac::{Hmac, Mac};
 use kit::http::{Pairs, Problem, ReceivedRequest, form_pairs, query_pairs};
 use sha2::Sha256;
 
+use crate::domain::operator::Task;
 use crate::http::browser::{
     NewCookie, code_text, cookie, is_code, is_same_origin, keyed, page, see,
 };
 use crate::operations::Context;
 use crate::operations::dashboard::{self, Deed, DeedFailure, Operator, SignInFailure};
-use crate::domain::operator::Task;
 use crate::pages::dashboard::{Frame, LoginPage};
 use crate::pages::shown::{SHOWN_CHARACTERS_MAX, shown};
 

@@ -1,5 +1,7 @@
 //! The list of payments, one payment, and moving its money.
 
+use std::fmt::Write;
+
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use kit::facts::Facts;
@@ -12,17 +14,17 @@ use crate::domain::operator::Task;
 use crate::domain::payment::Payment;
 use crate::http::browser::{page, see};
 use crate::operations::Context;
+use crate::operations::capture_payment::{self, Capturing};
 use crate::operations::dashboard;
 use crate::operations::failure::Failure;
 use crate::operations::idempotency::Call;
-use crate::operations::capture_payment::{self, Capturing};
-use crate::operations::refund_payment::{self, Refunding};
 use crate::operations::read_payment::{self, Listing};
+use crate::operations::refund_payment::{self, Refunding};
 use crate::operations::{timeline, view, void_payment};
+use crate::pages::dashboard::Notice;
 use crate::pages::dashboard::developers::EventRow;
 use crate::pages::dashboard::payment::{PaymentPage, PaymentPageParts};
 use crate::pages::dashboard::payments::{Filters, PaymentRow, PaymentsPage, status_choices};
-use crate::pages::dashboard::Notice;
 use crate::store::payments::{Filter, Position};
 use crate::store::webhooks::views::EventFilter;
 
@@ -118,7 +120,8 @@ fn encoded(value: &str) -> String {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
                 text.push(char::from(byte));
             }
-            other => text.push_str(&format!("%{other:02X}")),
+            // Writing to a String cannot fail.
+            other => drop(write!(text, "%{other:02X}")),
         }
     }
     text
@@ -150,7 +153,8 @@ fn done_notice(word: &str) -> Option<Notice> {
 }
 
 async fn payment_of(context: &Context, received: &ReceivedRequest) -> Result<Payment, Problem> {
-    let id: Option<PaymentId> = received.http().match_info().get("id").and_then(|it| it.parse().ok());
+    let id: Option<PaymentId> =
+        received.http().match_info().get("id").and_then(|it| it.parse().ok());
     let id = id.ok_or_else(Problem::not_found)?;
     let found = read_payment::payment(context, dashboard::merchant(context), id).await;
     let payment = found.map_err(|failure| match failure {

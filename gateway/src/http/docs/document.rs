@@ -92,9 +92,8 @@ impl Document {
     ) -> Route<'_> {
         let mut operation = OperationBuilder::new().tag(tag).operation_id(Some(id));
         operation = match access {
-            Access::Api(scope) => operation.security(
-                SecurityRequirement::new("oauth2", [scope]).add("signature", NO_SCOPES),
-            ),
+            Access::Api(scope) => operation
+                .security(SecurityRequirement::new("oauth2", [scope]).add("signature", NO_SCOPES)),
             Access::Client => operation.security(SecurityRequirement::new("client", NO_SCOPES)),
             Access::Publishable => {
                 operation.security(SecurityRequirement::new("publishable_key", NO_SCOPES))
@@ -195,7 +194,8 @@ impl Route<'_> {
             .description(Some("Rows on a page."))
             .schema(Some(limit));
         self.operation = self.operation.parameter(parameter.build());
-        self.filter("after", "Rows older than this id.").filter("before", "Rows newer than this id.")
+        self.filter("after", "Rows older than this id.")
+            .filter("before", "Rows newer than this id.")
     }
 
     /// A JSON body and the key that makes it safe to send twice.
@@ -282,7 +282,11 @@ impl Route<'_> {
                 .content("application/problem+json", content);
             self.operation = self.operation.response(*status, response.build());
         }
-        self.document.paths.add_path_operation(self.path, vec![self.method], self.operation.build());
+        self.document.paths.add_path_operation(
+            self.path,
+            vec![self.method],
+            self.operation.build(),
+        );
     }
 }
 

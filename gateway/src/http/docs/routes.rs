@@ -1,13 +1,13 @@
 //! Every operation of the API, in the order in which people meet them.
 
-use utoipa::openapi::path::HttpMethod::{Delete, Get, Post};
+use utoipa::openapi::path::HttpMethod::{Delete, Get, Patch, Post};
 use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::{OpenApi, Required};
 use wire::events::Event;
 use wire::gateway_api::{
     AccessToken, CapturePayment, ConfirmPayment, CreateEndpoint, CreatePayment, CreateRefund,
-    CreateToken, DeliveryView, Empty, EndpointView, PaymentView, RefundView, Timeline,
-    TokenView, VoidPayment,
+    CreateToken, DeliveryView, Empty, EndpointView, PaymentView, RefundView, ResendEvent,
+    ResendFailed, Resent, Timeline, TokenView, UpdateEndpoint, VoidPayment,
 };
 
 use super::document::{Access, Document};
@@ -22,9 +22,11 @@ const TAGS: [(&str, &str); 6] = [
 ];
 
 /// Refusals that every signed call can meet.
-const UNSIGNED: (&str, &str) =
-    ("401", "`token_invalid`, `signature_invalid` (see `reason`).");
-const FORBIDDEN: (&str, &str) = ("403", "`scope_missing`, `client_mismatch`.");
+const UNSIGNED: (&str, &str) = (
+    "401",
+    "`token_missing`, `token_invalid`, `token_expired`, `signature_invalid` (see `reason`).",
+);
+const FORBIDDEN: (&str, &str) = ("403", "`scope_missing`, `token_key_mismatch`.");
 const REPLAYED: (&str, &str) =
     ("409", "`idempotency_key_in_use`, `signature_replayed`, or the state forbids it.");
 const ABSENT: (&str, &str) = ("404", "`not_found`: absent, or somebody else's.");
@@ -59,7 +61,10 @@ fn access(document: &mut Document) {
             ("scope", "Scopes separated by spaces; all of the client's when absent."),
         ])
         .answers::<AccessToken>("200", "The token.")
-        .refuses(&[("400", "`invalid_request`, `unsupported_grant_type`, `invalid_scope`."), ("401", "`invalid_client`.")]);
+        .refuses(&[
+            ("400", "`invalid_request`, `unsupported_grant_type`, `invalid_scope`."),
+            ("401", "`invalid_client`."),
+        ]);
     document
         .route(Post, "/api/oauth/revoke", "access", "revokeAccessToken", Access::Client)
         .summary("Revoke an access token")
@@ -73,7 +78,13 @@ fn access(document: &mut Document) {
         .answers_plainly("200", "application/json", "`active`, and if so scope, client and end.")
         .refuses(&[("401", "`invalid_client`.")]);
     document
-        .route(Get, "/.well-known/oauth-authorization-server", "access", "authorizationServer", Access::Open)
+        .route(
+            Get,
+            "/.well-known/oauth-authorization-server",
+            "access",
+            "authorizationServer",
+            Access::Open,
+        )
         .summary("Metadata of the authorization server")
         .answers_plainly("200", "application/json", "RFC 8414 metadata.")
         .refuses(&[]);
@@ -89,7 +100,15 @@ fn tokens(document: &mut Document) {
         )
         .body::<CreateToken>()
         .answers::<TokenView>("201", "The token.")
-        .refuses(&[BAD_BODY, ("401", "`key_invalid`."), ("422", "`not_a_test_card`, `card_invalid`.")]);
+        .refuses(&[
+            BAD_BODY,
+            ("401", "`publishable_key_invalid`."),
+            ("403", "`client_secret_invalid`."),
+            (
+                "422",
+                "`not_a_test_card`, `number_…`, `expiry_…`, `cvv_…`, `name_…`; `errors` has all.",
+            ),
+        ]);
 }
 
 fn payments(document: &mut Document) {
@@ -124,7 +143,13 @@ fn payments(document: &mut Document) {
         .answers::<PaymentView>("200", "The payment.")
         .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
     document
-        .route(Get, "/api/payments/{id}/timeline", "payments", "readTimeline", Access::Api("payments:read"))
+        .route(
+            Get,
+            "/api/payments/{id}/timeline",
+            "payments",
+            "readTimeline",
+            Access::Api("payments:read"),
+        )
         .summary("Read a payment's timeline")
         .answers::<Timeline>("200", "Every attempt, message, state change and event, in order.")
         .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
@@ -212,10 +237,18 @@ fn endpoints(document: &mut Document) {
         .answers::<EndpointView>("200", "The endpoint.")
         .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
     document
+        .route(Patch, "/api/webhook-endpoints/{id}", "webhooks", "updateEndpoint", WRITE)
+        .summary("Change a webhook endpoint")
+        .description("What is absent stays as it is. Events wait while an endpoint is disabled.")
+        .idempotent()
+        .body::<UpdateEndpoint>()
+        .answers::<EndpointView>("200", "The endpoint.")
+        .refuses(&[BAD_BODY, UNSIGNED, FORBIDDEN, ABSENT, REPLAYED, RULES]);
+    document
         .route(Delete, "/api/webhook-endpoints/{id}", "webhooks", "deleteEndpoint", WRITE)
         .summary("Remove a webhook endpoint")
         .idempotent()
-        .answers::<EndpointView>("200", "The endpoint, disabled.")
+        .answers_plainly("200", "application/json", "`id`, `object` and `\"deleted\": true`.")
         .refuses(&[UNSIGNED, FORBIDDEN, ABSENT, REPLAYED]);
     document
         .route(Post, "/api/webhook-endpoints/{id}/rotate-secret", "webhooks", "rotateSecret", WRITE)
@@ -224,6 +257,13 @@ fn endpoints(document: &mut Document) {
         .idempotent()
         .body::<Empty>()
         .answers::<EndpointView>("200", "The endpoint with its new secret.")
+        .refuses(&[BAD_BODY, UNSIGNED, FORBIDDEN, ABSENT, REPLAYED]);
+    document
+        .route(Post, "/api/webhook-endpoints/{id}/resend", "webhooks", "resendFailed", WRITE)
+        .summary("Send everything that failed since a time again")
+        .idempotent()
+        .body::<ResendFailed>()
+        .answers::<Resent>("202", "How many deliveries are due again.")
         .refuses(&[BAD_BODY, UNSIGNED, FORBIDDEN, ABSENT, REPLAYED]);
 }
 
@@ -248,11 +288,17 @@ fn events(document: &mut Document) {
         .answers_page::<DeliveryView>("200", "One row per endpoint.")
         .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
     document
-        .route(Post, "/api/events/{id}/resend", "webhooks", "resendEvent", Access::Api("webhooks:write"))
+        .route(
+            Post,
+            "/api/events/{id}/resend",
+            "webhooks",
+            "resendEvent",
+            Access::Api("webhooks:write"),
+        )
         .summary("Send an event again")
         .idempotent()
-        .body::<Empty>()
-        .answers_page::<DeliveryView>("200", "The deliveries, due now.")
+        .body::<ResendEvent>()
+        .answers::<Resent>("202", "How many deliveries are due again.")
         .refuses(&[BAD_BODY, UNSIGNED, FORBIDDEN, ABSENT, REPLAYED]);
 }
 

@@ -145,7 +145,10 @@ mod tests {
         for expiry in ["12 / 29", "12/29", "1229", "12/2029", "1/30"] {
             assert_eq!(codes(&form(GOOD, expiry, "123", "", "")), [""; 0], "{expiry}");
         }
-        assert_eq!(codes(&form("4242-4242-4242-4242", "11/26", "000", "Ada E.", "W1A 1AA")), [""; 0]);
+        assert_eq!(
+            codes(&form("4242-4242-4242-4242", "11/26", "000", "Ada E.", "W1A 1AA")),
+            [""; 0]
+        );
         assert_eq!(codes(&form("378282246310005", "12/29", "1234", "", "")), [""; 0]);
     }
 
@@ -171,7 +174,10 @@ mod tests {
         let name = |text| codes(&form(GOOD, "12/29", "123", text, ""));
         assert_eq!(name("4242 4242 4242 4242"), ["name_looks_like_number"]);
         assert_eq!(name("Ada\u{7}"), ["name_invalid"]);
-        assert_eq!(codes(&form(GOOD, "12/29", "123", "", "4242424242424242")), ["postal_code_invalid"]);
+        assert_eq!(
+            codes(&form(GOOD, "12/29", "123", "", "4242424242424242")),
+            ["postal_code_invalid"]
+        );
     }
 
     #[test]

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_form_belongs_to_one_session() {
-        let (mine, yours) = (SessionKeys::open(payment(1), [1; 16]), SessionKeys::open(payment(1), [2; 16]));
+        let (mine, yours) =
+            (SessionKeys::open(payment(1), [1; 16]), SessionKeys::open(payment(1), [2; 16]));
         let proof = KEYS.form_proof(&mine);
         assert!(KEYS.form_is_ours(&mine, &proof));
         assert!(!KEYS.form_is_ours(&yours, &proof));

@@ -98,11 +98,7 @@ fn notice_of(texts: &Texts, family: Family, card: Option<String>) -> DeclineNoti
         Some(card) => format!("{card}: {}", texts.form.attempt_declined),
         None => texts.outcomes.declined.clone(),
     };
-    DeclineNotice {
-        family: family.as_str(),
-        heading,
-        text: texts.families.of(family).to_owned(),
-    }
+    DeclineNotice { family: family.as_str(), heading, text: texts.families.of(family).to_owned() }
 }
 
 /// What became of the payment; while that is open the page comes back by itself.

@@ -123,12 +123,8 @@ fn money(payment: &Payment, value: MinorUnits) -> String {
 
 fn amount_lines(payment: &Payment) -> Vec<AmountLine> {
     let amounts = &payment.amounts;
-    let line = |name, label, value, total| AmountLine {
-        name,
-        label,
-        value: money(payment, value),
-        total,
-    };
+    let line =
+        |name, label, value, total| AmountLine { name, label, value: money(payment, value), total };
     let kept = amounts.captured.checked_sub(amounts.refunded).unwrap_or_default();
     vec![
         line("requested", "Requested", amounts.requested, false),
