@@ -19,6 +19,7 @@ use wire::signature::{SigningKey, Wire};
 use wire::webhook::WebhookKeyError;
 
 use crate::domain::webhooks::target::TargetUrl;
+use crate::http::browser::problem_page;
 use crate::http::sandbox;
 use crate::operations::access::{self, AccessError, Registry};
 use crate::operations::failure::Failure;
@@ -121,6 +122,7 @@ impl Program {
         let options = ServeOptions {
             names: vec!["gateway.localhost".to_owned()],
             links: context.links.clone(),
+            problem_page: Some(problem_page(context.settings.keys.merchant.name.clone())),
             ..ServeOptions::default()
         };
         let shared = context.clone();
