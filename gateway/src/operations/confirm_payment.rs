@@ -49,6 +49,8 @@ pub async fn confirm(
     let (answered, answer) = oneshot::channel();
     let inner = context.clone();
     detach(context, async move { pay(&inner, call, confirmation, answered).await });
+    // The detached work counts as activity; this only waits for it.
+    let _waiting = context.plumbing.activity.waiting();
     answer.await.map_err(|_| Failure::Ending)?
 }
 

@@ -48,6 +48,8 @@ pub async fn refund(
         // A caller that hung up is not told; its key will tell it.
         let _ = answered.send(give_back(&inner, call, id, refunding).await);
     });
+    // The detached work counts as activity; this only waits for it.
+    let _waiting = context.plumbing.activity.waiting();
     answer.await.map_err(|_| Failure::Ending)?
 }
 

@@ -17,9 +17,6 @@ const MESSAGES_MAX: usize = 500;
 /// Events shown at most.
 const EVENTS_MAX: usize = 500;
 
-/// The kinds of entries, in the order in which one moment's entries make sense.
-const KINDS: [&str; 5] = ["attempt", "message", "state", "event", "delivery"];
-
 /// The timeline of one payment of a merchant.
 pub async fn timeline(
     context: &Context,
@@ -39,16 +36,18 @@ pub async fn timeline(
         Ok((payment, events))
     };
     let (payment, events) = context.database.read(load).await?;
+    // Entries of one moment stay in this order, so causes stand before what they cause.
     let mut entries = attempts(&payment);
-    for (event, deliveries) in &events {
-        entries.extend(of_event(event));
-        entries.extend(deliveries.iter().flat_map(|delivery| of_delivery(event, delivery)));
-    }
     let filter = WireFilter { payment: Some(id.to_string()), ..WireFilter::default() };
     let messages = context.plumbing.wire_log.since(&filter, MESSAGES_MAX);
     entries.extend(messages.iter().map(of_message));
-    let place = |entry: &TimelineEntry| KINDS.iter().position(|kind| *kind == entry.kind);
-    entries.sort_by_key(|entry| (entry.at, place(entry)));
+    let mut state = None;
+    for (event, deliveries) in events.iter().rev() {
+        entries.extend(change_of(event, &mut state));
+        entries.push(of_event(event));
+        entries.extend(deliveries.iter().flat_map(|delivery| of_delivery(event, delivery)));
+    }
+    entries.sort_by_key(|entry| entry.at);
     Ok(Timeline { payment: id, entries })
 }
 
@@ -99,7 +98,6 @@ fn attempts(payment: &Payment) -> Vec<TimelineEntry> {
 
 #[derive(Deserialize)]
 struct Told {
-    previous_status: Option<PaymentStatus>,
     data: ToldData,
 }
 
@@ -114,32 +112,29 @@ struct ToldPayment {
     outcome_unknown: bool,
 }
 
-fn of_event(event: &EventWithBody) -> Vec<TimelineEntry> {
+/// The change of state that an event tells of. A body that cannot be read tells of none.
+fn change_of(event: &EventWithBody, state: &mut Option<&'static str>) -> Option<TimelineEntry> {
+    let told: Told = serde_json::from_slice(&event.body).ok()?;
+    let ToldPayment { status, outcome_unknown } = told.data.payment;
+    let to = if outcome_unknown { "outcome_unknown" } else { status.as_str() };
+    let from = state.replace(to);
+    if from == Some(to) {
+        return None;
+    }
+    let text = from.map_or_else(|| to.to_owned(), |from| format!("{from} → {to}"));
+    let data = json!({ "from": from, "to": to, "event": event.event.id.to_string() });
+    Some(entry(event.event.created_at, "state", text, data))
+}
+
+fn of_event(event: &EventWithBody) -> TimelineEntry {
     let row = &event.event;
     let data = json!({
         "event": row.id.to_string(),
         "type": row.event_type,
         "sequence": row.sequence,
     });
-    let mut entries = Vec::new();
-    // A body that cannot be read is still an event.
-    if let Ok(told) = serde_json::from_slice::<Told>(&event.body) {
-        let ToldPayment { status, outcome_unknown } = told.data.payment;
-        let unknown = if outcome_unknown { ", outcome unknown" } else { "" };
-        let text = match told.previous_status {
-            Some(previous) if previous != status => format!("{previous} → {status}{unknown}"),
-            Some(_) | None => format!("{status}{unknown}"),
-        };
-        let data = json!({
-            "from": told.previous_status,
-            "to": status,
-            "outcome_unknown": outcome_unknown,
-        });
-        entries.push(entry(row.created_at, "state", text, data));
-    }
     let text = format!("Event {} (sequence {})", row.event_type, row.sequence);
-    entries.push(entry(row.created_at, "event", text, data));
-    entries
+    entry(row.created_at, "event", text, data)
 }
 
 fn of_delivery(event: &EventWithBody, delivery: &DeliveryRow) -> Vec<TimelineEntry> {
