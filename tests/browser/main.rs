@@ -1,5 +1,5 @@
 //! What people see and do, in a real headless browser, on the real programs.
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,

@@ -278,8 +278,7 @@ fn search_values(path: &Path) -> Vec<String> {
     for table in tables(&database) {
         let issuers = path.ends_with(ISSUERS_DATABASE) && table == ISSUERS_TABLE;
         let mut statement = database.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
-        let columns: Vec<String> =
-            statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             for (index, column) in columns.iter().enumerate() {

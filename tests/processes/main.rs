@@ -1,5 +1,5 @@
 //! Real binaries: start, kill, restart, crash under load, and what they leave on disk.
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

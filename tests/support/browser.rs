@@ -291,6 +291,8 @@ fn capabilities(
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
+        "--disable-breakpad",
+        "--disable-crash-reporter",
         "--hide-scrollbars",
         &size,
         &data,

@@ -111,7 +111,9 @@ impl Load {
         while !self.over.get() {
             number += 1;
             let reference = format!("{}-{client}-{number}", self.name);
-            let pick = |limit: usize| usize::try_from(random.below(limit as u64)).unwrap();
+            let pick = |limit: usize| {
+                usize::try_from(random.below(u64::try_from(limit).unwrap())).unwrap()
+            };
             let purchase = Purchase {
                 load: self,
                 index: self.told.borrow().len(),
@@ -229,7 +231,7 @@ impl Purchase<'_> {
             if answer.status == 201 {
                 return self.decided(answer.json()).await;
             }
-            if !self.token_was_lost(&answer) {
+            if !token_was_lost(&answer) {
                 self.fault(format!("create and confirm: {}", answer.text()));
                 break;
             }
@@ -256,7 +258,7 @@ impl Purchase<'_> {
             let answer = self.load.insist("POST", &path, Some(&body), &key).await;
             if answer.status == 200 {
                 payment = self.decided(answer.json()).await;
-            } else if !self.token_was_lost(&answer) {
+            } else if !token_was_lost(&answer) {
                 self.fault(format!("confirm: {}", answer.text()));
                 return Value::Null;
             }
@@ -265,11 +267,6 @@ impl Purchase<'_> {
             }
         }
         payment
-    }
-
-    /// A security code is kept in memory only: it does not survive the gateway.
-    fn token_was_lost(&self, answer: &Answer) -> bool {
-        answer.json()["code"].as_str().is_some_and(|code| code.starts_with("token_"))
     }
 
     /// Reads a payment until its outcome is known.
@@ -326,7 +323,8 @@ impl Purchase<'_> {
             if page.has("card-form") {
                 page = payer.try_fill(&page, "data-testid=\"card-form\"", &typed).await.ok()?;
             }
-            page.attribute("outcome", "data-outcome").filter(|outcome| outcome != "processing")
+            let outcome = page.attribute("outcome", "data-outcome")?;
+            (!matches!(&*outcome, "processing" | "unknown")).then_some(outcome)
         })
         .await
     }
@@ -341,4 +339,9 @@ impl Purchase<'_> {
     fn fault(&self, what: String) {
         self.load.faults.borrow_mut().push(format!("{}: {what}", self.reference));
     }
+}
+
+/// A security code is kept in memory only: it does not survive the gateway.
+fn token_was_lost(answer: &Answer) -> bool {
+    answer.json()["code"].as_str().is_some_and(|code| code.starts_with("token_"))
 }

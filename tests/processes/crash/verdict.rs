@@ -30,9 +30,8 @@ pub struct Verdict {
 impl Verdict {
     /// Compares; the programs run and are at rest.
     pub async fn of(fleet: &Fleet, load: &Load, payments: &BTreeMap<String, Value>) -> Self {
-        let mut verdict = Self::default();
-        verdict.payments = payments.len();
-        verdict.paid = payments.values().filter(|payment| is_paid(payment)).count();
+        let paid = payments.values().filter(|payment| is_paid(payment)).count();
+        let mut verdict = Self { payments: payments.len(), paid, ..Self::default() };
         for told in load.told.borrow().iter() {
             verdict.nothing_is_lost(told, payments);
         }
@@ -147,18 +146,24 @@ impl Verdict {
             .map(|payment| (payment["order_reference"].as_str().unwrap(), payment))
             .collect();
         let shop = fleet.addresses.of(Program::Merchant);
-        for told in load.told.borrow().iter().filter(|told| told.ordered) {
-            self.orders += 1;
-            let url = format!("{shop}/api/orders/{}", told.reference);
-            let answer = Http::default().get(&url).await;
+        let ordered: Vec<(String, Option<String>)> = load
+            .told
+            .borrow()
+            .iter()
+            .filter(|told| told.ordered)
+            .map(|told| (told.reference.clone(), told.outcome.clone()))
+            .collect();
+        self.orders = ordered.len();
+        for (order, outcome) in ordered {
+            let answer = Http::default().get(&format!("{shop}/api/orders/{order}")).await;
             let status = answer.json()["status"].as_str().unwrap_or("").to_owned();
-            let paid = by_reference.get(&*told.reference).is_some_and(|payment| is_paid(payment));
-            let told_paid = told.outcome.as_deref() == Some("paid");
+            let paid = by_reference.get(&*order).is_some_and(|payment| is_paid(payment));
+            let told_paid = matches!(outcome.as_deref(), Some("paid" | "already_paid"));
             if answer.status != 200 || (told_paid && !paid) {
-                self.lost.push(format!("order {}: {}", told.reference, answer.text()));
+                self.lost.push(format!("order {order}: {}", answer.text()));
             }
             if paid != (status == "paid") || status == "checking" {
-                self.stuck.push(format!("order {} is `{status}`, paid: {paid}", told.reference));
+                self.stuck.push(format!("order {order} is `{status}`, paid: {paid}"));
             }
         }
     }
