@@ -1,3 +1,5 @@
+//! How faults behave, proven from inside.
+
 use serde_json::json;
 
 use super::*;

@@ -1,1 +1,3 @@
+//! How links behave, proven from inside.
+
 

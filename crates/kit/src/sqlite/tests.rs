@@ -1,3 +1,5 @@
+//! How the database thread behaves, proven from inside.
+
 use std::sync::mpsc as blocking;
 
 use futures_util::FutureExt;

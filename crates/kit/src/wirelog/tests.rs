@@ -1,3 +1,5 @@
+//! How the wire log behaves, proven from inside.
+
 use super::*;
 use crate::random::Random;
 
