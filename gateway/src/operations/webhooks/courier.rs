@@ -272,9 +272,11 @@ impl Courier {
         // Counted from here on: nobody may take the program for idle in between.
         let counted = activity.enter();
         tokio::spawn(async move {
-            let slot = activity.track(courier.run_slot(lane));
-            drop(counted);
-            slot.await;
+            let slot = async {
+                drop(counted);
+                courier.run_slot(lane).await;
+            };
+            activity.track(slot).await;
         });
     }
 
