@@ -69,7 +69,7 @@ def call(bearer, method, path, body=None, key=KEY, idempotency=None, created=Non
     ).sign(
         request, key_id=KEY_ID, created=created, expires=created + datetime.timedelta(seconds=60),
         nonce=secrets.token_urlsafe(16), label="interop", tag="payrig-v1",
-        covered_component_ids=order or covered,
+        covered_component_ids=order or covered, use_existing_digest=data is not None,
     )
     sent = urllib.request.Request(request.url, data, dict(request.headers), method=method)
     try:

@@ -72,7 +72,35 @@ async fn every_malformed_payment_has_its_own_code_and_creates_nothing() {
         }
         seen.push(format!("{name}: {}", answer.summary()));
     }
-    insta::assert_snapshot!(seen.join("\n"));
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    not json: 400 json_malformed
+    empty: 400 json_malformed
+    array: 400 field_invalid
+    missing amount: 400 field_missing amount
+    missing reference: 400 field_missing order_reference
+    unknown field: 400 field_unknown amounts
+    duplicate key: 400 json_duplicate_key amount.value
+    duplicate metadata key: 400 json_duplicate_key metadata
+    zero: 400 invalid_amount amount.value
+    negative: 400 invalid_amount amount.value
+    float: 400 invalid_amount amount.value
+    text: 400 invalid_amount amount.value
+    thirteen digits: 400 invalid_amount amount.value
+    overflow: 400 invalid_amount amount.value
+    exponent number: 400 invalid_amount amount.value
+    lower-case currency: 400 invalid_currency amount.currency
+    unknown currency: 400 invalid_currency amount.currency
+    wrong type: 400 field_invalid order_reference
+    empty reference: 400 field_too_short order_reference
+    long reference: 400 field_too_long order_reference
+    foreign return url: 400 return_url_not_allowed return_url
+    script return url: 400 return_url_not_allowed return_url
+    card number in text: 400 card_number_not_allowed_here description
+    server-set field: 400 field_unknown status
+    line items do not sum: 400 line_items_mismatch line_items
+    deep: 400 json_too_deep
+    unknown capture: 400 field_invalid capture
+    ");
     assert_eq!(count(&world).await, 0);
     world.assert_invariants().await;
 }
@@ -262,7 +290,20 @@ async fn captures_voids_and_refunds_respect_what_is_there() {
         ("void after refund", post("/void", json!({})).await.summary()),
     ];
     let lines: Vec<String> = seen.iter().map(|(name, text)| format!("{name}: {text}")).collect();
-    insta::assert_snapshot!(lines.join("\n"));
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    refund before capture: 409 not_captured
+    capture above: 422 amount_too_large amount
+    capture zero: 400 invalid_amount amount
+    capture negative: 400 invalid_amount amount
+    capture part: 200
+    capture rest: 200
+    capture again: 422 amount_too_large amount
+    refund above: 422 amount_too_large amount
+    refund part: 201
+    refund rest: 201
+    refund again: 422 amount_too_large amount
+    void after refund: 409 already_refunded
+    ");
     world.settle().await;
     let after = api.get(&path).await.json();
     assert_eq!(after["amounts"]["captured"], 1000);

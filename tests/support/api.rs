@@ -194,7 +194,7 @@ impl Api {
         let sent = change.sent_body.clone().unwrap_or(signed_body.clone());
         let answer = self.http.try_send(method, &url, &pairs, sent).await?;
         if !change.unsigned && answer.headers.contains_key("signature") {
-            self.verify(&key, &answer, &signed.binding(&target));
+            self.verify(&self.key(), &answer, &signed.binding(&target));
         } else if !change.unsigned && answer.status < 300 {
             panic!("the answer to a signed call is not signed: {}", answer.text());
         }

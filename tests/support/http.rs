@@ -82,7 +82,8 @@ impl Http {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> anyhow::Result<Answer> {
-        let mut request = Request::builder().method(Method::from_bytes(method.as_bytes())?).uri(url);
+        let mut request =
+            Request::builder().method(Method::from_bytes(method.as_bytes())?).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -76,8 +76,7 @@ impl World {
         let (shop_listener, shop) = listener();
         let (gateway_listener, gateway) = listener();
         let (processor_listener, processor) = listener();
-        let plumbings =
-            vec![plumbing("gateway"), plumbing("merchant"), plumbing("processor-sim")];
+        let plumbings = vec![plumbing("gateway"), plumbing("merchant"), plumbing("processor-sim")];
 
         let settings = processor_sim::Settings::in_memory(
             serde_json::from_value(keys.processor_sim.clone()).unwrap(),
@@ -177,7 +176,8 @@ impl World {
 
     /// Arms faults.
     pub async fn faults(&self, program: &str, faults: Value) {
-        let answer = self.sandbox(program, "POST", "/faults", faults.clone()).await;
+        let list = json!({"faults": faults});
+        let answer = self.sandbox(program, "POST", "/faults", list).await;
         assert!(answer.status < 300, "{faults}: {}", answer.text());
     }
 
@@ -246,15 +246,15 @@ impl World {
     /// The answer to a request for a token.
     pub async fn request_token(&self, number: &str, expiry: &str, code: &str) -> Answer {
         let bearer = format!("Bearer {}", self.keys.world.publishable_key);
-        let headers =
-            [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         let body = json!({"number": number, "expiry": expiry, "security_code": code}).to_string();
         self.http.send("POST", &format!("{}/api/tokens", self.gateway), &headers, body).await
     }
 
     /// A token for a card.
     pub async fn token(&self, number: &str) -> String {
-        let code = if number.starts_with("34") || number.starts_with("37") { "1234" } else { "123" };
+        let code =
+            if number.starts_with("34") || number.starts_with("37") { "1234" } else { "123" };
         let answer = self.request_token(number, "12/30", code).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         answer.json()["id"].as_str().unwrap().to_owned()
