@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use kit::http::{Pairs, Problem, ReceivedRequest, query_pairs};
+use wire::events::Event;
 use wire::gateway_api::EndpointView;
 use wire::ids::{EndpointId, EventId};
 
@@ -143,7 +144,8 @@ fn event_page(
 ) -> EventPage {
     let row = event_row(&detail);
     let event = detail.event.event;
-    let body: Option<serde_json::Value> = serde_json::from_slice(&detail.event.body).ok();
+    // Read as an event, so that its fields stand in the order in which they are sent.
+    let body: Option<Event> = serde_json::from_slice(&detail.event.body).ok();
     let body = body.and_then(|body| serde_json::to_string_pretty(&body).ok());
     EventPage {
         frame: signed_in.frame(context, "developers"),

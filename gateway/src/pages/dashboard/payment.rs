@@ -26,7 +26,10 @@ pub struct PaymentPage {
     amounts: Vec<AmountLine>,
     attempts: Vec<AttemptBlock>,
     movements: Vec<Movement>,
+    /// What happened to the payment itself.
     timeline: Vec<TimelineLine>,
+    /// The same with every message, event and delivery.
+    everything: Vec<TimelineLine>,
     events: Vec<EventRow>,
     forms: Vec<ActionForm>,
     facts: Vec<Fact>,
@@ -106,7 +109,8 @@ impl PaymentPage {
             amounts: amount_lines(payment),
             attempts: payment.attempts.iter().rev().map(attempt_block).collect(),
             movements: movements(payment),
-            timeline: parts.timeline.iter().map(timeline_line).collect(),
+            timeline: parts.timeline.iter().filter(|it| is_step(it)).map(timeline_line).collect(),
+            everything: parts.timeline.iter().map(timeline_line).collect(),
             events: parts.events,
             forms: action_forms(payment, parts.role),
             facts: facts(payment),
@@ -180,6 +184,15 @@ fn movements(payment: &Payment) -> Vec<Movement> {
         reason: shown(refund.reason.as_deref().unwrap_or_default(), SHOWN_CHARACTERS_MAX),
     });
     captures.chain(refunds).collect()
+}
+
+/// Whether an entry is a step of the payment, as opposed to talk about it.
+fn is_step(entry: &TimelineEntry) -> bool {
+    match entry.kind.as_str() {
+        "attempt" | "state" => true,
+        "message" => entry.text.contains("gateway->processor"),
+        _ => false,
+    }
 }
 
 fn timeline_line(entry: &TimelineEntry) -> TimelineLine {
