@@ -103,6 +103,8 @@ pub enum Command {
     #[command(after_help = "Examples:\n  payrig bench --connections 64 --seconds 10\n  \
         payrig bench --connections 1 --seconds 5 --json")]
     Bench(BenchFlags),
+    /// Run one program alone
+    Serve(Box<ServeFlags>),
     /// Make the keys of a state directory
     #[command(after_help = "Examples:\n  payrig keys\n  payrig keys --state /tmp/world")]
     Keys(KeysFlags),
@@ -407,6 +409,25 @@ pub struct BenchFlags {
 pub struct KeysFlags {
     #[command(flatten)]
     pub state: StateFlag,
+}
+
+/// `payrig serve`
+#[derive(Debug, Args)]
+pub struct ServeFlags {
+    /// Which program
+    #[command(subcommand)]
+    pub program: ServeProgram,
+}
+
+/// The programs that can run alone, each with its own settings.
+#[derive(Debug, Subcommand)]
+pub enum ServeProgram {
+    /// The payment gateway: API, hosted card form, vault, webhooks, dashboard
+    Gateway(Box<gateway::Flags>),
+    /// The shop: storefront, orders, webhook receiver, back office
+    Merchant(Box<merchant::Flags>),
+    /// Processor, card networks and issuing banks
+    ProcessorSim(Box<processor_sim::Flags>),
 }
 
 /// What came out of reading the command line.

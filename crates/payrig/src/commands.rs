@@ -8,6 +8,7 @@ mod env;
 mod fault;
 mod invariants;
 mod keys;
+mod serve;
 mod trace;
 mod up;
 
@@ -22,6 +23,7 @@ use crate::failure::{Failure, Outcome};
 pub fn run(command: Command) -> Outcome {
     match command {
         Command::Up(flags) => wait_for(up::run(*flags)),
+        Command::Serve(flags) => wait_for(serve::run(*flags)),
         Command::Env(flags) => env::run(&flags),
         Command::Call(flags) => wait_for(call::run(flags)),
         Command::Cards(flags) => cards::run(&flags),

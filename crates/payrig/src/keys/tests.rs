@@ -31,6 +31,14 @@ fn made() -> WorldKeys {
 }
 
 #[test]
+fn every_program_understands_its_file() {
+    let keys = made();
+    serde_json::from_value::<gateway::Keys>(keys.gateway).unwrap();
+    serde_json::from_value::<merchant::Keys>(keys.merchant).unwrap();
+    serde_json::from_value::<processor_sim::Keys>(keys.processor_sim).unwrap();
+}
+
+#[test]
 fn what_two_programs_share_is_the_same_in_both_files() {
     let keys = made();
     assert_eq!(keys.gateway["processor"], keys.processor_sim["gateway"]);
