@@ -45,6 +45,13 @@ pub struct NewPayment {
 }
 
 impl NewPayment {
+    /// The payment of an answer of the API.
+    pub fn of(answer: &Value) -> Self {
+        let (_, path) = answer["checkout_url"].as_str().unwrap().split_once("/pay/").unwrap();
+        let id = answer["id"].as_str().unwrap().to_owned();
+        Self { id, checkout_path: format!("/pay/{path}") }
+    }
+
     pub fn path(&self) -> String {
         format!("/pay/{}", self.id)
     }
@@ -90,12 +97,7 @@ impl Gateway {
             "cancel_url": "http://127.0.0.1:7071/cart",
         });
         let answer = self.api("POST", "/api/payments", Some(body)).await;
-        let url = answer["checkout_url"].as_str().unwrap();
-        let path = url.split_once("/pay/").unwrap().1;
-        NewPayment {
-            id: answer["id"].as_str().unwrap().to_owned(),
-            checkout_path: format!("/pay/{path}"),
-        }
+        NewPayment::of(&answer)
     }
 
     pub async fn payment(&self, payment: &NewPayment) -> Value {
@@ -217,8 +219,12 @@ pub struct Browser {
 
 impl Browser {
     pub fn new(gateway: &Gateway) -> Self {
+        Self::at(gateway.address)
+    }
+
+    pub fn at(address: SocketAddr) -> Self {
         Self {
-            address: gateway.address,
+            address,
             cookies: BTreeMap::new(),
             headers: Vec::new(),
             csrf: String::new(),
@@ -233,6 +239,17 @@ impl Browser {
         assert_eq!(browser.submit("/dashboard/login", &fields).await.status, 303);
         browser.get("/dashboard").await;
         browser
+    }
+
+    /// Another tab of the same browser, on the same page.
+    pub fn twin(&self) -> Self {
+        Self {
+            address: self.address,
+            cookies: self.cookies.clone(),
+            headers: self.headers.clone(),
+            csrf: self.csrf.clone(),
+            key: self.key.clone(),
+        }
     }
 
     /// The key of the last form.
