@@ -10,7 +10,7 @@ use wire::time::Timestamp;
 use super::customer::Customer;
 use super::operator::Actor;
 use super::payment::{News, Payment, RefundOutcome, Snapshot, Source, Status as PaymentStatus};
-use super::refund::{self, REASON_MAX, Refund};
+use super::refund::{self, REASON_MAX, Refund, SEND_AGAIN_AFTER};
 
 pub use state::{Attention, Effect, Event, Refusal, State, Status, Unpaid};
 
@@ -293,7 +293,8 @@ impl Order {
             idempotency_key: format!("{}-refund-{number}", self.id),
             request_key: request.request_key,
             state: if waits { refund::State::AwaitingApproval } else { refund::State::Sending },
-            send_due_at: (!waits).then_some(now),
+            // It is sent at once; this is for the case that nobody gets around to it.
+            send_due_at: (!waits).then(|| now.plus(SEND_AGAIN_AFTER)),
             created_at: now,
         });
         self.refunds.last().ok_or(refund::Refusal::NotSent)
@@ -336,7 +337,7 @@ impl Order {
         let event =
             if agrees { refund::Event::Approved { by } } else { refund::Event::Rejected { by } };
         refund.apply(event)?;
-        refund.send_due_at = agrees.then_some(now);
+        refund.send_due_at = agrees.then(|| now.plus(SEND_AGAIN_AFTER));
         Ok(())
     }
 }

@@ -254,9 +254,10 @@ impl Payment {
         }
     }
 
-    /// How far a payment has come; never falls at the gateway except by what a refund returns.
+    /// How far a payment has come: its phase, the cards tried, whether the last one was decided.
     const fn progress(&self) -> (u8, u32, bool) {
-        (self.status.phase(), self.attempts, !matches!(self.status, Status::Checking))
+        let decided = self.attempts > 0 && !matches!(self.status, Status::Checking);
+        (self.status.phase(), self.attempts, decided)
     }
 
     /// Takes news in, unless it is old; plans the next read.

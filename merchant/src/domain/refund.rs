@@ -1,11 +1,16 @@
 //! Refunds: who asked, who agreed, and what the gateway made of it.
 
+use std::time::Duration;
+
 use wire::ids::RefundId;
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
 
 /// Longest reason, in characters.
 pub const REASON_MAX: usize = 200;
+
+/// How long to wait before a refund without an answer is sent again.
+pub const SEND_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Where a refund stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::domain::customer::plain_text;
 use crate::domain::operator::Actor;
 use crate::domain::order::{Order, RefundRequest, State};
 use crate::domain::payment::{RefundNews, RefundOutcome};
-use crate::domain::refund::{Event, Refund, Refusal, State as RefundState};
+use crate::domain::refund::{Event, Refund, Refusal, SEND_AGAIN_AFTER, State as RefundState};
 use crate::gateway::Failure;
 use crate::store::audit::Entry;
 use crate::store::orders::Outcome;
@@ -151,7 +151,7 @@ async fn claim(context: &Context, id: OrderId, number: u32) -> Result<Option<Par
             refund.send_due_at = None;
             return Ok(Outcome::of(None));
         }
-        refund.send_due_at = Some(now.plus(RESEND_AFTER));
+        refund.send_due_at = Some(now.plus(SEND_AGAIN_AFTER));
         Ok(Outcome::of(Some(Parcel {
             payment,
             amount: refund.amount,
@@ -163,9 +163,6 @@ async fn claim(context: &Context, id: OrderId, number: u32) -> Result<Option<Par
     context.due.wake();
     Ok(parcel)
 }
-
-/// How long to wait before a refund without an answer is sent again.
-const RESEND_AFTER: std::time::Duration = std::time::Duration::from_secs(30);
 
 fn event_of(news: RefundNews) -> Event {
     match news.outcome {
