@@ -20,6 +20,8 @@ pub struct Api {
     base: String,
     credentials: Credentials,
     clock: kit::clock::Clock,
+    /// Keeps nonces and keys apart from those of other clients with the same credentials.
+    name: Arc<str>,
     counter: Arc<AtomicU64>,
     token: Arc<tokio::sync::Mutex<Option<String>>>,
 }
@@ -53,6 +55,7 @@ impl Api {
             base: base.to_owned(),
             credentials,
             clock,
+            name: kit::random::Secrets::system().token("", 9).into(),
             counter: Arc::new(AtomicU64::new(1)),
             token: Arc::default(),
         }
@@ -148,7 +151,7 @@ impl Api {
         let target = RequestTarget { method, authority: &authority, path: &full_path, query };
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let idempotency =
-            change.idempotency_key.clone().unwrap_or_else(|| format!("test-key-{number}"));
+            change.idempotency_key.clone().unwrap_or_else(|| format!("{}-{number}", self.name));
         let unsafe_call = method != "GET";
         let signed_body = body.clone().unwrap_or_default();
         let content = RequestContent {
@@ -159,7 +162,7 @@ impl Api {
         };
         let now = self.clock.now().seconds() + change.skew_s;
         let times = SignatureTimes { created: now, expires: now + 60 };
-        let nonce = change.nonce.clone().unwrap_or_else(|| format!("test-nonce-{number:020}"));
+        let nonce = change.nonce.clone().unwrap_or_else(|| format!("{}-{number:020}", self.name));
         let key = change.key.clone().unwrap_or_else(|| self.key());
         let signed = sign_request(&key, Wire::Api, &target, &content, times, &nonce);
 
