@@ -2,7 +2,7 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::http::Problem;
@@ -19,6 +19,12 @@ struct Files;
 pub fn asset_url(path: &str) -> String {
     let hash = Files::get(path).map_or_else(|| "missing".to_owned(), |file| hash(&file));
     format!("/assets/{hash}/{path}")
+}
+
+/// The `integrity` of a script or stylesheet (Subresource Integrity): `sha256-…`.
+pub fn integrity(path: &str) -> String {
+    let hash = Files::get(path).map(|file| file.metadata.sha256_hash()).unwrap_or_default();
+    format!("sha256-{}", BASE64.encode(&hash))
 }
 
 /// The content of a file, for tests and for inlining.

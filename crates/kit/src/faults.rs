@@ -70,6 +70,8 @@ pub struct FaultPlan {
     pub delay_response: Option<Duration>,
     /// How often the request is delivered; 0 and 1 mean once.
     pub copies: u32,
+    /// The same bytes are delivered once more, that much later.
+    pub replay_after: Option<Duration>,
     /// The request waits until this label is released.
     pub hold: Option<String>,
     /// The request waits for others and leaves in another order.
@@ -189,6 +191,11 @@ impl FaultTable {
         self.table().faults.iter().map(shown).collect()
     }
 
+    /// Whether anything is armed.
+    pub fn is_armed(&self) -> bool {
+        self.0.armed.load(Ordering::Relaxed) != 0
+    }
+
     /// Disarms one fault and lets go what it holds; false when there is none of this id.
     pub fn clear(&self, id: &str) -> bool {
         let mut table = self.table();
@@ -239,7 +246,7 @@ impl FaultTable {
 
     /// Decides what a message suffers. One atomic load when nothing is armed.
     pub fn decide(&self, link: &str, facts: &Facts, path: &str) -> FaultPlan {
-        if self.0.armed.load(Ordering::Relaxed) == 0 {
+        if !self.is_armed() {
             return FaultPlan::default();
         }
         let mut plan = FaultPlan::default();

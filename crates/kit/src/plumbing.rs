@@ -38,7 +38,24 @@ pub struct Plumbing {
 impl Plumbing {
     /// The parts of a program that starts.
     pub fn new(program: &'static str, clock: Clock, seed: u64, secrets: Secrets) -> Self {
-        let random = Random::seeded(seed).child(program);
+        Self::incarnation(program, clock, seed, 0, secrets)
+    }
+
+    /// The parts of a program that starts for the nth time, from 0, on the same data and seed.
+    ///
+    /// A standing clock does not move while a program restarts, so only another stream of chance
+    /// keeps it from making the ids again that it has stored.
+    pub fn incarnation(
+        program: &'static str,
+        clock: Clock,
+        seed: u64,
+        incarnation: u64,
+        secrets: Secrets,
+    ) -> Self {
+        let mut random = Random::seeded(seed).child(program);
+        if incarnation > 0 {
+            random = random.child(&format!("incarnation {incarnation}"));
+        }
         Self {
             program,
             ids: IdGenerator::new(&clock, &random),
@@ -58,5 +75,25 @@ impl Plumbing {
 impl std::fmt::Debug for Plumbing {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Plumbing").field("program", &self.program).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::ids::PaymentId;
+    use wire::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_restarted_program_makes_other_ids_on_a_standing_clock() {
+        let ids = |incarnation| {
+            let clock = Clock::virtual_at(Timestamp::from_seconds(1_767_225_600));
+            let secrets = Secrets::seeded_for(1, "gateway", incarnation);
+            let plumbing = Plumbing::incarnation("gateway", clock, 1, incarnation, secrets);
+            plumbing.ids.with(PaymentId::new)
+        };
+        assert_ne!(ids(0), ids(1));
+        assert_eq!(ids(1), ids(1));
     }
 }

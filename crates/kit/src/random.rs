@@ -113,8 +113,16 @@ impl Secrets {
 
     /// Reproducible: only for worlds that keep nothing. Never for a key that is written to disk.
     pub fn seeded(seed: u64) -> Self {
+        Self::seeded_for(seed, "", 0)
+    }
+
+    /// Reproducible, for one program and one start of it: a program that starts again must not
+    /// repeat the nonces it used before.
+    pub fn seeded_for(seed: u64, program: &str, incarnation: u64) -> Self {
         let mut hash = Sha256::new_with_prefix(b"payrig/random/v1/secrets");
         hash.update(seed.to_be_bytes());
+        hash.update(incarnation.to_be_bytes());
+        hash.update(program.as_bytes());
         let generator = ChaCha20Rng::from_seed(hash.finalize().into());
         Self(Arc::new(SecretSource::Seeded(Box::new(Mutex::new(generator)))))
     }
@@ -274,6 +282,8 @@ mod tests {
         assert!(secrets.token("pra_", 32).starts_with("pra_"));
         assert_eq!(secrets.token("pra_", 32).len(), 4 + 43);
         assert_eq!(Secrets::seeded(1).nonce(), Secrets::seeded(1).nonce());
+        let (first, again) = (Secrets::seeded_for(1, "a", 0), Secrets::seeded_for(1, "a", 1));
+        assert_ne!(first.nonce(), again.nonce());
         assert!(Secrets::seeded(1).is_reproducible() && !secrets.is_reproducible());
         assert!(!format!("{secrets:?}").contains(char::is_numeric));
     }

@@ -124,6 +124,9 @@ pub enum DatabaseError {
     /// A row that parses to no legal state.
     #[error("a stored row makes no sense: {0}")]
     Corrupt(String),
+    /// A reader holds what was to be changed; try again.
+    #[error("the database is in use")]
+    Busy,
     /// The unit of work panicked and was rolled back.
     #[error("a unit of work panicked")]
     Panicked,
@@ -221,10 +224,30 @@ impl Database {
     /// Writes a compact copy to a new file. The writer is held up meanwhile.
     pub async fn copy_to(&self, target: &Path) -> Result<(), DatabaseError> {
         let target = target.to_string_lossy().into_owned();
-        let copy = move |connection: &Connection| {
-            connection.execute("VACUUM INTO ?1", [&target]).map(drop).map_err(DatabaseError::from)
-        };
-        let (unit, answer) = Unit::new(copy);
+        self.alone(move |connection| {
+            connection.execute("VACUUM INTO ?1", [&target])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Moves everything from the write-ahead log into the database and empties the log: after an
+    /// erasure nothing of what was erased is left in it.
+    pub async fn checkpoint(&self) -> Result<(), DatabaseError> {
+        self.alone(|connection| {
+            let busy: i64 =
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            if busy == 0 { Ok(()) } else { Err(DatabaseError::Busy) }
+        })
+        .await
+    }
+
+    /// Runs on the writer's thread what cannot run inside a transaction.
+    async fn alone(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<(), DatabaseError> + Send + 'static,
+    ) -> Result<(), DatabaseError> {
+        let (unit, answer) = Unit::new(work);
         let sent = self.writer.send(Job::Alone(Box::new(unit))).await;
         sent.map_err(|_| DatabaseError::Closed)?;
         answer.await.unwrap_or(Err(DatabaseError::Closed))

@@ -78,6 +78,8 @@ where
             }
         }
         wait_for_news(plumbing, &wake, status.0.next_due()).await;
+        // A worker that always finds news must not keep others from running.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -96,7 +98,7 @@ async fn wait_for_news(plumbing: &Plumbing, wake: &Wake, due: NextDue) {
     tokio::select! {
         () = plumbing.shutdown.requested() => {}
         () = wake.woken() => {}
-        () = timer => tokio::task::yield_now().await,
+        () = timer => {}
     }
 }
 

@@ -59,10 +59,20 @@ pub enum Action {
     StaleTimestamp(Duration),
     /// The request is signed with another key.
     WrongKey,
+    /// The request is changed after it was signed; dotted places in its JSON body.
+    Alter(Map<String, Value>),
+    /// The request is changed before it is signed.
+    AlterSigned(Map<String, Value>),
     /// The link refuses connections.
     Down,
     /// The request is parked until the label is released.
     Hold(String),
+    /// The same bytes are delivered once more, that much later.
+    Replay {
+        /// How much later.
+        #[serde(with = "durations")]
+        after: Duration,
+    },
 }
 
 /// Which half of an exchange a reset destroys.
@@ -199,6 +209,7 @@ impl Action {
             Self::Duplicate(_) => plan.copies == 0,
             Self::Hold(_) => plan.hold.is_none(),
             Self::Reorder { .. } => plan.reorder.is_none(),
+            Self::Replay { .. } => plan.replay_after.is_none(),
             _ => plan.damage.is_none(),
         }
     }
@@ -212,6 +223,7 @@ impl Action {
             Self::Reorder { window, order } => {
                 plan.reorder = Some((id.to_owned(), *window, *order));
             }
+            Self::Replay { after } => plan.replay_after = Some(*after),
             damage => plan.damage = Some(damage.clone()),
         }
     }
@@ -240,6 +252,9 @@ const WORDS: &[&str] = &[
     "wrong_key",
     "down",
     "hold",
+    "replay",
+    "alter",
+    "alter_signed",
 ];
 
 struct ActionVisitor;
@@ -282,6 +297,9 @@ impl<'de> Visitor<'de> for ActionVisitor {
             "truncate" => Action::Truncate(map.next_value()?),
             "stale_timestamp" => Action::StaleTimestamp(map.next_value::<Text>()?.0),
             "hold" => Action::Hold(map.next_value()?),
+            "replay" => Action::Replay { after: map.next_value::<Replay>()?.after },
+            "alter" => Action::Alter(map.next_value()?),
+            "alter_signed" => Action::AlterSigned(map.next_value()?),
             _ if WORDS.contains(&word.as_str()) => {
                 return Err(de::Error::custom(format!("`{word}` stands alone, without a value")));
             }
@@ -298,6 +316,13 @@ impl<'de> Visitor<'de> for ActionVisitor {
 
 #[derive(Deserialize)]
 struct Text(#[serde(with = "durations")] Duration);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replay {
+    #[serde(with = "durations")]
+    after: Duration,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

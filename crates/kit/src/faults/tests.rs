@@ -128,6 +128,9 @@ fn every_word_is_read_and_written_again() {
         json!("wrong_key"),
         json!("down"),
         json!({"hold": "later"}),
+        json!({"replay": {"after": "1h"}}),
+        json!({"alter": {"body.amount": 1}}),
+        json!({"alter_signed": {"body.amount": 1}}),
     ] {
         let read: Action = serde_json::from_value(action.clone()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), action);
@@ -140,7 +143,7 @@ fn every_word_is_read_and_written_again() {
 fn wrong_words_are_refused_by_name() {
     let refused =
         |value: serde_json::Value| serde_json::from_value::<Action>(value).unwrap_err().to_string();
-    insta::assert_snapshot!(refused(json!("drop_respnse")), @"unknown variant `drop_respnse`, expected one of `drop_request`, `drop_response`, `delay_request`, `delay_response`, `duplicate`, `reorder`, `status`, `answer`, `reset`, `truncate`, `garbage`, `corrupt_signature`, `stale_timestamp`, `wrong_key`, `down`, `hold`");
+    insta::assert_snapshot!(refused(json!("drop_respnse")), @"unknown variant `drop_respnse`, expected one of `drop_request`, `drop_response`, `delay_request`, `delay_response`, `duplicate`, `reorder`, `status`, `answer`, `reset`, `truncate`, `garbage`, `corrupt_signature`, `stale_timestamp`, `wrong_key`, `down`, `hold`, `replay`, `alter`, `alter_signed`");
     insta::assert_snapshot!(refused(json!("duplicate")), @"`duplicate` needs a value");
     insta::assert_snapshot!(refused(json!({"drop_request": 1})), @"`drop_request` stands alone, without a value");
     insta::assert_snapshot!(refused(json!({"duplicate": 2, "status": 500})), @"one fault does one thing, but `duplicate` and `status` are given");

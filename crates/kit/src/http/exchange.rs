@@ -15,6 +15,7 @@ use wire::ids::RequestId;
 use wire::signature::{RequestBinding, ResponseKey, SignatureTimes};
 use wire::time::Timestamp;
 
+use super::browser;
 use super::pages::add_default_headers;
 use super::serve::Served;
 use super::{Problem, ProblemContext, SIGNATURE_SECONDS};
@@ -36,6 +37,7 @@ pub(super) struct State {
     facts: Option<Facts>,
     link: Option<&'static str>,
     logged: bool,
+    fault: Option<String>,
     received_at: Timestamp,
     stopwatch: Stopwatch,
 }
@@ -76,7 +78,6 @@ pub(super) async fn exchange(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let plumbing = &served.plumbing;
     let state = begin(&served, &request);
     if let Err(problem) = served.check_host(request.headers()) {
         let context = ProblemContext { request_id: &state.request_id, links: &served.links };
@@ -84,16 +85,31 @@ pub(super) async fn exchange(
         return Ok(request.into_response(response));
     }
     let request_id = state.request_id.clone();
+    let plan = browser::plan(&served, &request, state.trace);
+    let state = State { fault: plan.faults.clone(), ..state };
     request.extensions_mut().insert(state);
     if is_control(request.path()) {
         // Not counted as activity: these requests ask what the others do.
         return Ok(finish(&served, next.call(request).await?.map_into_boxed_body()));
     }
+    if !plan.is_empty() {
+        return browser::suffer(&served, request, next, &request_id, plan).await;
+    }
+    run(&served, request, next, &request_id).await
+}
+
+/// Has a request served, counted as activity, and completes its answer.
+pub(super) async fn run(
+    served: &Served,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    request_id: &str,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let activity = served.plumbing.activity.clone();
     let from_program = agent(request.headers()).starts_with(AGENT_PREFIX.as_bytes());
-    let serving = from_program.then(|| plumbing.activity.message_received());
+    let _serving = from_program.then(|| activity.message_received());
     let may_act = !request.method().is_safe();
     let work = next.call(request).map_ok(ServiceResponse::map_into_boxed_body);
-    let activity = plumbing.activity.clone();
     let work = AssertUnwindSafe(async move { activity.track(work).await }).catch_unwind();
     // A task of its own runs to its end even when the client goes away: half a payment is worse
     // than an answer that nobody reads.
@@ -102,15 +118,13 @@ pub(super) async fn exchange(
     } else {
         work.await
     };
-    let answered = match called {
-        Ok(answered) => answered.map(|response| finish(&served, response)),
+    match called {
+        Ok(answered) => answered.map(|response| finish(served, response)),
         Err(_panic) => {
             tracing::error!(request.id = request_id, "a handler panicked");
-            Err(Problem::internal("a handler panicked").request_id(&request_id).into())
+            Err(Problem::internal("a handler panicked").request_id(request_id).into())
         }
-    };
-    drop(serving);
-    answered
+    }
 }
 
 fn agent(headers: &HeaderMap) -> &[u8] {
@@ -136,6 +150,7 @@ fn begin(served: &Served, request: &ServiceRequest) -> State {
         facts: None,
         link: None,
         logged: !is_control(request.path()),
+        fault: None,
         received_at: plumbing.clock.now(),
         stopwatch: plumbing.clock.stopwatch(),
     }
@@ -153,6 +168,7 @@ fn finish(served: &Served, response: ServiceResponse<BoxBody>) -> ServiceRespons
     insert(headers, "request-id", &state.request_id);
     insert(headers, "traceparent", &state.trace.traceparent(served.traces.bytes()));
     add_default_headers(headers);
+    let has_body = !matches!(body.size(), BodySize::None);
     let body = match body.try_into_bytes() {
         Ok(bytes) => {
             let status = head.status();
@@ -160,7 +176,7 @@ fn finish(served: &Served, response: ServiceResponse<BoxBody>) -> ServiceRespons
                 sign(served, status, head.headers_mut(), &bytes, key, binding);
             }
             log(served, state, &request, &head, &bytes);
-            BoxBody::new(bytes)
+            if has_body { BoxBody::new(bytes) } else { BoxBody::new(actix_web::body::None::new()) }
         }
         // A stream: neither signed nor kept.
         Err(stream) => stream,
@@ -284,7 +300,7 @@ fn log(
             body,
         }),
         outcome: Outcome::Answered,
-        fault: None,
+        fault: state.fault,
         request_verdict: state.request_verdict,
         answer_verdict: None,
         duration: state.stopwatch.elapsed(),

@@ -201,6 +201,8 @@ where
         .client_request_timeout(HEAD_TIMEOUT)
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .tcp_nodelay(true)
+        // What may not be left half done runs on a task of its own; the rest ends with its client.
+        .h1_allow_half_closed(false)
         .disable_signals()
         .listen(listener)?
         .run();

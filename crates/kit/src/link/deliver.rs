@@ -121,6 +121,13 @@ async fn suffer<D: Delivery>(
     if plan.copies > 1 {
         tokio::spawn(deliver_copies(link.clone(), prepared.clone(), plan.copies));
     }
+    if let Some(after) = plan.replay_after {
+        let (link, prepared) = (link.clone(), prepared.clone());
+        tokio::spawn(async move {
+            link.plumbing().clock.sleep(after).await;
+            link.deliver(&prepared).await
+        });
+    }
     if let Some(delay) = plan.delay_response {
         plumbing.clock.sleep(delay).await;
     }

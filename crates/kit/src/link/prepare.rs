@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri};
+use serde_json::{Map, Value};
 use wire::signature::{
     RequestBinding, RequestContent, RequestTarget, SignatureTimes, SignedHeaders, SigningKey, Wire,
     sign_request,
@@ -52,29 +53,17 @@ pub(super) struct Sender<'a> {
 impl Sender<'_> {
     pub(super) fn prepare(
         &self,
-        call: Call,
+        mut call: Call,
         plan: &FaultPlan,
     ) -> Result<(Prepared, Remainder), LinkFailure> {
-        let body = call.body.unwrap_or_default();
+        let mut body = call.body.take().unwrap_or_default();
+        if let Some(Action::AlterSigned(changes)) = &plan.damage {
+            body = altered(&body, changes);
+        }
         let trace = call.facts.trace;
         let mut headers = HeaderMap::with_capacity(16);
         let mut lines = Lines { headers: &mut headers, broken: None };
-        lines.text(header::HOST, self.authority);
-        lines.value(header::USER_AGENT, self.agent.clone());
-        if !body.is_empty() {
-            lines.value(header::CONTENT_TYPE, HeaderValue::from_static(call.content_type));
-        }
-        if let Some(key) = &call.idempotency_key {
-            lines.text(HeaderName::from_static("idempotency-key"), key);
-        }
-        if let Some(token) = &call.bearer {
-            lines.text(header::AUTHORIZATION, &format!("Bearer {token}"));
-        }
-        let span = self.plumbing.spans.bytes();
-        lines.text(HeaderName::from_static("traceparent"), &trace.traceparent(span));
-        for (name, value) in &call.headers {
-            lines.named(name, value);
-        }
+        self.add_headers(&mut lines, &call, !body.is_empty());
         let at = self.plumbing.clock.now();
         let binding = match self.signing {
             Signing::Already => {
@@ -107,6 +96,9 @@ impl Sender<'_> {
             return Err(LinkFailure::NotSent(reason));
         }
         let uri = self.uri(&call.path, &call.query)?;
+        if let Some(Action::Alter(changes)) = &plan.damage {
+            body = altered(&body, changes);
+        }
         let prepared = Prepared {
             method: call.method,
             uri,
@@ -121,6 +113,25 @@ impl Sender<'_> {
             binding,
         };
         Ok((prepared, Remainder { facts: call.facts, deadline: call.deadline, at }))
+    }
+
+    fn add_headers(&self, lines: &mut Lines<'_>, call: &Call, with_body: bool) {
+        lines.text(header::HOST, self.authority);
+        lines.value(header::USER_AGENT, self.agent.clone());
+        if with_body {
+            lines.value(header::CONTENT_TYPE, HeaderValue::from_static(call.content_type));
+        }
+        if let Some(key) = &call.idempotency_key {
+            lines.text(HeaderName::from_static("idempotency-key"), key);
+        }
+        if let Some(token) = &call.bearer {
+            lines.text(header::AUTHORIZATION, &format!("Bearer {token}"));
+        }
+        let span = self.plumbing.spans.bytes();
+        lines.text(HeaderName::from_static("traceparent"), &call.facts.trace.traceparent(span));
+        for (name, value) in &call.headers {
+            lines.named(name, value);
+        }
     }
 
     fn uri(&self, path: &str, query: &str) -> Result<Uri, LinkFailure> {
@@ -163,6 +174,19 @@ pub(super) fn sign(
         }
         _ => sign_request(key, wire, target, content, times, &nonce),
     }
+}
+
+/// A JSON body with other values at dotted places, such as `body.amount`.
+fn altered(body: &Bytes, changes: &Map<String, Value>) -> Bytes {
+    let Ok(mut json) = serde_json::from_slice::<Value>(body) else { return body.clone() };
+    for (place, value) in changes {
+        let path = place.strip_prefix("body.").unwrap_or(place);
+        let pointer: String = path.split('.').flat_map(|part| ["/", part]).collect();
+        if let Some(found) = json.pointer_mut(&pointer) {
+            found.clone_from(value);
+        }
+    }
+    json.to_string().into()
 }
 
 /// Another character at the same place: still well formed, but wrong.

@@ -1,3 +1,1 @@
 //! How links behave, proven from inside.
-
-

@@ -251,6 +251,24 @@ async fn a_copy_holds_what_was_committed() {
     assert_eq!(names(&copied).unwrap(), ["tea"]);
 }
 
+#[tokio::test]
+async fn what_is_erased_is_gone_from_every_file_after_a_checkpoint() {
+    let scratch = Scratch::new("erased");
+    let path = scratch.path("items.db");
+    let options = DatabaseOptions { secure_delete: true, ..DatabaseOptions::default() };
+    let database = Database::open(&Location::File(path), MIGRATIONS, options).unwrap();
+    database.write(|connection| insert(connection, "canary-4242")).await.unwrap();
+    let erase =
+        |connection: &Connection| Ok::<_, ItemError>(connection.execute("DELETE FROM items", [])?);
+    assert_eq!(database.write(erase).await.unwrap(), 1);
+    database.checkpoint().await.unwrap();
+    for file in std::fs::read_dir(scratch.directory()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(11).any(|window| window == b"canary-4242"), "{}", path.display());
+    }
+}
+
 #[test]
 fn a_newer_database_is_refused_with_advice() {
     let scratch = Scratch::new("newer");

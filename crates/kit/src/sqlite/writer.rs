@@ -120,6 +120,8 @@ impl Trouble {
     }
 }
 
+const DISK_FAILED: &str = "the disk or the file failed";
+
 thread_local! {
     /// Set when a unit of work met an error that concerns more than itself.
     static TROUBLE: Cell<Option<Trouble>> = const { Cell::new(None) };
@@ -176,7 +178,7 @@ impl<'c> Frame<'c> {
     fn check(&self) -> Result<(), Failure> {
         match TROUBLE.take() {
             Some(Trouble::Full) => Err(Failure::Full),
-            Some(Trouble::Fatal) => Err(Failure::Fatal("the disk or the file failed".into())),
+            Some(Trouble::Fatal) => Err(Failure::Fatal(DISK_FAILED.to_owned())),
             None if self.connection.is_autocommit() => {
                 Err(Failure::Fatal("the transaction was lost".into()))
             }
@@ -248,8 +250,12 @@ fn commit_batches(frame: &mut Frame<'_>, queue: &mut mpsc::Receiver<Job>) -> Res
         match next {
             Some(Job::Stop) => return Ok(()),
             Some(Job::Alone(mut work)) => {
+                TROUBLE.set(None);
                 work.run(frame.connection);
                 work.answer(None);
+                if TROUBLE.take() == Some(Trouble::Fatal) {
+                    return Err(Failure::Fatal(DISK_FAILED.to_owned()));
+                }
             }
             Some(Job::Work(_)) | None => {}
         }

@@ -145,6 +145,27 @@ async fn broken_connections_leave_the_outcome_unknown() {
 }
 
 #[tokio::test]
+async fn an_altered_request_is_refused_unless_it_is_signed_again() {
+    let world = World::with(json!({"alter": {"body.amount": 2}}));
+    assert_eq!(world.link.send(call("api")).await.unwrap().status, 401);
+    let world = World::with(json!({"alter_signed": {"body.amount": 2, "body.nothing": 3}}));
+    let reply = world.link.send(call("api")).await.unwrap();
+    assert_eq!((reply.status, &reply.body[..]), (200, &br#"{"amount":2}"#[..]));
+}
+
+#[tokio::test]
+async fn a_replay_arrives_later_and_is_refused() {
+    let world = World::with(json!({"replay": {"after": "50s"}}));
+    assert_eq!(world.link.send(call("api")).await.unwrap().status, 200);
+    until(|| world.shop.clock.next_due().is_some()).await;
+    world.shop.clock.advance(Duration::from_secs(50)).unwrap();
+    until(|| world.received() == 2).await;
+    let log = &world.served.plumbing.wire_log;
+    let entry = log.since(&WireFilter { after_seq: Some(1), ..WireFilter::default() }, 1).remove(0);
+    assert_eq!(entry.request_verdict.as_deref(), Some("signature_replayed"));
+}
+
+#[tokio::test]
 async fn a_link_that_is_down_surely_sends_nothing() {
     let world = World::with(json!("down"));
     assert!(matches!(world.link.send(call("api")).await, Err(LinkFailure::NotSent(_))));

@@ -6,6 +6,7 @@
     reason = "what a helper of a test cannot do fails the test"
 )]
 
+mod killed;
 mod links;
 mod local_links;
 mod sandbox;

@@ -247,6 +247,44 @@ async fn an_unsafe_request_runs_to_its_end_when_its_client_goes_away() {
 }
 
 #[tokio::test]
+async fn faults_on_the_link_of_the_browser_are_played_by_the_server() {
+    let served = bare();
+    let form = ["content-type: application/x-www-form-urlencoded"];
+    let link = "browser->gateway";
+    let busy = json!({"status": {"code": 503, "retry_after": "2s"}});
+    arm(
+        &served.plumbing,
+        json!({"on": link, "match": {"type": "card_form"}, "times": 1, "do": busy}),
+    );
+    let answer = served.request("POST /body", &form, "a=1").await;
+    assert_eq!((answer.status(), answer.header("retry-after")), (503, Some("2")));
+    assert_eq!(served.request("POST /body", &form, "a=1").await.status(), 200);
+    served.plumbing.faults.clear_all();
+    arm(&served.plumbing, json!({"on": link, "do": {"delay_response": "5s"}, "times": 1}));
+    let clock = served.plumbing.clock.clone();
+    let advance = async {
+        until(|| clock.next_due().is_some()).await;
+        assert_eq!(served.plumbing.activity.snapshot().in_flight, 0);
+        clock.advance(std::time::Duration::from_secs(5)).unwrap();
+    };
+    let (answer, ()) = tokio::join!(served.request("POST /body", &form, "a=1"), advance);
+    assert_eq!(answer.status(), 200);
+    arm(&served.plumbing, json!({"on": link, "do": {"reset": "response"}, "times": 1}));
+    let answer = served.request("POST /body", &form, "a=1").await;
+    assert_ne!(answer.body(), "a=1");
+    let log = &served.plumbing.wire_log;
+    let last = log.since(&WireFilter::default(), 10).pop().unwrap();
+    assert_eq!(last.fault.as_deref(), Some("fault_3"));
+    arm(&served.plumbing, json!({"on": link, "do": "drop_response", "times": 1}));
+    let dropped = served.request("POST /body", &form, "a=1");
+    let seen = until(|| log.last_seq() > last.seq);
+    tokio::select! {
+        answer = dropped => panic!("{answer:?}"),
+        () = seen => {}
+    }
+}
+
+#[tokio::test]
 async fn a_taken_port_is_named_and_shutdown_ends_the_server() {
     let mut served = bare();
     let refused = listen(served.address).unwrap_err();
