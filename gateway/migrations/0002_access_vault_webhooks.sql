@@ -105,9 +105,10 @@ CREATE TABLE webhook_endpoints (
   removed_at INTEGER
 ) STRICT;
 
--- Append-only; written with the state change that it tells of.
+-- Append-only; written with the state change that it tells of. The newest row is never removed, so
+-- that no row number is given twice.
 CREATE TABLE events (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY,
   public_id BLOB NOT NULL UNIQUE CHECK (length(public_id) = 16),
   merchant BLOB NOT NULL CHECK (length(merchant) = 16),
   payment BLOB NOT NULL CHECK (length(payment) = 16),

@@ -15,11 +15,11 @@ use wire::signature::{VerifiedSignature, Wire};
 use wire::time::Timestamp;
 
 use crate::domain::access::{Scope, Scopes};
+use crate::operations::Context;
 use crate::operations::access::{
     self, AccessError, Client, Grant, NewClient, RegisteredClient, TokenRefusal,
 };
 use crate::operations::idempotency::{Call, KeyParts, Keyed, Render, call_key};
-use crate::operations::Context;
 use crate::settings::Signatures;
 use crate::store::access::SeenNonce;
 
@@ -106,8 +106,7 @@ fn same_client(
     verified: &VerifiedSignature,
     client: &Client,
 ) -> Result<(), Problem> {
-    let signer = context.access.client_id_of_key(&verified.key_id);
-    if signer.as_deref() == Some(client.client_id.as_str()) {
+    if context.access.key_belongs_to(&verified.key_id, &client.client_id) {
         return Ok(());
     }
     let detail = "the access token and the signing key belong to different clients";
@@ -192,14 +191,16 @@ impl Authorized {
     fn idempotency_key(&self) -> Result<&str, Problem> {
         let Some(key) = self.received.idempotency_key.as_deref() else {
             let detail = "an unsafe call carries the header `Idempotency-Key`";
-            return Err(Problem::new(400, "idempotency_key_missing", detail)
-                .param("idempotency-key"));
+            return Err(
+                Problem::new(400, "idempotency_key_missing", detail).param("idempotency-key")
+            );
         };
         let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
         if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || !visible {
             let detail = "an idempotency key has 1 to 255 visible ASCII characters";
-            return Err(Problem::new(400, "idempotency_key_invalid", detail)
-                .param("idempotency-key"));
+            return Err(
+                Problem::new(400, "idempotency_key_invalid", detail).param("idempotency-key")
+            );
         }
         Ok(key)
     }
@@ -293,10 +294,7 @@ async fn register_client(
     Ok(HttpResponse::Created().json(registered_view(&context, &registered)))
 }
 
-fn registered_view<'a>(
-    context: &'a Context,
-    registered: &'a RegisteredClient,
-) -> ClientView<'a> {
+fn registered_view<'a>(context: &'a Context, registered: &'a RegisteredClient) -> ClientView<'a> {
     let webhook = registered.webhook.as_ref();
     ClientView {
         client_secret: Some(registered.client_secret.expose()),

@@ -32,8 +32,7 @@ async fn create(
 
 /// A publishable key names a merchant; it allows nothing but this.
 fn merchant(context: &Context, received: &ReceivedRequest) -> Result<MerchantId, Problem> {
-    let merchant =
-        received.bearer().and_then(|key| merchant_of_publishable_key(context, key));
+    let merchant = received.bearer().and_then(|key| merchant_of_publishable_key(context, key));
     merchant.ok_or_else(|| {
         let detail = "send the publishable key: `Authorization: Bearer pk_…`";
         Problem::new(401, "publishable_key_invalid", detail)

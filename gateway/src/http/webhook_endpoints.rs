@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use kit::http::{Problem, query_pairs};
-use wire::gateway_api::{CreateEndpoint, Page, ResendFailed, UpdateEndpoint};
+use wire::gateway_api::{CreateEndpoint, Empty, Page, ResendFailed, UpdateEndpoint};
 
 use super::access::Authorized;
 use super::answer::{call, decode, respond};
@@ -78,6 +78,7 @@ async fn rotate_secret(
 ) -> Result<HttpResponse, Problem> {
     authorized.require(Scope::WebhooksWrite)?;
     let id = authorized.id()?;
+    let Empty {} = decode(&authorized)?;
     let call = call(&context, &authorized, 200)?;
     let answer = webhooks::rotate_secret(&context, call, id).await;
     answer.map(respond).map_err(problem)

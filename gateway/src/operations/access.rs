@@ -16,8 +16,8 @@ use wire::time::Timestamp;
 use super::Context;
 use crate::domain::access::{ReturnOriginError, ReturnOrigins, Scopes};
 use crate::settings::{SecretText, Signatures};
-use crate::store::access::{ClientKeyRow, ClientRow, TokenRow};
 use crate::store;
+use crate::store::access::{ClientKeyRow, ClientRow, TokenRow};
 use crate::vault::{SecretPlace, VaultError};
 
 pub use registry::{Client, ClientRefusal, Grant, Registry, TokenRefusal};
@@ -120,17 +120,14 @@ pub async fn revoke_token(
     token: &str,
 ) -> Result<(), AccessError> {
     let hash = hashed(token);
-    let owned = context
-        .access
-        .token(&hash)
-        .is_some_and(|grant| grant.client.client_id == client.client_id);
+    let owned =
+        context.access.token(&hash).is_some_and(|grant| grant.client.client_id == client.client_id);
     if !owned {
         return Ok(());
     }
     context.access.remove_token(&hash);
-    let remove = move |connection: &rusqlite::Connection| {
-        store::access::remove_token(connection, &hash)
-    };
+    let remove =
+        move |connection: &rusqlite::Connection| store::access::remove_token(connection, &hash);
     Ok(context.database.write(remove).await?)
 }
 

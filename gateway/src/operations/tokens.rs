@@ -148,17 +148,13 @@ fn check_expiry(text: &str, now: Timestamp) -> Result<Expiry, FieldError> {
         Ok(expiry) => Ok(expiry),
         Err(ExpiryError::Empty) => refused("expiry_empty", "Enter the date as MM / YY."),
         Err(ExpiryError::Incomplete) => refused("expiry_incomplete", "Enter month and year."),
-        Err(ExpiryError::Invalid) => {
-            refused("expiry_invalid", "The month goes from 01 to 12.")
-        }
+        Err(ExpiryError::Invalid) => refused("expiry_invalid", "The month goes from 01 to 12."),
     }
 }
 
 fn check_code(text: &str, brand: Brand) -> Result<SecurityCode, FieldError> {
     SecurityCode::parse(text, brand).map_err(|refusal| match refusal {
-        SecurityCodeError::Empty => {
-            error("security_code", "cvv_empty", "Enter the security code.")
-        }
+        SecurityCodeError::Empty => error("security_code", "cvv_empty", "Enter the security code."),
         SecurityCodeError::NotDigits => error("security_code", "cvv_invalid", "Use digits only."),
         SecurityCodeError::Incomplete { expected } => {
             let detail = format!("The code has {expected} digits.");
@@ -324,8 +320,7 @@ mod tests {
         let card = check(&request(), NOW).unwrap();
         assert_eq!(card.data.number.last4(), "4242");
         assert!(card.code.is_some());
-        let bare =
-            CreateToken { security_code: None, name: None, postal_code: None, ..request() };
+        let bare = CreateToken { security_code: None, name: None, postal_code: None, ..request() };
         assert!(check(&bare, NOW).unwrap().code.is_none());
     }
 
@@ -343,14 +338,16 @@ mod tests {
         assert_eq!(expiry("12"), [("expiry", "expiry_incomplete")]);
         assert_eq!(expiry("13/30"), [("expiry", "expiry_invalid")]);
         assert_eq!(expiry("12/25"), [("expiry", "expiry_past")]);
-        let code = |text: &str| codes(&CreateToken { security_code: Some(text.into()), ..request() });
+        let code =
+            |text: &str| codes(&CreateToken { security_code: Some(text.into()), ..request() });
         assert_eq!(code(""), [("security_code", "cvv_empty")]);
         assert_eq!(code("12"), [("security_code", "cvv_incomplete")]);
         assert_eq!(code("12a"), [("security_code", "cvv_invalid")]);
         let name = |text: &str| codes(&CreateToken { name: Some(text.into()), ..request() });
         assert_eq!(name(" "), [("name", "name_empty")]);
         assert_eq!(name("4242424242424242"), [("name", "name_looks_like_number")]);
-        let postal = |text: &str| codes(&CreateToken { postal_code: Some(text.into()), ..request() });
+        let postal =
+            |text: &str| codes(&CreateToken { postal_code: Some(text.into()), ..request() });
         assert_eq!(postal("4242424242424242"), [("postal_code", "card_number_not_allowed_here")]);
         let all = CreateToken { expiry: String::new(), ..request() };
         assert_eq!(codes(&CreateToken { number: String::new(), ..all }).len(), 2);

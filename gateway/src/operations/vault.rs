@@ -20,7 +20,7 @@ const ROTATION_ROWS: usize = 200;
 /// Rows that are looked at or removed in one transaction.
 const UPKEEP_ROWS: usize = 500;
 /// How often upkeep looks.
-const UPKEEP_EVERY: Duration = Duration::from_mins(1);
+const UPKEEP_EVERY: Duration = Duration::from_hours(1);
 /// How long an unused token is kept after it has ended, so that it is known as expired.
 const ENDED_TOKENS_KEPT: Duration = Duration::from_hours(1);
 
@@ -30,9 +30,8 @@ const ENDED_TOKENS_KEPT: Duration = Duration::from_hours(1);
 pub async fn rotate_data_key(context: &Context, merchant: MerchantId) -> Result<(), TokenError> {
     let now = context.plumbing.clock.now();
     let vault = context.vault.clone();
-    let begin = move |connection: &Connection| {
-        rows::begin_rotation(connection, &vault, merchant, now)
-    };
+    let begin =
+        move |connection: &Connection| rows::begin_rotation(connection, &vault, merchant, now);
     if let Some(key) = context.database.write(begin).await? {
         context.vault.load(&key)?;
     }
@@ -87,10 +86,7 @@ async fn retire(context: &Context, merchant: MerchantId, version: u32) -> Result
 }
 
 /// Wraps and seals everything with the present key-encryption key. All or none; runs at start.
-pub fn rewrap_all(
-    connection: &Connection,
-    vault: &Vault,
-) -> Result<usize, TokenError> {
+pub fn rewrap_all(connection: &Connection, vault: &Vault) -> Result<usize, TokenError> {
     let keys = rows::rewrap_keys(connection, vault)?;
     let secrets = webhooks::reseal_secrets::<TokenError>(connection, vault)?;
     Ok(keys.saturating_add(secrets))

@@ -466,8 +466,7 @@ fn put_key(connection: &Connection, key: &StoredKey, now: Timestamp) -> Result<(
          (purpose, merchant, version, kek_version, wrapped, state, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, 'current', ?6)",
     )?;
-    let row =
-        params![purpose, merchant, key.version, key.kek_version, key.wrapped, now.millis()];
+    let row = params![purpose, merchant, key.version, key.kek_version, key.wrapped, now.millis()];
     statement.execute(row)?;
     Ok(())
 }
@@ -562,7 +561,9 @@ pub fn reencrypt(
         let data = vault.open_card(row.token, merchant, &row.record)?;
         let sealed = vault.seal_card(row.token, merchant, &data)?;
         connection
-            .prepare_cached("UPDATE vault_cards SET dek_version = ?2, record = ?3 WHERE token = ?1")?
+            .prepare_cached(
+                "UPDATE vault_cards SET dek_version = ?2, record = ?3 WHERE token = ?1",
+            )?
             .execute(params![row.token.bytes(), sealed.dek_version, sealed.record])?;
         moved = moved.saturating_add(1);
     }

@@ -80,9 +80,8 @@ async fn a_signed_call_with_a_token_gets_a_signed_answer() {
 async fn every_missing_or_surplus_part_of_a_signature_is_named() {
     let world = World::start().await;
     let call = post(&world).await;
-    let without = |name: &'static str| {
-        move |call: &mut Signed| call.replaced.push((name.to_owned(), None))
-    };
+    let without =
+        |name: &'static str| move |call: &mut Signed| call.replaced.push((name.to_owned(), None));
     refused(&world, &call, 401, "signature_missing", |call| {
         without("signature")(call);
         without("signature-input")(call);
@@ -106,8 +105,7 @@ async fn every_missing_or_surplus_part_of_a_signature_is_named() {
     .await;
     for index in 0..call.components.len() {
         // The digest is looked for by its own name.
-        let reason =
-            if index == 4 { "digest_missing" } else { "component_missing" };
+        let reason = if index == 4 { "digest_missing" } else { "component_missing" };
         let mut changed = call.clone();
         changed.components.remove(index);
         let answer = world.call(&changed).await;
@@ -157,8 +155,7 @@ async fn keys_times_nonces_and_digests_are_checked() {
         call.set("expires", &(now + 100).to_string());
     })
     .await;
-    for (created, expires) in
-        [(now - 100, now - 1), (now, now), (now, now - 10), (now, now + 301)]
+    for (created, expires) in [(now - 100, now - 1), (now, now), (now, now - 10), (now, now + 301)]
     {
         refused(&world, &call, 401, "expired", |call| {
             call.set("created", &created.to_string());
@@ -194,7 +191,8 @@ async fn the_body_counts_as_it_was_sent() {
     let signature = call.signature();
     let mut changed = call.clone();
     changed.body = Some(BODY.replace("4999", "1"));
-    changed.digest = Some(call.headers().iter().find(|(name, _)| name == "content-digest").unwrap().1.clone());
+    changed.digest =
+        Some(call.headers().iter().find(|(name, _)| name == "content-digest").unwrap().1.clone());
     assert_eq!(changed.signature(), signature);
     assert_eq!(world.call(&changed).await.reason(), (401, "digest_mismatch".to_owned()));
     let mut gone = call.clone();
@@ -352,9 +350,7 @@ async fn a_client_can_be_registered_used_and_removed_while_the_gateway_runs() {
     let path = format!("/_sandbox/clients/{}", text("client_id"));
     assert_eq!(world.sandbox("DELETE", &path, None).await.status, 204);
     assert_eq!(world.sandbox("DELETE", &path, None).await.status, 404);
-    let call = Signed::new(&world, "GET", "/api/payments", None)
-        .bearer(&token)
-        .by(new_id, new_key);
+    let call = Signed::new(&world, "GET", "/api/payments", None).bearer(&token).by(new_id, new_key);
     assert_eq!(world.call(&call).await.reason(), (401, "key_revoked".to_owned()));
     let headers = [("authorization", format!("Bearer {token}"))];
     let answer = world.send("GET", "/api/payments", &headers, "").await;
@@ -373,7 +369,10 @@ async fn clients_cannot_be_registered_without_the_sandbox_key() {
         (json!({"name": ""}), "client_name_invalid"),
         (json!({"name": "4242 4242 4242 4242"}), "client_name_invalid"),
         (json!({"name": "a", "return_origins": ["http://shop.example"]}), "return_origin_invalid"),
-        (json!({"name": "a", "webhook_url": "http://169.254.169.254/"}), "endpoint_url_not_allowed"),
+        (
+            json!({"name": "a", "webhook_url": "http://169.254.169.254/"}),
+            "endpoint_url_not_allowed",
+        ),
     ] {
         let answer = world.sandbox("POST", "/_sandbox/clients", Some(body)).await;
         assert_eq!(answer.refusal(), (422, code.to_owned()));

@@ -36,8 +36,10 @@ impl Message {
         public_key: Option<&WebhookPublicKey>,
         now: i64,
     ) -> Result<VerifiedWebhook, wire::webhook::WebhookRefusal> {
-        let secrets: Vec<WebhookSecret> =
-            (!secret.is_empty()).then(|| WebhookSecret::parse(secret).unwrap()).into_iter().collect();
+        let secrets: Vec<WebhookSecret> = (!secret.is_empty())
+            .then(|| WebhookSecret::parse(secret).unwrap())
+            .into_iter()
+            .collect();
         let headers = WebhookHeaders {
             id: &[self.header("webhook-id")],
             timestamp: &[self.header("webhook-timestamp")],

@@ -57,8 +57,7 @@ impl Signed {
             path: path.to_owned(),
             query: query.to_owned(),
             body: body.map(str::to_owned),
-            idempotency_key: is_unsafe
-                .then(|| world.plumbing.secrets.nonce()),
+            idempotency_key: is_unsafe.then(|| world.plumbing.secrets.nonce()),
             bearer: None,
             key: SHOP_KEY,
             label: "sig1".to_owned(),

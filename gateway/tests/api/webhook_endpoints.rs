@@ -19,9 +19,8 @@ async fn a_secret_is_unique_shown_once_and_sealed() {
     let url = "http://127.0.0.1:9/hook";
     let token = world.token("shop", "").await;
     let body = endpoint(url).to_string();
-    let call = |key: &str| {
-        Signed::new(&world, "POST", PATH, Some(&body)).bearer(&token).idempotent(key)
-    };
+    let call =
+        |key: &str| Signed::new(&world, "POST", PATH, Some(&body)).bearer(&token).idempotent(key);
     let answer = world.call(&call("create-1")).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     let created = answer.json();
@@ -76,9 +75,12 @@ async fn what_is_wrong_with_an_endpoint_is_said() {
     let own = format!("http://{}/api/payments", world.address);
     assert_eq!(create(endpoint(&own)).await.json()["reason"], "port_reserved");
     let good = "http://127.0.0.1:9/hook";
-    for events in [json!([]), json!(["payment.foo"]), json!(["*", "payment.captured"]),
-        json!(["payment.captured", "payment.captured"])]
-    {
+    for events in [
+        json!([]),
+        json!(["payment.foo"]),
+        json!(["*", "payment.captured"]),
+        json!(["payment.captured", "payment.captured"]),
+    ] {
         let answer = create(json!({"url": good, "events": events})).await;
         assert_eq!(answer.refusal(), (422, "event_types_invalid".to_owned()));
     }
@@ -100,11 +102,17 @@ async fn an_endpoint_can_be_changed_disabled_and_removed() {
     let changed = world.shop("PATCH", &path, Some(change)).await;
     assert_eq!(changed.status, 200, "{}", changed.body);
     let changed = changed.json();
-    assert_eq!((&changed["url"], &changed["status"]), (&"http://127.0.0.1:9/b".into(), &"disabled".into()));
+    assert_eq!(
+        (&changed["url"], &changed["status"]),
+        (&"http://127.0.0.1:9/b".into(), &"disabled".into())
+    );
     assert_eq!(changed["disabled_reason"], "disabled by its owner");
     assert_eq!(changed["description"], "orders");
     let enabled = world.shop("PATCH", &path, Some(json!({"status": "enabled"}))).await.json();
-    assert_eq!((&enabled["status"], &enabled["disabled_reason"]), (&"enabled".into(), &Value::Null));
+    assert_eq!(
+        (&enabled["status"], &enabled["disabled_reason"]),
+        (&"enabled".into(), &Value::Null)
+    );
     let odd = world.shop("PATCH", &path, Some(json!({"status": "paused"}))).await;
     assert_eq!(odd.refusal(), (422, "status_invalid".to_owned()));
     let removed = world.shop("DELETE", &path, None).await;
@@ -144,7 +152,9 @@ async fn unsafe_calls_need_an_idempotency_key_and_other_bodies_another_one() {
     call.components.pop();
     let answer = world.call(&call).await;
     // The signature does not cover what is not there; the key is missed after it.
-    assert!(["idempotency_key_missing", "signature_invalid"].contains(&answer.refusal().1.as_str()));
+    assert!(
+        ["idempotency_key_missing", "signature_invalid"].contains(&answer.refusal().1.as_str())
+    );
     let one = Signed::new(&world, "POST", PATH, Some(&body)).bearer(&token).idempotent("k");
     assert_eq!(world.call(&one).await.status, 201);
     let other = endpoint("http://127.0.0.1:9/other").to_string();
@@ -179,11 +189,14 @@ async fn events_are_listed_and_read_as_they_were_sent() {
     assert_eq!(event["livemode"], false);
     assert!(event["data"]["payment"].get("client_secret").is_none());
     assert!(event["data"]["payment"].get("checkout_url").is_none());
-    let read = world.shop("GET", &format!("/api/events/{}", event["id"].as_str().unwrap()), None).await;
+    let read =
+        world.shop("GET", &format!("/api/events/{}", event["id"].as_str().unwrap()), None).await;
     let sent = receiver.messages();
     let sent = sent.iter().find(|message| message.header("webhook-id") == event["id"]).unwrap();
     assert_eq!(read.body.as_bytes(), sent.body, "the very bytes");
-    for bad in ["limit=0", "limit=101", "limit=x", "after=x", "payment=x", "foo=1", "limit=1&limit=2"] {
+    for bad in
+        ["limit=0", "limit=101", "limit=x", "after=x", "payment=x", "foo=1", "limit=1&limit=2"]
+    {
         let answer = world.shop("GET", &format!("/api/events?{bad}"), None).await;
         assert_eq!(answer.status, 400, "{bad}: {}", answer.body);
     }

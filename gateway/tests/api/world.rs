@@ -81,10 +81,6 @@ impl World {
         self.plumbing.clock.now().seconds()
     }
 
-    pub fn merchant(&self) -> MerchantId {
-        self.settings.keys.merchant.id
-    }
-
     /// Moves time on and waits until nothing that is due is left to do.
     pub async fn advance(&self, by: Duration) {
         self.plumbing.clock.advance(by).unwrap();
@@ -102,8 +98,7 @@ impl World {
         while quiet < 50 {
             tokio::task::yield_now().await;
             let now = self.plumbing.activity.snapshot();
-            let idle =
-                now.in_flight == 0 && now.queued == 0 && now.awaiting_answer == unanswered;
+            let idle = now.in_flight == 0 && now.queued == 0 && now.awaiting_answer == unanswered;
             quiet = if idle { quiet + 1 } else { 0 };
         }
     }

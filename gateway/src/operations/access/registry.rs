@@ -145,9 +145,9 @@ impl Registry {
         Ok(grant)
     }
 
-    /// Whose signing key this is.
-    pub fn client_id_of_key(&self, key_id: &str) -> Option<String> {
-        self.read().keys.get(key_id).map(|entry| entry.client_id.clone())
+    /// Whether a signing key is this client's.
+    pub fn key_belongs_to(&self, key_id: &str, client_id: &str) -> bool {
+        self.read().keys.get(key_id).is_some_and(|entry| entry.client_id == client_id)
     }
 
     /// A client by its id.

@@ -157,11 +157,10 @@ impl Courier {
         }
         let lanes: Vec<Arc<Lane>> = self.lanes().values().cloned().collect();
         loop {
-            let lookups: Vec<Lookup> = lanes.iter().map(|lane| lane.lookup()).collect();
+            let looking = lanes.iter().filter_map(|lane| Some((lane, lane.lookup()?)));
+            let (looking, lookups): (Vec<&Arc<Lane>>, Vec<Lookup>) = looking.unzip();
             let (found, lookups) = self.look_up(lookups).await?;
-            let mut next_due = None;
-            for ((lane, lookup), work) in lanes.iter().zip(&lookups).zip(found) {
-                next_due = next_due.into_iter().chain(work.next_due).min();
+            for ((lane, lookup), work) in looking.iter().zip(&lookups).zip(found) {
                 let slots = lane.take(lookup, work, self.policy().in_flight_max);
                 for _ in 0..slots {
                     self.begin_slot(lane);
@@ -169,9 +168,11 @@ impl Courier {
                 self.note_passed_over(lane);
             }
             if !lanes.iter().any(|lane| lane.has_more()) {
-                return Ok(next_due);
+                break;
             }
         }
+        let now = self.0.plumbing.clock.now();
+        Ok(lanes.iter().filter_map(|lane| lane.next_due(now)).min())
     }
 
     async fn look_up(
@@ -232,8 +233,7 @@ impl Courier {
         if let Some((sealed, until)) = &endpoint.previous_secret {
             secrets.push((open_secret(&self.0.vault, endpoint, sealed)?, Some(*until)));
         }
-        let (link, blocked) =
-            guarded_link(&url, &self.0.settings.targets, &self.0.plumbing);
+        let (link, blocked) = guarded_link(&url, &self.0.settings.targets, &self.0.plumbing);
         Ok(Target {
             row: endpoint.row,
             merchant: endpoint.merchant,
@@ -252,11 +252,8 @@ impl Courier {
         let (nothing, delivered_to) = (HashSet::new(), lane.delivered_to(&HashSet::new()));
         lane.stored(&nothing, delivered_to);
         let (database, policy) = (self.0.database.clone(), self.policy().clone());
-        let of = AttemptsOfEndpoint {
-            endpoint: lane.endpoint(),
-            delivered_to,
-            attempts: Vec::new(),
-        };
+        let of =
+            AttemptsOfEndpoint { endpoint: lane.endpoint(), delivered_to, attempts: Vec::new() };
         tokio::spawn(async move {
             let store = move |connection: &rusqlite::Connection| {
                 rows::record_attempts(connection, &policy, &of)

@@ -290,8 +290,7 @@ pub async fn rotate_secret(
     let merchant = call.merchant;
     let (secret, shown) = new_secret(context)?;
     let sealed = seal(&context.vault, id, &secret)?;
-    let overlap_ends =
-        context.plumbing.clock.now().plus(context.courier.policy().secret_overlap);
+    let overlap_ends = context.plumbing.clock.now().plus(context.courier.policy().secret_overlap);
     let public_key = context.courier.public_key().encode();
     let answer = once(context, call, 200, Keep::Sealed, move |connection| {
         let endpoint = rows::endpoint(connection, merchant, id)?;

@@ -91,8 +91,10 @@ struct State {
     claimed: HashSet<i64>,
     /// Events that were accounted for since the last look into the database began.
     released: HashSet<i64>,
-    /// The last look found more than was taken.
+    /// There may be more than was taken.
     more: bool,
+    /// When the next retry is due, as of the last look.
+    next_due: Option<Timestamp>,
 }
 
 /// What a lane says when the next attempt is asked for.
@@ -105,8 +107,7 @@ pub(super) enum Next {
 
 impl Lane {
     pub(super) fn new(target: Target, delivered_to: i64) -> Self {
-        let state =
-            State { read_to: delivered_to, stored_to: delivered_to, ..State::default() };
+        let state = State { read_to: delivered_to, stored_to: delivered_to, ..State::default() };
         Self {
             endpoint: target.row,
             merchant: target.merchant,
@@ -150,19 +151,24 @@ impl Lane {
         }
     }
 
-    /// What to look up, as far as there is room.
-    pub(super) fn lookup(&self) -> Lookup {
+    /// What to look up; nothing while enough waits in memory.
+    pub(super) fn lookup(&self) -> Option<Lookup> {
         let mut state = self.state();
         state.released.clear();
-        let low = state.queue.len() < QUEUE_LOW;
-        let retries = RETRIES_READ.saturating_add(state.claimed.len());
-        Lookup {
+        if state.closed {
+            return None;
+        }
+        if state.queue.len() >= QUEUE_LOW {
+            state.more = true;
+            return None;
+        }
+        Some(Lookup {
             endpoint: self.endpoint,
             merchant: self.merchant,
             read_to: state.read_to,
-            events_max: if low && !state.closed { QUEUE_FULL } else { 0 },
-            retries_max: if low && !state.closed { retries } else { 0 },
-        }
+            events_max: QUEUE_FULL,
+            retries_max: RETRIES_READ.saturating_add(state.claimed.len()),
+        })
     }
 
     /// Takes in what was looked up; how many slots to begin.
@@ -170,9 +176,10 @@ impl Lane {
         let target = self.target();
         let mut state = self.state();
         let state = &mut *state;
-        if state.closed || lookup.events_max == 0 || state.read_to != lookup.read_to {
+        if state.closed || state.read_to != lookup.read_to {
             return 0;
         }
+        state.next_due = work.next_due;
         let looked_at = work.looked_at;
         state.read_to = state.read_to.max(work.read_to.unwrap_or(state.read_to));
         state.more = looked_at >= lookup.events_max || work.retries.len() >= lookup.retries_max;
@@ -193,6 +200,13 @@ impl Lane {
         begun
     }
 
+    /// When the next retry is due, if that is later than now.
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let state = self.state();
+        // What is due already waits for room, not for time.
+        state.next_due.filter(|due| !state.closed && *due > now)
+    }
+
     /// Whether the last look left something unread.
     pub(super) fn has_more(&self) -> bool {
         let state = self.state();
@@ -203,16 +217,12 @@ impl Lane {
     pub(super) fn next(&self) -> Next {
         let mut state = self.state();
         let event = if state.closed { None } else { state.queue.pop_front() };
-        match event {
-            Some(event) => {
-                let low = state.more && state.queue.len() < QUEUE_LOW;
-                Next::Attempt { event: Box::new(event), low }
-            }
-            None => {
-                state.running = state.running.saturating_sub(1);
-                Next::Nothing
-            }
+        if let Some(event) = event {
+            let low = state.more && state.queue.len() < QUEUE_LOW;
+            return Next::Attempt { event: Box::new(event), low };
         }
+        state.running = state.running.saturating_sub(1);
+        Next::Nothing
     }
 
     /// Up to where everything is accounted for, once `ended` are stored.

@@ -198,9 +198,7 @@ pub fn remove_endpoint(
              previous_until = NULL WHERE id = ?1",
         )?
         .execute(params![row, now.millis()])?;
-    connection
-        .prepare_cached("DELETE FROM webhook_retries WHERE endpoint = ?1")?
-        .execute([row])?;
+    connection.prepare_cached("DELETE FROM webhook_retries WHERE endpoint = ?1")?.execute([row])?;
     Ok(())
 }
 
@@ -249,9 +247,7 @@ where
                 "UPDATE webhook_endpoints SET secret = coalesce(?2, secret), \
                  previous_secret = coalesce(?3, previous_secret) WHERE id = ?1",
             )
-            .and_then(|mut statement| {
-                statement.execute(params![endpoint.row, secret, previous])
-            })
+            .and_then(|mut statement| statement.execute(params![endpoint.row, secret, previous]))
             .map_err(DatabaseError::from)?;
     }
     Ok(changed)

@@ -113,8 +113,7 @@ fn due_retries(
          WHERE endpoint = ?1 AND due_at <= ?2 ORDER BY due_at, event LIMIT ?3",
     )?;
     let limit = i64::try_from(lookup.retries_max).unwrap_or(i64::MAX);
-    let rows =
-        statement.query_map(params![lookup.endpoint, now.millis(), limit], read_queued)?;
+    let rows = statement.query_map(params![lookup.endpoint, now.millis(), limit], read_queued)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -300,9 +299,7 @@ pub fn resend(
         "SELECT tried, due_at FROM webhook_retries WHERE event = ?1 AND endpoint = ?2",
     )?;
     let retry: Option<(u32, Option<Timestamp>)> = statement
-        .query_row(params![event, endpoint], |row| {
-            Ok((row.get(0)?, optional_timestamp(row, 1)?))
-        })
+        .query_row(params![event, endpoint], |row| Ok((row.get(0)?, optional_timestamp(row, 1)?)))
         .optional()?;
     let attempts: u32 = connection
         .prepare_cached(
@@ -337,8 +334,8 @@ pub fn resend_failed(
     Ok(statement.execute(params![endpoint, since.millis(), now.millis()])?)
 }
 
-/// Removes events that are older than `until` and on their way to nobody; returns the last row
-/// that was looked at, to go on from, or none at the end.
+/// Removes events that are older than `until` and on their way to nobody, but never the newest;
+/// returns the last row that was looked at, to go on from, or none at the end.
 pub fn prune(
     connection: &Connection,
     after: i64,
@@ -348,7 +345,7 @@ pub fn prune(
     let mut statement = connection.prepare_cached(
         "SELECT id, created_at, EXISTS (SELECT 1 FROM webhook_retries \
          WHERE event = events.id AND due_at IS NOT NULL) \
-         FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
+         FROM events WHERE id > ?1 AND id < (SELECT max(id) FROM events) ORDER BY id LIMIT ?2",
     )?;
     let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![after, limit], |row| {

@@ -6,9 +6,7 @@ use bytes::Bytes;
 use wire::ids::EndpointId;
 
 use super::*;
-use crate::domain::webhooks::{
-    DeliveryPolicy, DisabledReason, Health, Subscription, Verdict,
-};
+use crate::domain::webhooks::{DeliveryPolicy, DisabledReason, Health, Subscription, Verdict};
 
 const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -193,8 +191,10 @@ fn the_health_of_an_endpoint_follows_its_attempts() {
     assert_eq!(record(&connection, &endpoint, 3, vec![third]), Some(disabled));
     let stored = super::endpoint(&connection, merchant(1), endpoint.id).unwrap().unwrap();
     assert_eq!(stored.health, disabled);
-    let change =
-        EndpointChange { health: Some(Health::Enabled { failing_since: None }), ..Default::default() };
+    let change = EndpointChange {
+        health: Some(Health::Enabled { failing_since: None }),
+        ..Default::default()
+    };
     update_endpoint(&connection, endpoint.row, &change).unwrap();
     let fourth = attempt(4, 1, None, Verdict::Gone, late);
     let gone = Health::Disabled(DisabledReason::Gone);

@@ -261,6 +261,7 @@ fn retries_by_endpoint(
 ) -> Result<BTreeMap<i64, Option<Timestamp>>, DatabaseError> {
     let mut statement = connection
         .prepare_cached("SELECT endpoint, due_at FROM webhook_retries WHERE event = ?1")?;
-    let rows = statement.query_map([event], |row| Ok((row.get(0)?, optional_timestamp(row, 1)?)))?;
+    let rows =
+        statement.query_map([event], |row| Ok((row.get(0)?, optional_timestamp(row, 1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
