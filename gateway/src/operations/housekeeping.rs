@@ -1,7 +1,5 @@
 //! Forgetting what is kept for a time only.
 
-use std::time::Duration;
-
 use kit::activity::NextDue;
 
 use super::Context;
@@ -11,26 +9,28 @@ use crate::store::idempotency;
 /// Rows forgotten in one transaction.
 const ROWS: u32 = 500;
 
-/// How often this looks.
-const EVERY: Duration = Duration::from_secs(10 * 60);
-
 /// Forgets answers older than they are kept.
 pub async fn step(context: &Context) -> NextDue {
     let kept = context.settings.timers.idempotency_kept;
     loop {
         let now = context.plumbing.clock.now();
-        let more = context
+        let pruned = context
             .database
-            .write(move |connection| -> Result<bool, Failure> {
-                Ok(idempotency::prune(connection, now, kept, ROWS)?)
+            .write(move |connection| -> Result<_, Failure> {
+                let more = idempotency::prune(connection, now, kept, ROWS)?;
+                Ok((more, idempotency::oldest(connection)?))
             })
             .await;
-        match more {
-            Ok(true) => {}
-            Ok(false) => return NextDue::calendar(Some(now.plus(EVERY))),
+        match pruned {
+            Ok((true, _)) => {}
+            Ok((false, oldest)) => {
+                // The oldest may be an answer that is still owed: then this looks again later.
+                let ends = oldest.map_or(now, |oldest| oldest.max(now.minus(kept / 2)));
+                return NextDue::calendar(Some(ends.plus(kept)));
+            }
             Err(failure) => {
                 tracing::error!(%failure, "old answers were not forgotten");
-                return NextDue::calendar(Some(now.plus(EVERY)));
+                return NextDue::calendar(Some(now.plus(kept)));
             }
         }
     }

@@ -157,7 +157,9 @@ async fn begin_when_captured(
         if !pending || left.is_zero() {
             return begun;
         }
+        let waiting = context.plumbing.activity.waiting();
         let changed = clock.timeout(left, settled.changed()).await;
+        drop(waiting);
         if changed.is_err() {
             return begun;
         }

@@ -1,5 +1,6 @@
 //! Sending reversals until they are acknowledged.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kit::crash_points::Boundary;
@@ -51,19 +52,23 @@ pub async fn step(context: &Context) -> Option<Timestamp> {
         if context.running.reversals.is_running(&id) {
             continue;
         }
-        // A capture on its way must not arrive after the reversal that takes it back.
-        let overtakes = stored
-            .payment
-            .captures
-            .iter()
-            .any(|capture| context.running.captures.is_running(&capture.id));
-        if overtakes || !begin(context, stored, id) {
+        if overtakes(context, &stored.payment) || !begin(context, stored, id) {
             later = Some(now.plus(HELD_BACK));
         }
     }
     let next = next.into_iter().chain(later).min();
     timer.sleeping(next);
     next
+}
+
+/// A capture on its way must not arrive after the reversal that takes it back.
+fn overtakes(context: &Context, payment: &Payment) -> bool {
+    if payment.captures.is_empty() {
+        return false;
+    }
+    // Said before looking, so that a capture that ends in between wakes this loop.
+    context.running.reversal_waits.store(true, Ordering::SeqCst);
+    payment.captures.iter().any(|capture| context.running.captures.is_running(&capture.id))
 }
 
 fn begin(context: &Context, stored: Stored, id: ReversalId) -> bool {

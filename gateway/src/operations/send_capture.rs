@@ -1,5 +1,6 @@
 //! Sending captures: with the approval, and again until they are answered.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kit::crash_points::Boundary;
@@ -89,6 +90,9 @@ async fn send(context: &Context, job: Job, running: RunningGuard<CaptureId>) {
     let outcome = context.processor.capture(&job.message).await;
     let stored = record(context, &job, outcome).await;
     drop(running);
+    if context.running.reversal_waits.swap(false, Ordering::SeqCst) {
+        context.timers.reversals.wake().wake();
+    }
     match stored {
         Ok(()) => context.plumbing.crash_points.reached("capture", Boundary::AnswerStored),
         Err(failure) => {

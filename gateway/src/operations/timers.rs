@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kit::worker::Wake;
@@ -77,6 +77,8 @@ pub struct RunningWork {
     pub inquiries: Running<PaymentId>,
     /// Questions after refunds, and their repeats.
     pub refunds: Running<RefundId>,
+    /// A reversal may be waiting for a capture to be answered.
+    pub reversal_waits: AtomicBool,
 }
 
 /// What is being worked on, so that a loop does not begin it twice.

@@ -1,14 +1,11 @@
 //! A payer, the payment page and a bank: every outcome as the payer sees it.
 
-mod scripted;
-mod support;
-
 use std::time::Duration;
 
+use crate::scripted::{GOOD_CARD, OTHER_CARD, Says, World};
+use crate::support::{Answer, Browser, NewPayment};
 use kit::wirelog::WireFilter;
-use scripted::{GOOD_CARD, OTHER_CARD, Says, World};
 use serde_json::json;
-use support::{Answer, Browser, NewPayment};
 
 fn card(number: &str) -> [(&str, &str); 3] {
     [("cc-number", number), ("cc-exp", "12 / 30"), ("cc-csc", "987")]
@@ -35,12 +32,18 @@ async fn a_good_card_pays_and_the_browser_returns_to_the_shop() {
     let world = World::start().await;
     let (payment, mut browser) = checkout(&world).await;
     let answer = browser.submit(&payment.path(), &card(GOOD_CARD)).await;
-    assert_eq!((answer.status, answer.header("location")), (303, Some(format!("{}/status", payment.path()).as_str())));
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, Some(format!("{}/status", payment.path()).as_str()))
+    );
     let page = browser.follow(answer).await;
     assert_eq!(outcome(&page), "paid");
     assert!(page.body.contains("€100.00") && page.body.contains("Visa ending in 4242"));
     let refresh = page.header("refresh").unwrap();
-    assert!(refresh.starts_with("5; url=http://127.0.0.1:7071/orders/1/return?payment=pay_"), "{refresh}");
+    assert!(
+        refresh.starts_with("5; url=http://127.0.0.1:7071/orders/1/return?payment=pay_"),
+        "{refresh}"
+    );
     assert!(page.body.contains("data-testid=\"return-to-shop\""));
     assert_eq!(world.status(&payment.id).await, "captured");
     // The back button, the link of the shop, a second tab: the same final page.
@@ -90,7 +93,9 @@ async fn two_presses_and_two_tabs_make_one_attempt() {
         pressed_twice.submit(&path, &fields),
         other_tab.submit(&path, &fields),
     );
-    for (browser, answer) in [(&mut one, first), (&mut pressed_twice, second), (&mut other_tab, third)] {
+    for (browser, answer) in
+        [(&mut one, first), (&mut pressed_twice, second), (&mut other_tab, third)]
+    {
         assert_eq!(answer.status, 303);
         world.settle().await;
         let page = browser.follow(answer).await;
@@ -149,14 +154,21 @@ async fn after_ten_declines_the_page_offers_no_card_any_more() {
 async fn card_data_stands_in_no_log_of_the_wire() {
     let world = World::start().await;
     let (payment, mut browser) = checkout(&world).await;
-    browser.submit(&payment.path(), &[("cc-number", "4242 4242 4242 4242"), ("cc-exp", "13/30"), ("cc-csc", "987")]).await;
+    browser
+        .submit(
+            &payment.path(),
+            &[("cc-number", "4242 4242 4242 4242"), ("cc-exp", "13/30"), ("cc-csc", "987")],
+        )
+        .await;
     let answer = browser.submit(&payment.path(), &card(GOOD_CARD)).await;
     browser.follow(answer).await;
     let entries = world.plumbing.wire_log.since(&WireFilter::default(), 1000);
     let kinds: Vec<&str> = entries.iter().map(|it| it.facts.kind.as_str()).collect();
     assert!(kinds.contains(&"card_form"), "{kinds:?}");
     let log = serde_json::to_string(&entries).unwrap();
-    for secret in ["4242424242424242", "4242 4242 4242 4242", "4242+4242+4242+4242", "cc-csc=987", "\"987\""] {
+    for secret in
+        ["4242424242424242", "4242 4242 4242 4242", "4242+4242+4242+4242", "cc-csc=987", "\"987\""]
+    {
         assert!(!log.contains(secret), "{secret}");
     }
 }

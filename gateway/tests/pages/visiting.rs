@@ -1,10 +1,8 @@
 //! The payment page and the dashboard, as a browser meets them.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{Browser, Gateway};
+use crate::support::{Browser, Gateway};
 
 const GOOD_CARD: [(&str, &str); 3] =
     [("cc-number", "4242 4242 4242 4242"), ("cc-exp", "12 / 30"), ("cc-csc", "123")];

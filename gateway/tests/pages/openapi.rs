@@ -1,12 +1,10 @@
 //! The API document: made from the code, committed, and true.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::Gateway;
 use serde_json::Value;
-use support::Gateway;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/openapi.json");
 
