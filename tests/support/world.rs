@@ -197,15 +197,16 @@ impl World {
     pub async fn settle(&self) {
         let mut quiet = 0;
         let mut last = Vec::new();
-        for _ in 0..2_000_000_u32 {
+        for _ in 0..400_000_u32 {
             let now: Vec<_> = self.plumbings.iter().map(|it| it.activity.snapshot()).collect();
-            let busy = now.iter().any(|it| {
-                it.in_flight > 0 || it.queued > 0 || it.awaiting_answer > 0 || it.serving > 0
-            });
-            let sent: Vec<_> = now.iter().map(|it| (it.sent, it.received)).collect();
-            quiet = if busy || sent != last { 0 } else { quiet + 1 };
-            last = sent;
-            if quiet > 40 {
+            let busy = now.iter().any(|it| it.in_flight > 0 || it.queued > 0);
+            let moved: Vec<_> = now.iter().map(|it| (it.sent, it.received)).collect();
+            quiet = if busy || moved != last { 0 } else { quiet + 1 };
+            last = moved;
+            // A message that is awaited and that nobody serves is on its way, or was lost.
+            let awaited: u64 = now.iter().map(|it| it.awaiting_answer).sum();
+            let served: u64 = now.iter().map(|it| it.serving).sum();
+            if quiet > if awaited == served { 50 } else { 3_000 } {
                 return;
             }
             // Lets other threads work: this is no wait for time, only for their turn.
@@ -319,13 +320,13 @@ impl World {
 
     /// Sum of all open holds at all issuers, in minor units.
     pub async fn open_holds(&self) -> i64 {
-        let answer = self.sandbox("processor-sim", "GET", "/holds?state=open", Value::Null).await;
+        let answer = self.sandbox("processor-sim", "GET", "/accounts", Value::Null).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()["data"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|hold| hold["open"].as_i64().unwrap())
+        let body = answer.json();
+        let balances = body["data"].as_array().unwrap().iter();
+        balances
+            .flat_map(|account| account["balances"].as_array().unwrap().iter())
+            .map(|balance| balance["held"].as_i64().unwrap())
             .sum()
     }
 
