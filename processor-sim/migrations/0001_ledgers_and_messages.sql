@@ -157,6 +157,7 @@ CREATE TABLE obligations (
     amount          INTEGER NOT NULL,
     currency        TEXT NOT NULL,
     category        TEXT,
+    card_acceptor_id TEXT,
     reason_code     TEXT NOT NULL,
     rrn             INTEGER,
     auth_code       TEXT,

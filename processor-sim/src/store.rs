@@ -21,16 +21,16 @@ use wire::time::Timestamp;
 pub use acquirer::{Conclusion, NewTransaction, Opened, StoredTransaction};
 pub use captures::{CaptureOutcome, NewCapture};
 pub use cards::{CardChange, NewCard, StoredCard};
-pub use directory::{Acceptor, AcceptorChange, Terminal};
+pub use directory::{Acceptor, AcceptorChange};
 pub use holds::{
     Advised, Authorized, CardRows, IssuerAdvice, IssuerRequest, IssuerReversal, Loaded, Ruling,
 };
 pub use invariants::{InvariantLimits, OverCapture};
-pub use network::{NetworkState, NewNetworkTransaction, Recorded, StoredNetworkTransaction};
+pub use network::{NetworkState, NewNetworkTransaction, Recorded};
 pub use obligations::{NewObligation, StoredObligation};
 pub use reversals::{BegunReversal, NewReversal, ReversalStart};
 pub use views::{
-    AccountView, BalanceView, HoldView, LedgerBalance, LedgerLine, LedgerSum, StatusCounts,
+    AccountView, BalanceView, Books, HoldView, LedgerBalance, LedgerLine, LedgerSum, StatusCounts,
 };
 
 /// Schema, in steps that are never edited after they have landed.

@@ -65,6 +65,8 @@ pub enum Reason {
     DebtPaid,
     /// An account was opened with a deposit, or loaded.
     TopUp,
+    /// Money was taken out.
+    DrawnOut,
 }
 
 impl Reason {
@@ -75,6 +77,7 @@ impl Reason {
             Self::Release => "release",
             Self::DebtPaid => "debt_paid",
             Self::TopUp => "top_up",
+            Self::DrawnOut => "drawn_out",
         }
     }
 }

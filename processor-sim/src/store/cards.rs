@@ -4,19 +4,23 @@ use kit::sqlite::DatabaseError;
 use rusqlite::{Connection, Row, params};
 use wire::card::{CardNumber, Expiry};
 use wire::ids::{AccountId, CardId};
+use wire::money::Money;
 use wire::time::Timestamp;
 
-use super::{Store, columns};
+use super::{Store, columns, ledger};
 use crate::domain::account::{AccountKind, AccountTerms};
 use crate::domain::checks::{CardControls, CardStatus};
+use crate::domain::parties::Issuer;
 
 /// A card that is not in the database yet.
 #[derive(Clone, Debug)]
 pub struct NewCard {
     /// Its id.
     pub card_id: CardId,
-    /// The id of its account.
+    /// The id of its account, when that is new too.
     pub account_id: AccountId,
+    /// The account it draws on; `None`: one of its own.
+    pub account: Option<i64>,
     /// The number.
     pub number: CardNumber,
     /// Its name in the catalogue.
@@ -42,8 +46,6 @@ pub struct StoredCard {
     pub account: i64,
     /// Its id.
     pub card_id: CardId,
-    /// The id of its account.
-    pub account_id: AccountId,
     /// The number.
     pub number: CardNumber,
     /// Its name in the catalogue.
@@ -75,6 +77,12 @@ pub struct CardChange {
     pub controls: Option<CardControls>,
     /// Whether the card forgets what happened to it.
     pub forget: bool,
+    /// Whether its account pays its debt by itself from now on.
+    pub pays_its_debt: Option<bool>,
+    /// What is available in a currency from now on.
+    pub available: Option<Money>,
+    /// Whether every currency gets all its money back.
+    pub refill: bool,
 }
 
 impl Store {
@@ -98,18 +106,20 @@ impl Store {
         &self,
         card: i64,
         change: CardChange,
+        at: Timestamp,
     ) -> Result<StoredCard, DatabaseError> {
         self.database
             .write(move |connection| {
                 apply(connection, card, &change)?;
+                change_money(connection, &find(connection, card)?, &change, at)?;
                 find(connection, card)
             })
             .await
     }
 }
 
-const SELECT: &str = "SELECT cards.*, accounts.public_id AS account_public_id, accounts.issuer,
-        accounts.kind, accounts.whole_units, accounts.pays_its_debt
+const SELECT: &str = "SELECT cards.*, accounts.issuer, accounts.kind, accounts.whole_units,
+        accounts.pays_its_debt
      FROM cards JOIN accounts ON accounts.id = cards.account";
 
 fn all(connection: &Connection) -> Result<Vec<StoredCard>, DatabaseError> {
@@ -140,19 +150,10 @@ pub(super) fn materialise(
     if let Some(row) = rows.next()? {
         return Ok((row.get(0)?, row.get(1)?));
     }
-    connection.execute(
-        "INSERT INTO accounts (public_id, issuer, kind, whole_units, pays_its_debt, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![
-            new.account_id.bytes(),
-            new.issuer,
-            new.terms.kind.as_str(),
-            new.terms.whole_units,
-            new.terms.pays_its_debt,
-            new.at.millis(),
-        ],
-    )?;
-    let account = connection.last_insert_rowid();
+    let account = match new.account {
+        Some(account) => account,
+        None => open_account(connection, new)?,
+    };
     connection.execute(
         "INSERT INTO cards (public_id, account, pan, alias, expiry, status)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -166,6 +167,22 @@ pub(super) fn materialise(
         ],
     )?;
     Ok((connection.last_insert_rowid(), account))
+}
+
+fn open_account(connection: &Connection, new: &NewCard) -> Result<i64, DatabaseError> {
+    connection.execute(
+        "INSERT INTO accounts (public_id, issuer, kind, whole_units, pays_its_debt, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            new.account_id.bytes(),
+            new.issuer,
+            new.terms.kind.as_str(),
+            new.terms.whole_units,
+            new.terms.pays_its_debt,
+            new.at.millis(),
+        ],
+    )?;
+    Ok(connection.last_insert_rowid())
 }
 
 fn apply(connection: &Connection, card: i64, change: &CardChange) -> Result<(), DatabaseError> {
@@ -201,6 +218,37 @@ fn apply(connection: &Connection, card: i64, change: &CardChange) -> Result<(), 
     Ok(())
 }
 
+fn change_money(
+    connection: &Connection,
+    card: &StoredCard,
+    change: &CardChange,
+    at: Timestamp,
+) -> Result<(), DatabaseError> {
+    let issuer = Issuer::by_id(&card.issuer);
+    let issuer = issuer.ok_or(DatabaseError::Corrupt(format!("issuer is {:?}", card.issuer)))?;
+    let account = (card.account, issuer.party(), &card.terms);
+    if let Some(pays) = change.pays_its_debt {
+        connection.execute(
+            "UPDATE accounts SET pays_its_debt = ?2 WHERE id = ?1",
+            (card.account, pays),
+        )?;
+    }
+    if let Some(available) = change.available {
+        let target = Some(available.value.get());
+        ledger::set_available(connection, account, available.currency, target, at)?;
+    }
+    if change.refill {
+        let mut statement =
+            connection.prepare("SELECT currency FROM balances WHERE account = ?1")?;
+        let mut rows = statement.query([card.account])?;
+        while let Some(row) = rows.next()? {
+            let currency = columns::currency(row, "currency")?;
+            ledger::set_available(connection, account, currency, None, at)?;
+        }
+    }
+    Ok(())
+}
+
 fn read(row: &Row<'_>) -> Result<StoredCard, DatabaseError> {
     let list = |column: &str| -> Result<Vec<String>, DatabaseError> {
         let text: Option<String> = row.get(column)?;
@@ -210,7 +258,6 @@ fn read(row: &Row<'_>) -> Result<StoredCard, DatabaseError> {
         id: row.get("id")?,
         account: row.get("account")?,
         card_id: CardId::from_bytes(row.get("public_id")?),
-        account_id: AccountId::from_bytes(row.get("account_public_id")?),
         // The column's text is never repeated in an error.
         number: CardNumber::parse(&row.get::<_, String>("pan")?)
             .map_err(|_| DatabaseError::Corrupt("a card number".into()))?,

@@ -195,8 +195,6 @@ pub struct OverCapture {
     pub category: Option<String>,
     /// Alias of a test card.
     pub card_alias: Option<String>,
-    /// The outcome that was asked for.
-    pub wish: Option<String>,
     /// What is captured, in minor units.
     pub captured: i64,
     /// What the authorization allows without tolerance.
@@ -248,7 +246,7 @@ fn ask(
 
 fn over_captures(connection: &Connection) -> Result<Vec<OverCapture>, DatabaseError> {
     let mut statement = connection.prepare(
-        "SELECT acquirer_transactions.id, network, category, card_alias, wish,
+        "SELECT acquirer_transactions.id, network, category, card_alias,
              SUM(clearing_records.amount) AS captured, remaining
          FROM clearing_records
          JOIN acquirer_transactions ON acquirer_transactions.id = transaction_id
@@ -262,9 +260,8 @@ fn over_captures(connection: &Connection) -> Result<Vec<OverCapture>, DatabaseEr
             network: row.get(1)?,
             category: row.get(2)?,
             card_alias: row.get(3)?,
-            wish: row.get(4)?,
-            captured: row.get(5)?,
-            remaining: row.get(6)?,
+            captured: row.get(4)?,
+            remaining: row.get(5)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

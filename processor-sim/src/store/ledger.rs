@@ -10,7 +10,7 @@ use crate::domain::account::{AccountTerms, SubBalance};
 use crate::domain::ledger::{Account, LedgerTransaction, Party, Reason};
 
 /// First number of each kind of party in the column `party`.
-const NETWORKS_FROM: i64 = 100;
+pub(super) const NETWORKS_FROM: i64 = 100;
 /// The acquirer's number.
 pub(super) const ACQUIRER: i64 = 200;
 
@@ -159,6 +159,30 @@ pub(super) fn move_money(
         post(connection, &held, reference, movement.at)?;
     }
     Ok(())
+}
+
+/// Brings what is available to an amount: the difference is paid in, or drawn out. From then on
+/// the account no longer pays its debt by itself, unless it is told to.
+pub(super) fn set_available(
+    connection: &Connection,
+    account: (i64, Party, &AccountTerms),
+    currency: Currency,
+    target: Option<i64>,
+    at: Timestamp,
+) -> Result<(), DatabaseError> {
+    let (id, party, terms) = account;
+    let before = balance(connection, party, id, terms, currency, at)?;
+    let paid = target.unwrap_or(before.ceiling).saturating_sub(before.available());
+    if paid == 0 {
+        return Ok(());
+    }
+    connection.execute(
+        "UPDATE balances SET debt = debt - ?3 WHERE account = ?1 AND currency = ?2",
+        (id, currency.code(), paid),
+    )?;
+    let reason = if paid > 0 { Reason::TopUp } else { Reason::DrawnOut };
+    let transaction = LedgerTransaction::paid_in(party, reason, id, currency, paid);
+    post(connection, &transaction, None, at)
 }
 
 /// The party that a stored number means: `issuer:0`, `network:visa`, `acquirer`.

@@ -12,7 +12,7 @@ use crate::domain::answer::{Answer, NetworkTransactionId};
 use crate::domain::identity::{BusinessDigest, CardDigest, Identity};
 use crate::domain::obligation::ObligationKind;
 
-/// How a network came to its answer, and what became of it.
+/// How a network came to its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkState {
     /// The issuer answered.
@@ -21,8 +21,6 @@ pub enum NetworkState {
     StoodIn,
     /// The network refused.
     Refused,
-    /// Taken back.
-    Reversed,
 }
 
 impl NetworkState {
@@ -32,14 +30,7 @@ impl NetworkState {
             Self::Answered => "answered",
             Self::StoodIn => "stood_in",
             Self::Refused => "refused",
-            Self::Reversed => "reversed",
         }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Answered, Self::StoodIn, Self::Refused, Self::Reversed]
-            .into_iter()
-            .find(|state| state.as_str() == text)
     }
 }
 
@@ -77,18 +68,12 @@ pub struct NewNetworkTransaction {
 /// A transaction as recorded.
 #[derive(Clone, Debug)]
 pub struct StoredNetworkTransaction {
-    /// Row.
-    pub id: i64,
     /// Digest of its business fields.
     pub digest: BusinessDigest,
     /// The bank.
     pub issuer: Option<String>,
-    /// Where it stands.
-    pub state: NetworkState,
     /// The answer.
     pub answer: Answer,
-    /// Whether the bank still waits for the advice about it.
-    pub advice_is_owed: bool,
 }
 
 /// What became of an attempt to record a transaction.
@@ -129,6 +114,11 @@ impl Store {
         self.database.read(move |connection| find(connection, &identity)).await
     }
 
+    /// The bank has acknowledged the network's own reversal of a transaction.
+    pub async fn mark_network_reversed(&self, identity: Identity) -> Result<(), DatabaseError> {
+        self.database.write(move |connection| mark_reversed(connection, &identity)).await
+    }
+
     /// A reversal was acknowledged by the bank: nothing is owed for the transaction any more.
     pub async fn acknowledge_network_reversal(
         &self,
@@ -138,18 +128,23 @@ impl Store {
         self.database
             .write(move |connection| {
                 if in_full {
-                    connection
-                        .prepare_cached(
-                            "UPDATE network_transactions SET state = 'reversed'
-                             WHERE transmission_at = ?1 AND terminal = ?2 AND stan = ?3",
-                        )?
-                        .execute(columns::key(&identity))?;
+                    mark_reversed(connection, &identity)?;
                     obligations::settle(connection, ObligationKind::StandInAdvice, &identity)?;
                 }
                 obligations::settle(connection, ObligationKind::NetworkReversal, &identity)
             })
             .await
     }
+}
+
+fn mark_reversed(connection: &Connection, identity: &Identity) -> Result<(), DatabaseError> {
+    connection
+        .prepare_cached(
+            "UPDATE network_transactions SET state = 'reversed'
+             WHERE transmission_at = ?1 AND terminal = ?2 AND stan = ?3",
+        )?
+        .execute(columns::key(identity))?;
+    Ok(())
 }
 
 fn insert(connection: &Connection, new: &NewNetworkTransaction) -> Result<bool, DatabaseError> {
@@ -195,11 +190,7 @@ fn find(
     identity: &Identity,
 ) -> Result<Option<StoredNetworkTransaction>, DatabaseError> {
     let mut statement = connection.prepare_cached(
-        "SELECT *, EXISTS (SELECT 1 FROM obligations owed
-             WHERE owed.transmission_at = ?1 AND owed.terminal = ?2 AND owed.stan = ?3
-                 AND owed.kind = 'stand_in_advice'
-                 AND owed.state IN ('queued', 'sent', 'retry')) AS advice_is_owed
-         FROM network_transactions
+        "SELECT * FROM network_transactions
          WHERE transmission_at = ?1 AND terminal = ?2 AND stan = ?3",
     )?;
     let mut rows = statement.query(columns::key(identity))?;
@@ -209,11 +200,8 @@ fn find(
 fn read(row: &Row<'_>) -> Result<StoredNetworkTransaction, DatabaseError> {
     let answer = columns::answer(row)?;
     Ok(StoredNetworkTransaction {
-        id: row.get("id")?,
         digest: BusinessDigest(row.get("digest")?),
         issuer: row.get("issuer")?,
-        state: columns::word(row, "state", NetworkState::parse)?,
         answer: answer.ok_or(DatabaseError::Corrupt("response_code is missing".into()))?,
-        advice_is_owed: row.get("advice_is_owed")?,
     })
 }

@@ -37,6 +37,8 @@ pub struct NewObligation {
     pub currency: Currency,
     /// Merchant category code.
     pub category: Option<String>,
+    /// Field 42.
+    pub card_acceptor_id: Option<String>,
     /// Field 25.
     pub reason_code: String,
     /// Field 37.
@@ -117,20 +119,6 @@ impl Store {
             })
             .await
     }
-
-    /// The state of what the processor owes for a transaction, if it owes or owed anything.
-    pub async fn processor_reversal_state(
-        &self,
-        original: Identity,
-    ) -> Result<Option<ObligationState>, DatabaseError> {
-        self.database
-            .read(move |connection| {
-                let kind = ObligationKind::ProcessorReversal;
-                let last = of_original(connection, kind, &original)?.pop();
-                Ok(last.map(|stored| stored.owed.obligation.state))
-            })
-            .await
-    }
 }
 
 /// Queues a message.
@@ -140,11 +128,11 @@ pub(super) fn insert(connection: &Connection, new: &NewObligation) -> Result<(),
     connection
         .prepare_cached(
             "INSERT INTO obligations (kind, transmission_at, terminal, stan, network, issuer,
-                 pan_masked, card_digest, card_alias, amount, currency, category, reason_code,
-                 rrn, auth_code, network_transaction_id, reversal_id, payment, trace, state,
-                 tries, created_at, due_at)
+                 pan_masked, card_digest, card_alias, amount, currency, category, card_acceptor_id,
+                 reason_code, rrn, auth_code, network_transaction_id, reversal_id, payment, trace,
+                 state, tries, created_at, due_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                 ?18, ?19, ?20, ?21, ?22, ?23)",
+                 ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
         )?
         .execute(params![
             obligation.kind.as_str(),
@@ -159,6 +147,7 @@ pub(super) fn insert(connection: &Connection, new: &NewObligation) -> Result<(),
             new.amount.get(),
             new.currency.code(),
             new.category,
+            new.card_acceptor_id,
             new.reason_code,
             new.rrn,
             new.auth_code.as_ref().map(AuthCode::as_str),
@@ -301,6 +290,7 @@ fn read(row: &Row<'_>) -> Result<StoredObligation, DatabaseError> {
         amount: columns::amount(row, "amount")?,
         currency: columns::currency(row, "currency")?,
         category: row.get("category")?,
+        card_acceptor_id: row.get("card_acceptor_id")?,
         reason_code: row.get("reason_code")?,
         rrn: row.get("rrn")?,
         auth_code: columns::optional_word(row, "auth_code", AuthCode::parse)?,

@@ -5,8 +5,8 @@ use rusqlite::{Connection, Row};
 use wire::ids::AccountId;
 use wire::time::Timestamp;
 
-use super::ledger::{party_number, party_of_number};
 use super::Store;
+use super::ledger::{ACQUIRER, NETWORKS_FROM, party_number, party_of_number};
 use crate::domain::ledger::{Account, Party};
 
 /// Rows of a list at most.
@@ -71,6 +71,28 @@ pub struct HoldView {
     pub release_at: Option<Timestamp>,
 }
 
+/// Whose books to look into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Books {
+    /// Those of every bank.
+    Issuers,
+    /// Those of every network.
+    Networks,
+    /// Those of one party.
+    One(Party),
+}
+
+impl Books {
+    /// First and last number of the parties meant.
+    fn numbers(self) -> (i64, i64) {
+        match self {
+            Self::Issuers => (0, NETWORKS_FROM.saturating_sub(1)),
+            Self::Networks => (NETWORKS_FROM, ACQUIRER.saturating_sub(1)),
+            Self::One(party) => (party_number(party), party_number(party)),
+        }
+    }
+}
+
 /// A ledger account with its balance.
 #[derive(Clone, Debug)]
 pub struct LedgerBalance {
@@ -121,8 +143,6 @@ pub struct LedgerSum {
 pub struct StatusCounts {
     /// Authorizations and refunds at the processor.
     pub transactions: i64,
-    /// Clearing records that wait for the cut-off.
-    pub queued: i64,
     /// Messages that are owed.
     pub owed: i64,
     /// Messages that were given up.
@@ -158,12 +178,12 @@ impl Store {
     /// Balances of a party's ledger, and its newest postings.
     pub async fn ledger_view(
         &self,
-        party: Party,
+        books: Books,
     ) -> Result<(Vec<LedgerBalance>, Vec<LedgerLine>), DatabaseError> {
         self.database
             .read(move |connection| {
-                let number = party_number(party);
-                Ok((balances(connection, number)?, lines(connection, number)?))
+                let parties = books.numbers();
+                Ok((balances(connection, parties)?, lines(connection, parties)?))
             })
             .await
     }
@@ -199,7 +219,6 @@ impl Store {
                     transactions: one(
                         "SELECT COALESCE(MAX(id), 0) FROM acquirer_transactions",
                     )?,
-                    queued: one("SELECT COALESCE(MAX(id), 0) FROM clearing_records")?,
                     owed: one(
                         "SELECT COUNT(*) FROM obligations WHERE state IN ('queued', 'retry')",
                     )?,
@@ -261,13 +280,13 @@ fn hold(row: &Row<'_>) -> Result<HoldView, rusqlite::Error> {
     })
 }
 
-fn balances(connection: &Connection, party: i64) -> Result<Vec<LedgerBalance>, DatabaseError> {
+fn balances(connection: &Connection, parties: (i64, i64)) -> Result<Vec<LedgerBalance>, DatabaseError> {
     let mut statement = connection.prepare(
         "SELECT account, owner, currency, SUM(amount) FROM postings
          JOIN ledger_transactions ON ledger_transactions.id = transaction_id
-         WHERE party = ?1 GROUP BY account, owner, currency",
+         WHERE party BETWEEN ?1 AND ?2 GROUP BY account, owner, currency",
     )?;
-    let rows = statement.query_map([party], |row| {
+    let rows = statement.query_map(parties, |row| {
         Ok(LedgerBalance {
             account: Account::word(row.get(0)?),
             owner: row.get(1)?,
@@ -278,13 +297,13 @@ fn balances(connection: &Connection, party: i64) -> Result<Vec<LedgerBalance>, D
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn lines(connection: &Connection, party: i64) -> Result<Vec<LedgerLine>, DatabaseError> {
+fn lines(connection: &Connection, parties: (i64, i64)) -> Result<Vec<LedgerLine>, DatabaseError> {
     let mut statement = connection.prepare(
         "SELECT transaction_id, reason, posted_at, account, owner, currency, amount
          FROM ledger_transactions JOIN postings ON transaction_id = ledger_transactions.id
-         WHERE party = ?1 ORDER BY transaction_id DESC, line LIMIT ?2",
+         WHERE party BETWEEN ?1 AND ?2 ORDER BY transaction_id DESC, line LIMIT ?3",
     )?;
-    let rows = statement.query_map((party, ROWS_MAX), |row| {
+    let rows = statement.query_map((parties.0, parties.1, ROWS_MAX), |row| {
         Ok(LedgerLine {
             transaction: row.get(0)?,
             reason: row.get(1)?,

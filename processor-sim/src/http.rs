@@ -1,0 +1,63 @@
+//! Everything this program listens to: path, method, handler.
+
+mod error;
+mod messages;
+mod sandbox;
+mod status;
+
+use std::sync::Arc;
+
+use actix_web::web;
+use kit::http::{KeyTable, NonceCache, OwnedKeyLookup, sandbox_routes_with};
+use wire::processor_api::PROCESSOR_PATH;
+use wire::signature::SigningKey;
+
+use crate::operations::Context;
+
+/// What the handlers need beside the context.
+#[derive(Clone)]
+pub struct Served {
+    /// The context of operations.
+    pub context: Context,
+    /// The key of the gateway.
+    pub gateway_key: Arc<SigningKey>,
+    /// Nonces of the gateway's signatures.
+    pub nonces: Arc<NonceCache>,
+    /// Key of the control plane.
+    pub sandbox_key: Arc<str>,
+}
+
+impl KeyTable for Served {
+    fn find(&self, key_id: &str) -> OwnedKeyLookup {
+        if key_id == self.gateway_key.key_id() {
+            OwnedKeyLookup::Known(self.gateway_key.clone())
+        } else {
+            OwnedKeyLookup::Unknown
+        }
+    }
+}
+
+/// The routes.
+pub fn routes(config: &mut web::ServiceConfig, served: &Served) {
+    let hooks = Arc::new(sandbox::Hooks(served.context.clone()));
+    config
+        .app_data(web::Data::new(served.clone()))
+        .app_data(web::Data::new(served.context.clone()))
+        .route("/", web::get().to(status::page))
+        .route(PROCESSOR_PATH, web::post().to(messages::take));
+    let plumbing = &served.context.plumbing;
+    sandbox_routes_with(config, plumbing, &served.sandbox_key, hooks, |own| {
+        own.route("/cards", web::get().to(sandbox::list_cards))
+            .route("/cards", web::post().to(sandbox::issue_card))
+            .route("/cards/{name}", web::get().to(sandbox::show_card))
+            .route("/cards/{name}", web::patch().to(sandbox::change_card))
+            .route("/accounts", web::get().to(sandbox::list_accounts))
+            .route("/accounts/{id}", web::get().to(sandbox::show_account))
+            .route("/issuers", web::get().to(sandbox::list_issuers))
+            .route("/issuers/{id}/sign-off", web::post().to(sandbox::sign_off))
+            .route("/issuers/{id}/sign-on", web::post().to(sandbox::sign_on))
+            .route("/merchants", web::get().to(sandbox::list_merchants))
+            .route("/merchants/{id}", web::patch().to(sandbox::change_merchant))
+            .route("/ledger/{party}", web::get().to(sandbox::show_ledger));
+    });
+}

@@ -1,0 +1,41 @@
+//! Every status code of this program is chosen here.
+
+use kit::http::Problem;
+use kit::sqlite::DatabaseError;
+
+use crate::operations::control_cards::CardError;
+
+/// A message whose identity cannot be read: nothing was processed, safe to correct and resend.
+pub fn unreadable() -> Problem {
+    Problem::new(400, "message_malformed", "the body holds no message with an identity")
+}
+
+/// The database failed. When it was full nothing of the message is kept; else the outcome is
+/// unknown to the sender, as with every 5xx.
+pub fn database(error: &DatabaseError) -> Problem {
+    match error {
+        DatabaseError::Full | DatabaseError::Busy => Problem::unavailable(error),
+        DatabaseError::Sql(_)
+        | DatabaseError::Closed
+        | DatabaseError::Corrupt(_)
+        | DatabaseError::Panicked => Problem::internal(error),
+    }
+}
+
+/// A card of the control plane.
+pub fn card(error: &CardError) -> Problem {
+    match error {
+        CardError::Unknown => Problem::not_found(),
+        CardError::Status { .. } => {
+            Problem::new(409, "card_status_refused", error.to_string()).param("status")
+        }
+        CardError::RangeExhausted => Problem::new(409, "range_exhausted", error.to_string()),
+        CardError::Database(error) => database(error),
+        CardError::Table(error) => Problem::internal(error),
+    }
+}
+
+/// A value of the control plane that cannot be used.
+pub fn invalid(param: &'static str, detail: impl Into<String>) -> Problem {
+    Problem::new(422, "field_invalid", detail.into()).param(param)
+}

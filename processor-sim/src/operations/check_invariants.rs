@@ -1,0 +1,48 @@
+//! The rules that must hold, checked over everything that is stored.
+
+use std::time::Duration;
+
+use kit::sqlite::DatabaseError;
+
+use super::{Context, processor};
+use crate::domain::obligation::AGE_MAX;
+use crate::store::{InvariantLimits, OverCapture};
+
+/// The rules that this program can see: I1, I3, I4, I5, I6, I7, I8, I9, I15, I16.
+pub const CHECKED: u32 = 10;
+
+/// How much longer than its deadline a request may be without an end.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// The offenders of every rule, a sentence each.
+pub async fn violations(context: &Context) -> Result<Vec<String>, DatabaseError> {
+    let now = context.clock().now();
+    let limits = InvariantLimits {
+        sent_before: now.minus(context.timers.processor.saturating_add(GRACE)),
+        // The last try may begin just before the greatest age and wait for an hour.
+        owed_since: now.minus(AGE_MAX.saturating_add(Duration::from_secs(2 * 60 * 60))),
+    };
+    let (mut violations, captures) = context.store.offenders(limits).await?;
+    violations.extend(captures.iter().filter_map(|capture| judge(context, capture)));
+    if let Err(error) = context.timers.check() {
+        violations.push(format!("I16 deadlines nest: {error}"));
+    }
+    Ok(violations)
+}
+
+fn judge(context: &Context, capture: &OverCapture) -> Option<String> {
+    let percent = processor::tolerance_of(
+        context,
+        capture.network.as_deref(),
+        capture.category.as_deref(),
+        capture.card_alias.as_deref(),
+    );
+    let share = i64::from(percent).saturating_add(100);
+    let allowed = capture.remaining.saturating_mul(share).saturating_add(50) / 100;
+    (capture.captured > allowed).then(|| {
+        format!(
+            "I4 captures stay within the authorization: transaction {}: {} of {}",
+            capture.transaction, capture.captured, allowed
+        )
+    })
+}

@@ -1,0 +1,316 @@
+//! The control plane's view of cards and accounts: look up, issue, change.
+
+use std::sync::Arc;
+
+use kit::sqlite::DatabaseError;
+use wire::card::{Brand, CardNumber, Expiry};
+use wire::ids::{AccountId, CardId};
+use wire::money::Money;
+use wire::test_cards::{self, SANDBOX_BINS, TestCard};
+
+use super::card_table::{ISSUED_FAMILY, IssuedCard, own_security_code};
+use super::{Context, ContextError};
+use crate::domain::account::{AccountKind, AccountTerms};
+use crate::domain::behaviour;
+use crate::domain::checks::{CardControls, CardStatus};
+use crate::domain::parties::{Issuer, route_of};
+use crate::store::{AccountView, CardChange, CardRows, HoldView, NewCard, StoredCard};
+
+/// Why a card was not issued or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CardError {
+    /// There is no such card or account.
+    #[error("there is no such card or account")]
+    Unknown,
+    /// A status that cannot follow the present one.
+    #[error("a card that is {from} cannot become {to}", from = .from.as_str(), to = .to.as_str())]
+    Status {
+        /// The present status.
+        from: CardStatus,
+        /// The wanted status.
+        to: CardStatus,
+    },
+    /// The numbers of the range are used up.
+    #[error("the numbers of this range are used up")]
+    RangeExhausted,
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// What is in the database makes no sense.
+    #[error(transparent)]
+    Table(#[from] ContextError),
+}
+
+/// A card as people see it.
+#[derive(Clone, Debug)]
+pub struct CardReport {
+    /// The card.
+    pub card: Arc<IssuedCard>,
+    /// Its row in the catalogue.
+    pub catalogue: Option<&'static TestCard>,
+    /// What the database knows, once it was used.
+    pub stored: Option<StoredCard>,
+    /// Its account, once it was used.
+    pub account: Option<AccountView>,
+}
+
+/// Every card, without its account.
+pub fn list(context: &Context) -> Vec<CardReport> {
+    let report = |card: Arc<IssuedCard>| CardReport {
+        catalogue: card.alias.as_deref().and_then(test_cards::by_alias),
+        card,
+        stored: None,
+        account: None,
+    };
+    context.cards.all().into_iter().map(report).collect()
+}
+
+/// One card by alias or id, with its account.
+pub async fn look_up(context: &Context, name: &str) -> Result<CardReport, CardError> {
+    let (card, stored) = find(context, name).await?;
+    let account = match &stored {
+        Some(stored) => context.store.account_view(stored.account).await?,
+        None => None,
+    };
+    Ok(CardReport {
+        catalogue: card.alias.as_deref().and_then(test_cards::by_alias),
+        card,
+        stored,
+        account,
+    })
+}
+
+async fn find(
+    context: &Context,
+    name: &str,
+) -> Result<(Arc<IssuedCard>, Option<StoredCard>), CardError> {
+    let all = context.store.cards().await?;
+    if let Ok(id) = name.parse::<CardId>() {
+        let stored = all.into_iter().find(|stored| stored.card_id == id);
+        let stored = stored.ok_or(CardError::Unknown)?;
+        let card = context.cards.find(&stored.number).ok_or(CardError::Unknown)?;
+        return Ok((card, Some(stored)));
+    }
+    let card = context.cards.by_alias(name).ok_or(CardError::Unknown)?;
+    let stored = all.into_iter().find(|stored| stored.alias == card.alias);
+    Ok((card, stored))
+}
+
+/// What a new card is to be.
+#[derive(Clone, Debug)]
+pub struct Issue {
+    /// Its brand, unless it draws on an account that has one.
+    pub brand: Brand,
+    /// The account it draws on; `None`: one of its own.
+    pub account: Option<AccountId>,
+    /// Kind of its own account.
+    pub kind: AccountKind,
+    /// Limit or deposit of its own account in whole units of each currency.
+    pub whole_units: i64,
+    /// Its state.
+    pub status: CardStatus,
+    /// Its date; `None`: any.
+    pub expiry: Option<Expiry>,
+}
+
+/// Issues a card in the sandbox range of its brand.
+pub async fn issue(context: &Context, wanted: Issue) -> Result<CardReport, CardError> {
+    let number = new_number(context, wanted.brand).await?;
+    let route = route_of(wanted.brand, number.expose());
+    let issuer = route.and_then(|route| Issuer::by_id(route.issuer)).ok_or(CardError::Unknown)?;
+    let account = match wanted.account {
+        None => None,
+        Some(id) => {
+            let accounts = context.store.account_views().await?;
+            let found = accounts.into_iter().find(|account| {
+                account.account_id == id && account.issuer == issuer.id
+            });
+            Some(found.ok_or(CardError::Unknown)?.id)
+        }
+    };
+    let new = NewCard {
+        card_id: context.plumbing.ids.with(CardId::new),
+        account_id: context.plumbing.ids.with(AccountId::new),
+        account,
+        number,
+        alias: None,
+        issuer: issuer.id,
+        expiry: wanted.expiry,
+        status: wanted.status,
+        terms: AccountTerms {
+            kind: wanted.kind,
+            whole_units: wanted.whole_units,
+            pays_its_debt: false,
+        },
+        at: context.clock().now(),
+    };
+    let stored = context.store.issue_card(new).await?;
+    let card = context.cards.take_over(&stored)?;
+    let account = context.store.account_view(stored.account).await?;
+    Ok(CardReport { card, catalogue: None, stored: Some(stored), account })
+}
+
+/// The next number of the control plane's own family.
+async fn new_number(context: &Context, brand: Brand) -> Result<CardNumber, CardError> {
+    let (bin, _) = SANDBOX_BINS
+        .iter()
+        .find(|(_, of)| *of == brand)
+        .ok_or(CardError::Unknown)?;
+    let length: usize = match brand {
+        Brand::Amex => 15,
+        Brand::Diners => 14,
+        Brand::Visa
+        | Brand::Mastercard
+        | Brand::Discover
+        | Brand::Jcb
+        | Brand::Unionpay
+        | Brand::Maestro
+        | Brand::Mir
+        | Brand::Private => 16,
+    };
+    let counter = counter_name(brand);
+    let width = length.saturating_sub(10);
+    let count = context.store.reserve(counter, 1).await?;
+    let serial = format!("{count:0width$}");
+    if serial.len() > width {
+        return Err(CardError::RangeExhausted);
+    }
+    let body = format!("{bin}{ISSUED_FAMILY}{serial}");
+    let found = (0..10).find_map(|digit| CardNumber::parse(&format!("{body}{digit}")).ok());
+    found.ok_or(CardError::RangeExhausted)
+}
+
+const fn counter_name(brand: Brand) -> &'static str {
+    match brand {
+        Brand::Visa => "cards_visa",
+        Brand::Mastercard => "cards_mastercard",
+        Brand::Amex => "cards_amex",
+        Brand::Discover => "cards_discover",
+        Brand::Diners => "cards_diners",
+        Brand::Jcb => "cards_jcb",
+        Brand::Unionpay => "cards_unionpay",
+        Brand::Maestro => "cards_maestro",
+        Brand::Mir => "cards_mir",
+        Brand::Private => "cards_private",
+    }
+}
+
+/// What is to change at a card; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// New status; must be one that can follow.
+    pub status: Option<CardStatus>,
+    /// Merchant category codes it does not pay.
+    pub blocked_categories: Option<Vec<String>>,
+    /// Countries it does not pay in.
+    pub blocked_countries: Option<Vec<String>>,
+    /// Whether a risk rule marks it.
+    pub suspected_fraud: Option<bool>,
+    /// Payments a day; `Some(None)` lifts the limit.
+    pub daily_count: Option<Option<i64>>,
+    /// Minor units a day; `Some(None)` lifts the limit.
+    pub daily_amount: Option<Option<i64>>,
+    /// What is available from now on. The account then no longer pays its debt by itself.
+    pub available: Option<Money>,
+    /// Back to how it was issued: active, without controls, without a past, with all its money.
+    pub restore: bool,
+}
+
+/// Changes a card.
+pub async fn change(
+    context: &Context,
+    name: &str,
+    wanted: Wanted,
+) -> Result<CardReport, CardError> {
+    let (card, stored) = find(context, name).await?;
+    let state = card.state();
+    let stored = match (stored, card.rows(context, &state)) {
+        (Some(stored), _) => stored,
+        (None, CardRows::Missing(new)) => context.store.issue_card(*new).await?,
+        (None, CardRows::Stored { .. }) => return Err(CardError::Unknown),
+    };
+    let change = change_of(&card, &stored, wanted)?;
+    let now = context.clock().now();
+    let stored = context.store.change_card(stored.id, change, now).await?;
+    let card = context.cards.take_over(&stored)?;
+    let account = context.store.account_view(stored.account).await?;
+    Ok(CardReport {
+        catalogue: card.alias.as_deref().and_then(test_cards::by_alias),
+        card,
+        stored: Some(stored),
+        account,
+    })
+}
+
+fn change_of(
+    card: &IssuedCard,
+    stored: &StoredCard,
+    wanted: Wanted,
+) -> Result<CardChange, CardError> {
+    if wanted.restore {
+        let pays = card.alias.as_deref().is_some_and(|alias| pays_its_debt(card, alias));
+        return Ok(CardChange {
+            status: Some(CardStatus::Active),
+            controls: Some(CardControls::default()),
+            forget: true,
+            pays_its_debt: Some(pays),
+            available: None,
+            refill: true,
+        });
+    }
+    if let Some(to) = wanted.status
+        && !stored.status.may_become(to)
+    {
+        return Err(CardError::Status { from: stored.status, to });
+    }
+    let before = &stored.controls;
+    let controls = CardControls {
+        blocked_categories: wanted
+            .blocked_categories
+            .unwrap_or_else(|| before.blocked_categories.clone()),
+        blocked_countries: wanted
+            .blocked_countries
+            .unwrap_or_else(|| before.blocked_countries.clone()),
+        suspected_fraud: wanted.suspected_fraud.unwrap_or(before.suspected_fraud),
+        daily_count: wanted.daily_count.unwrap_or(before.daily_count),
+        daily_amount: wanted.daily_amount.unwrap_or(before.daily_amount),
+    };
+    Ok(CardChange {
+        status: wanted.status,
+        controls: Some(controls),
+        forget: false,
+        pays_its_debt: wanted.available.map(|_| false),
+        available: wanted.available,
+        refill: false,
+    })
+}
+
+fn pays_its_debt(card: &IssuedCard, alias: &str) -> bool {
+    let family = card.number.expose().as_bytes().get(8).copied();
+    let famous = test_cards::by_alias(alias).is_some_and(TestCard::is_famous);
+    let pays = famous || family == Some(b'0');
+    behaviour::account_terms(alias, &card.behaviour, pays).pays_its_debt
+}
+
+/// Accounts that were used, newest first.
+pub async fn accounts(context: &Context) -> Result<Vec<AccountView>, CardError> {
+    Ok(context.store.account_views().await?)
+}
+
+/// One account with its newest requests.
+pub async fn account(
+    context: &Context,
+    id: &str,
+) -> Result<(AccountView, Vec<HoldView>), CardError> {
+    let id: AccountId = id.parse().map_err(|_| CardError::Unknown)?;
+    let accounts = context.store.account_views().await?;
+    let found = accounts.into_iter().find(|account| account.account_id == id);
+    let found = found.ok_or(CardError::Unknown)?;
+    let holds = context.store.hold_views(found.id).await?;
+    Ok((found, holds))
+}
+
+/// The security code of a card, for the person who is to type it: the sandbox's own are public.
+pub fn security_code_hint(card: &IssuedCard) -> &'static str {
+    card.security_code.map_or("any", |_| own_security_code(card.brand()))
+}

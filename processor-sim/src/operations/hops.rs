@@ -1,0 +1,92 @@
+//! The directed hops between the roles of this program.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use kit::link::{Call, LinkFailure, LinkName, LocalAnswer, LocalLink, ReceivedMessage, Reply};
+use kit::plumbing::Plumbing;
+use wire::card::Brand;
+use wire::signature::{SigningKey, SigningKeyError};
+
+use super::{Context, KeysError, issuer, network};
+use crate::domain::parties::Issuer;
+use crate::settings::HopKeys;
+
+/// A message on its way.
+pub type Sending = Pin<Box<dyn Future<Output = Result<Reply, LinkFailure>> + Send>>;
+
+/// One link per direction, each with its own key.
+pub struct Hops {
+    to_network: LocalLink,
+    to_issuer: LocalLink,
+    from_issuer: LocalLink,
+    from_network: LocalLink,
+}
+
+impl Hops {
+    /// The hops with their keys.
+    pub fn new(keys: &HopKeys, plumbing: &Plumbing) -> Result<Self, KeysError> {
+        let link = |name: &'static str, id: &str, authority: &str, secret: &str| {
+            SigningKey::from_base64(id, secret)
+                .map_err(|_: SigningKeyError| KeysError::Signing(name))
+                .map(|key| LocalLink::new(LinkName(name), authority, Arc::new(key), plumbing))
+        };
+        Ok(Self {
+            to_network: link(
+                "processor->network",
+                "processor-network-1",
+                "network",
+                keys.processor_to_network.expose(),
+            )?,
+            to_issuer: link(
+                "network->issuer",
+                "network-issuer-1",
+                "issuer",
+                keys.network_to_issuer.expose(),
+            )?,
+            from_issuer: link(
+                "issuer->network",
+                "issuer-network-1",
+                "network",
+                keys.issuer_to_network.expose(),
+            )?,
+            from_network: link(
+                "network->processor",
+                "network-processor-1",
+                "processor",
+                keys.network_to_processor.expose(),
+            )?,
+        })
+    }
+
+    /// From the processor to a network.
+    pub fn to_network(&self, context: &Context, brand: Brand, call: Call) -> Sending {
+        let (link, context) = (self.to_network.clone(), context.clone());
+        let receive = move |received| network::receive(context.clone(), brand, received);
+        Box::pin(async move { link.send(call, receive).await })
+    }
+
+    /// From a network to a bank.
+    pub fn to_issuer(&self, context: &Context, issuer: &'static Issuer, call: Call) -> Sending {
+        let (link, context) = (self.to_issuer.clone(), context.clone());
+        let receive = move |received| issuer::receive(context.clone(), issuer, received);
+        Box::pin(async move { link.send(call, receive).await })
+    }
+
+    /// From a bank to a network: sign-on, and answers that come late or twice.
+    pub fn from_issuer(&self, context: &Context, brand: Brand, call: Call) -> Sending {
+        let (link, context) = (self.from_issuer.clone(), context.clone());
+        let receive =
+            move |received| network::receive_from_issuer(context.clone(), brand, received);
+        Box::pin(async move { link.send(call, receive).await })
+    }
+
+    /// From a network to the processor: sign-on.
+    pub fn from_network<F>(&self, call: Call, receive: fn(ReceivedMessage) -> F) -> Sending
+    where
+        F: Future<Output = LocalAnswer> + Send + 'static,
+    {
+        let link = self.from_network.clone();
+        Box::pin(async move { link.send(call, receive).await })
+    }
+}

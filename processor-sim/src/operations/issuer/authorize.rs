@@ -1,0 +1,302 @@
+//! 0100 and 0101 at a bank: the checks, the decision, the hold; answered at the card's own pace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kit::facts::TraceId;
+use kit::link::Call;
+use wire::card::Brand;
+use wire::codes::ResponseCode;
+use wire::processor_api::{FUNCTION_ESTIMATED, Message};
+use wire::time::Timestamp;
+
+use crate::domain::account::{AccountKind, AccountTerms};
+use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId, Results};
+use crate::domain::behaviour::{Behaviour, IssuerTiming, PLAIN};
+use crate::domain::business_day::local_day;
+use crate::domain::checks::{self, Card, Case, Decision, Request};
+use crate::domain::network_profile::NetworkProfile;
+use crate::domain::outcome::OutcomeSource;
+use crate::domain::parties::Issuer;
+use crate::operations::card_table::{CardState, IssuedCard};
+use crate::operations::network::Hop;
+use crate::operations::translate::{self, Fault, RequestFields, TakeError};
+use crate::operations::{Context, network};
+use crate::store::{Authorized, IssuerRequest, Loaded, Ruling};
+
+/// How long after the network's deadline a silent or late bank comes back.
+const LATE_AFTER: Duration = Duration::from_secs(1);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What an account that does not exist is opened with.
+const NO_TERMS: AccountTerms =
+    AccountTerms { kind: AccountKind::Credit, whole_units: 0, pays_its_debt: false };
+
+/// Takes an authorization or refund from a network.
+pub(super) async fn authorize(
+    context: &Context,
+    issuer: &'static Issuer,
+    message: &Message,
+    trace: TraceId,
+) -> Result<Hop, TakeError> {
+    let fields = translate::request_fields(context, message).await?;
+    let card = context.cards.find(&fields.number).filter(|card| card.issuer == issuer);
+    let wish = translate::directive(message);
+    let by_wish = wish.as_ref().and_then(|(wish, _)| translate::behaviour_of_wish(context, wish));
+    let of_card = card.as_ref().map(|card| card.behaviour);
+    let behaviour = by_wish.or(of_card).unwrap_or(PLAIN);
+    let late = context.timers.network.saturating_add(LATE_AFTER);
+    if behaviour.timing == IssuerTiming::Silent {
+        pause(context, late).await;
+        return Ok(Hop::Silence);
+    }
+    let deciding = Deciding {
+        context,
+        issuer,
+        message,
+        card,
+        behaviour,
+        forced_by: wish.map(|(_, source)| source),
+        brand: fields.number.brand(),
+        fields,
+    };
+    let answer = deciding.decide().await?;
+    let answered = translate::answer_message(message, &answer)
+        .ok_or_else(|| Fault::format("an answer cannot be answered"))?;
+    match behaviour.timing {
+        IssuerTiming::Prompt | IssuerTiming::Silent => {}
+        IssuerTiming::JustInTime => {
+            pause(context, context.timers.issuer.saturating_sub(Duration::from_millis(1))).await;
+        }
+        IssuerTiming::Late => {
+            pause(context, late).await;
+            send_unasked(context, issuer, deciding.brand, &answered, trace).await;
+        }
+        IssuerTiming::Twice => {
+            let (context, answered) = (context.clone(), answered.clone());
+            let brand = deciding.brand;
+            tokio::spawn(async move {
+                let activity = context.plumbing.activity.clone();
+                let second = send_unasked(&context, issuer, brand, &answered, trace);
+                activity.track(second).await;
+            });
+        }
+    }
+    Ok(Hop::Answer(Box::new(answered)))
+}
+
+async fn pause(context: &Context, time: Duration) {
+    let _waiting = context.plumbing.activity.waiting();
+    context.clock().sleep(time).await;
+}
+
+/// Sends an answer on its own: late, or a second time.
+async fn send_unasked(
+    context: &Context,
+    issuer: &Issuer,
+    brand: Brand,
+    answered: &Message,
+    trace: TraceId,
+) {
+    let mut facts = translate::facts(context, answered, trace);
+    facts.network = Some(brand.as_str().to_owned());
+    facts.issuer = Some(issuer.id.to_owned());
+    let call = Call::post(network::path(brand), translate::encode(answered))
+        .facts(facts)
+        .deadline(context.timers.network);
+    if let Err(failure) = context.hops.from_issuer(context, brand, call).await {
+        tracing::debug!(%failure, "an answer that nobody waited for was lost");
+    }
+}
+
+/// One request at a bank.
+struct Deciding<'d> {
+    context: &'d Context,
+    issuer: &'static Issuer,
+    message: &'d Message,
+    card: Option<Arc<IssuedCard>>,
+    behaviour: Behaviour,
+    forced_by: Option<OutcomeSource>,
+    brand: Brand,
+    fields: RequestFields,
+}
+
+impl Deciding<'_> {
+    async fn decide(&self) -> Result<Answer, TakeError> {
+        let state = self.card.as_ref().map(|card| card.state());
+        let request = self.request(state.as_ref());
+        let release = request.release_at.millis();
+        let rule = self.rule(state);
+        let authorized = self.context.store.authorize(request, rule).await?;
+        Ok(match authorized {
+            Authorized::Conflict => Answer::refusal(ResponseCode::DUPLICATE),
+            Authorized::Buried => Answer::refusal(ResponseCode::ALREADY_CLEARED),
+            Authorized::Known(answer) => *answer,
+            Authorized::Decided(answer, rows) => {
+                if let (Some(card), Some((row, account))) = (&self.card, rows)
+                    && card.state().stored.is_none()
+                {
+                    card.remember_rows(row, account);
+                }
+                self.context.expect_release(release);
+                *answer
+            }
+        })
+    }
+
+    fn request(&self, state: Option<&CardState>) -> IssuerRequest {
+        let now = self.context.clock().now();
+        let rows = self.card.as_ref().zip(state).map(|(card, state)| {
+            card.rows(self.context, state)
+        });
+        let counts = state.is_some_and(|state| state.controls.counts());
+        let id = self.message.network_transaction_id.as_deref();
+        IssuerRequest {
+            identity: self.fields.identity,
+            digest: self.fields.digest,
+            issuer: self.issuer,
+            card: rows,
+            terms: state.map_or(NO_TERMS, |state| state.terms),
+            purpose: self.fields.purpose,
+            currency: self.fields.currency,
+            remembers: self.behaviour.remembers(),
+            counts_day: counts.then(|| local_day(now, self.issuer.offset_minutes)),
+            release_at: release_at(self.context, self.message, &self.behaviour, self.brand),
+            network_transaction_id: id.and_then(NetworkTransactionId::parse),
+            at: now,
+        }
+    }
+
+    /// The decision as a pure function of what its unit of work loads.
+    fn rule(
+        &self,
+        state: Option<CardState>,
+    ) -> impl FnOnce(Loaded) -> Ruling + Send + 'static {
+        let (card, issuer, fields) = (self.card.clone(), self.issuer, self.fields.clone());
+        let (behaviour, forced_by) = (self.behaviour, self.forced_by);
+        let given = Given::of(self.message);
+        let now = self.context.clock().now();
+        let auth_code = self.context.auth_code();
+        let id = self.message.network_transaction_id.as_deref();
+        let id = id.and_then(NetworkTransactionId::parse);
+        move |loaded| {
+            let request = given.request(&fields);
+            let card = card.as_ref().zip(state.as_ref()).map(|(card, state)| Card {
+                status: state.status,
+                expiry: card.expiry,
+                security_code: card.security_code,
+                brand: card.brand(),
+                behaviour,
+                forced_by,
+                controls: &state.controls,
+            });
+            let case = Case {
+                request: &request,
+                card: card.as_ref(),
+                balance: loaded.balance,
+                pays_its_debt: state.as_ref().is_some_and(|state| state.terms.pays_its_debt),
+                history: loaded.history,
+                embargoed: issuer.embargoed,
+                local_now: local_time(now, issuer.offset_minutes),
+                now,
+            };
+            let decision = checks::decide(&case);
+            Ruling {
+                pays_first: decision.pays_first,
+                history: checks::history_after(&case, &decision),
+                wrong_security_code: decision.wrong_security_code,
+                answer: answer_of(&decision, auth_code, id),
+            }
+        }
+    }
+}
+
+/// The parts of a message that the checks look at, without the rest of it.
+struct Given {
+    security_code: Option<wire::card::SecurityCode>,
+    address: (bool, bool),
+    by_merchant: bool,
+    indicator: Option<String>,
+    category: String,
+    country: Option<String>,
+    accepts_partial: bool,
+}
+
+impl Given {
+    fn of(message: &Message) -> Self {
+        let avs = message.avs.as_ref();
+        let credential = message.stored_credential.as_ref();
+        Self {
+            security_code: message.cvv.clone(),
+            address: (
+                avs.is_some_and(|avs| avs.address.is_some()),
+                avs.is_some_and(|avs| avs.postal.is_some()),
+            ),
+            by_merchant: credential.is_some_and(|credential| credential.initiator == "MIT"),
+            indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
+            category: message.mcc.clone().unwrap_or_default(),
+            country: message.acceptor.as_ref().map(|acceptor| acceptor.country.clone()),
+            accepts_partial: message.accept_partial.unwrap_or(false),
+        }
+    }
+
+    fn request<'r>(&'r self, fields: &RequestFields) -> Request<'r> {
+        Request {
+            purpose: fields.purpose,
+            amount: fields.amount,
+            expiry: fields.expiry,
+            security_code: self.security_code.as_ref(),
+            address: self.address,
+            by_merchant: self.by_merchant,
+            indicator: self.indicator.as_deref(),
+            category: &self.category,
+            country: self.country.as_deref(),
+            accepts_partial: self.accepts_partial,
+        }
+    }
+}
+
+fn answer_of(
+    decision: &Decision,
+    auth_code: AuthCode,
+    id: Option<NetworkTransactionId>,
+) -> Answer {
+    let text = |code: [u8; 2]| std::str::from_utf8(&code).map(str::to_owned).ok();
+    Answer {
+        code: decision.code,
+        approved: decision.approved,
+        auth_code: decision.code.approves().then_some(auth_code),
+        network_transaction_id: id,
+        settlement_date: None,
+        results: Results {
+            security_code: Some(decision.security_code_result.to_owned()),
+            address: decision.address_result.map(str::to_owned),
+            advice: decision.advice.and_then(text),
+            category: None,
+            stand_in: None,
+        },
+        source: Some(decision.source),
+        note: decision.note.map(str::to_owned),
+    }
+}
+
+/// Now as the calendar of a bank shows it.
+fn local_time(now: Timestamp, offset_minutes: i64) -> Timestamp {
+    Timestamp::from_millis(now.millis().saturating_add(offset_minutes.saturating_mul(60_000)))
+}
+
+/// When the bank releases a hold: after the card's own time, else after the network's window.
+pub(super) fn release_at(
+    context: &Context,
+    message: &Message,
+    behaviour: &Behaviour,
+    brand: Brand,
+) -> Timestamp {
+    let estimated = message.function_code.as_deref() == Some(FUNCTION_ESTIMATED);
+    let credential = message.stored_credential.as_ref();
+    let by_merchant = credential.is_some_and(|credential| credential.initiator == "MIT");
+    let window = NetworkProfile::of(brand).window_days(estimated, by_merchant);
+    let days = behaviour.hold_days.unwrap_or(window);
+    context.clock().now().plus(DAY.saturating_mul(u32::from(days)))
+}

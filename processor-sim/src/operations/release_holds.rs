@@ -1,0 +1,32 @@
+//! Releases holds whose time has come.
+
+use std::sync::atomic::Ordering;
+
+use kit::activity::NextDue;
+
+use super::Context;
+
+/// Holds released in one unit of work.
+const RELEASE_MAX: i64 = 256;
+
+/// Releases all that is due. Returns when the next hold is: a date of the calendar.
+pub async fn step(context: Context) -> NextDue {
+    loop {
+        let now = context.clock().now();
+        match context.store.release_due_holds(now, RELEASE_MAX).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "holds could not be released");
+                break;
+            }
+        }
+    }
+    let due = context.store.next_hold_due().await.unwrap_or_else(|error| {
+        tracing::error!(%error, "holds could not be read");
+        None
+    });
+    let millis = due.map_or(i64::MAX, wire::time::Timestamp::millis);
+    context.next_release.store(millis, Ordering::Release);
+    NextDue::calendar(due)
+}

@@ -1,0 +1,12 @@
+//! The processor seen through its HTTP interface.
+
+mod captures;
+mod catalogue;
+mod control;
+mod histories;
+mod outcomes;
+mod recovery;
+mod refusals;
+mod reversals;
+mod silence;
+mod world;
