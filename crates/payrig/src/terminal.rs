@@ -16,8 +16,8 @@ pub enum ColorChoice {
     Never,
 }
 
-/// Narrowest terminal that has room for the ladder and its words side by side.
-const WIDTH_DEFAULT: usize = 120;
+/// Width where there is no terminal: room for the ladder and its words side by side.
+const WIDTH_DEFAULT: usize = 160;
 
 /// How to write to one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

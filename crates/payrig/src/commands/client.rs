@@ -26,6 +26,8 @@ struct NewClient {
     return_origins: Vec<String>,
     #[serde(default)]
     webhook_secret: Option<String>,
+    #[serde(default)]
+    webhook_public_key: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,7 +41,7 @@ struct KnownClient {
 
 #[derive(Debug, Deserialize)]
 struct Listing {
-    clients: Vec<KnownClient>,
+    data: Vec<KnownClient>,
 }
 
 pub(super) async fn run(flags: ClientFlags) -> Outcome {
@@ -75,7 +77,7 @@ async fn add(access: &Access, wish: &ClientAdd) -> Outcome<NewClient> {
     let body = json!({
         "name": wish.name,
         "return_origins": wish.return_origins,
-        "webhook": wish.webhook,
+        "webhook_url": wish.webhook,
         "signatures": wish.signatures,
     });
     let reply = access.tell(Program::Gateway, Method::POST, "clients", Some(&body)).await?;
@@ -100,7 +102,11 @@ fn exports(client: &NewClient, access: &Access) -> String {
         ("PAY_KEY_ID", client.key_id.clone()),
         ("PAY_SIGNING_KEY", client.signing_key.clone()),
     ];
-    lines.extend(client.webhook_secret.clone().map(|secret| ("PAY_WEBHOOK_SECRET", secret)));
+    let webhook = [
+        ("PAY_WEBHOOK_SECRET", &client.webhook_secret),
+        ("PAY_WEBHOOK_PUBLIC_KEY", &client.webhook_public_key),
+    ];
+    lines.extend(webhook.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
     lines.push(("PAY_PUBLISHABLE_KEY", access.world.publishable_key.clone()));
     let lines =
         lines.into_iter().map(|(name, value)| format!("export {name}={}\n", quoted(&value)));
@@ -108,7 +114,7 @@ fn exports(client: &NewClient, access: &Access) -> String {
 }
 
 async fn clients(access: &Access) -> Outcome<Vec<KnownClient>> {
-    access.ask::<Listing>(Program::Gateway, "clients").await.map(|listing| listing.clients)
+    access.ask::<Listing>(Program::Gateway, "clients").await.map(|listing| listing.data)
 }
 
 async fn list(access: &Access, as_json: bool) -> Outcome {

@@ -272,7 +272,7 @@ mod tests {
     fn a_wrong_fault_says_what_a_right_one_looks_like() {
         let failure = wanted(&add("gateway->processor", Some("explode"))).unwrap_err();
         insta::assert_snapshot!(failure, @r#"
-        error: this is not a fault: unknown variant `explode`, expected one of `drop_request`, `drop_response`, `delay_request`, `delay_response`, `duplicate`, `reorder`, `status`, `answer`, `reset`, `truncate`, `garbage`, `corrupt_signature`, `stale_timestamp`, `wrong_key`, `down`, `hold`
+        error: this is not a fault: unknown variant `explode`, expected one of `drop_request`, `drop_response`, `delay_request`, `delay_response`, `duplicate`, `reorder`, `status`, `answer`, `reset`, `truncate`, `garbage`, `corrupt_signature`, `stale_timestamp`, `wrong_key`, `down`, `hold`, `replay`, `alter`, `alter_signed`
         help: for example '{"on":"gateway->processor","match":{"type":"authorization"},"times":1,"do":"drop_response"}'
         "#);
         insta::assert_snapshot!(wanted(&add("gateway->processor", None)).unwrap_err(), @r"

@@ -16,6 +16,10 @@ use crate::program::Program;
 const PAGE: usize = 1000;
 /// Most operations that are followed for one payment.
 const OPERATIONS_MAX: usize = 64;
+/// How many messages back a card token is looked for.
+const TOKEN_DISTANCE: usize = 200;
+/// How the readers of traces name themselves.
+const OWN_AGENTS: [&str; 2] = ["payrig/payrig", "payrig/console"];
 
 #[derive(Deserialize)]
 struct WirePage {
@@ -37,6 +41,8 @@ pub async fn collect(access: &Access, client: &ApiClient, id: &str) -> Outcome<T
     for trace in operations(&entries) {
         read_wire(access, &format!("trace={trace}"), &mut entries).await?;
     }
+    read_tokens(access, &mut entries).await?;
+    entries.retain(|_, entry| !is_our_own_look(entry));
     if name.starts_with("pay_") {
         // One operation may touch several payments: the others have ladders of their own.
         entries.retain(|_, entry| entry.facts.payment.as_deref().is_none_or(|other| other == name));
@@ -84,6 +90,38 @@ fn order_of(payment: &Value) -> Option<&str> {
     let order = payment.get("order_reference")?.as_str()?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     order.bytes().all(plain).then_some(order)
+}
+
+/// Reading a trace leaves traces itself: calls of this command and of the console.
+fn is_our_own_look(entry: &Entry) -> bool {
+    let agent = entry.request.headers.iter().find(|(name, _)| name == "user-agent");
+    let ours = agent.is_some_and(|(_, agent)| OWN_AGENTS.contains(&agent.as_str()));
+    ours && entry.request.method == "GET"
+}
+
+/// A card token is made before there is a payment it could be found by: it is looked for among
+/// the messages just before its first use.
+async fn read_tokens(access: &Access, entries: &mut Entries) -> Outcome {
+    let token = |entry: &Entry| {
+        let body: Value = serde_json::from_str(&entry.request.body).ok()?;
+        Some(body.get("card_token")?.as_str()?.to_owned())
+    };
+    let used: Vec<(u64, String)> = entries
+        .values()
+        .filter(|entry| entry.program == Program::Gateway.as_str())
+        .filter_map(|entry| Some((entry.seq, token(entry)?)))
+        .collect();
+    for (seq, token) in used {
+        let after = seq.saturating_sub(u64::try_from(TOKEN_DISTANCE).unwrap_or(0));
+        let path = format!("wire?after={after}&limit={TOKEN_DISTANCE}");
+        let page: WirePage = access.ask(Program::Gateway, &path).await?;
+        let made = page.entries.into_iter().filter(|entry| {
+            let answer = entry.answer.as_ref().map_or("", |answer| answer.body.as_str());
+            entry.request.path == "/api/tokens" && answer.contains(&token)
+        });
+        entries.extend(made.map(|entry| ((entry.program.clone(), entry.seq), entry)));
+    }
+    Ok(())
 }
 
 fn operations(entries: &Entries) -> BTreeSet<String> {

@@ -176,11 +176,17 @@ fn draw_arrow(line: &mut [char], message: &Message, look: Look) {
     };
     put(line, tip, head);
     let number = if message.copy > 1 { format!(" #{}", message.copy) } else { String::new() };
-    let room = right.saturating_sub(left).saturating_sub(5);
+    // Between tail and head, with a stroke on either side where there is room for it.
+    let (before, around) = match (lost, rightwards) {
+        (false, _) => (2, 3),
+        (true, true) => (2, 4),
+        (true, false) => (3, 4),
+    };
+    let room = right.saturating_sub(left).saturating_sub(around);
     let name = message.label.chars().take(room.saturating_sub(number.len()));
     let label: String = name.chain(number.chars()).collect();
     let slack = room.saturating_sub(label.chars().count());
-    write_at(line, left + 3 + slack / 2, &label);
+    write_at(line, left + before + slack.div_ceil(2), &label);
 }
 
 fn put(line: &mut [char], column: usize, sign: char) {

@@ -149,13 +149,14 @@ fn push(placed: &mut Vec<Placed>, at: Timestamp, event: StepEvent) {
 
 fn request(exchange: &Exchange) -> Message {
     let (sender, receiver) = (exchange.sender.as_ref(), exchange.receiver.as_ref());
-    let verdict = receiver.and_then(|entry| entry.request_verdict.clone());
+    let verdict = request_verdict(exchange);
     let arrived = sender.zip(receiver).map(|(sent, received)| received.at.since(sent.at));
     let outcome = sender.map(|entry| entry.outcome);
     let refused = verdict.as_deref().is_some_and(|verdict| verdict != "ok");
     let fate = match (outcome, receiver) {
-        (Some(Outcome::Fabricated), None) => Fate::Delivered,
-        (Some(_), None) => Fate::Lost,
+        (Some(Outcome::LostRequest | Outcome::NotSent), _) | (Some(Outcome::Reset), None) => {
+            Fate::Lost
+        }
         _ if refused => Fate::Refused,
         _ if arrived.is_some_and(|delay| delay >= LATE_AFTER) => Fate::Late,
         _ => Fate::Delivered,
@@ -175,6 +176,22 @@ fn request(exchange: &Exchange) -> Message {
         fault: fault.filter(|_| concerns(outcome, Half::Request)),
         arrived_at: receiver.filter(|_| fate == Fate::Late).map(|entry| entry.at),
     }
+}
+
+/// What the receiver thought of the signature. Between roles of one program the sender's entry
+/// carries both verdicts; a shop answers a notification with success only after verifying it.
+fn request_verdict(exchange: &Exchange) -> Option<String> {
+    let (sender, receiver) = (exchange.sender.as_ref(), exchange.receiver.as_ref());
+    let noted = receiver.or(sender).and_then(|entry| entry.request_verdict.clone());
+    let shop = receiver.filter(|entry| entry.facts.kind == "webhook");
+    noted.or_else(|| {
+        let status = shop?.answer.as_ref()?.status;
+        match status {
+            200..=299 => Some("ok".to_owned()),
+            401 => Some("webhook_refused".to_owned()),
+            _ => None,
+        }
+    })
 }
 
 fn answer(exchange: &Exchange) -> Option<(Timestamp, Message)> {

@@ -24,19 +24,19 @@ fn a_payment_reads_from_top_to_bottom() {
                       browser     merchant      gateway     processor     network      issuer
      1  10:32:01.120      │            ├────POST───▶│            │            │            │    POST /api/payments  ✓ signed
      2  10:32:01.121      │            │            ●            │            │            │    gateway: requires_payment_method
-     3  10:32:01.122      │            │◀───201─────┤            │            │            │    requires_payment_method  ✓ signed
-     4  10:32:02.020      ├──────────POST──────────▶│            │            │            │    POST /pay/form
+     3  10:32:01.122      │            │◀────201────┤            │            │            │    requires_payment_method  ✓ signed
+     4  10:32:02.020      ├───────────POST─────────▶│            │            │            │    POST /pay/form
      5  10:32:02.022      │            │            ●            │            │            │    gateway: requires_payment_method → processing
      6  10:32:02.022      │            │            ├────0100───▶│            │            │    authorization €49.99  ✓ signed
      7  10:32:02.023      │            │            │            ├────0100───▶│            │    authorization €49.99  ✓ signed
      8  10:32:02.023      │            │            │            │            ├────0100───▶│    authorization €49.99  ✓ signed
-     9  10:32:02.024      │            │            │            │            │◀─0110 00───┤    00 approved (decided by account)  ✓ signed
-    10  10:32:02.025      │            │            │            │◀─0110 00───┤            │    00 approved (decided by account)  ✓ signed
-    11  10:32:02.026      │            │            │◀─0110 00───┤            │            │    00 approved (decided by account)  ✓ signed
+     9  10:32:02.024      │            │            │            │            │◀──0110 00──┤    00 approved (decided by account)  ✓ signed
+    10  10:32:02.025      │            │            │            │◀──0110 00──┤            │    00 approved (decided by account)  ✓ signed
+    11  10:32:02.026      │            │            │◀──0110 00──┤            │            │    00 approved (decided by account)  ✓ signed
     12  10:32:02.027      │            │            ●            │            │            │    gateway: processing → captured
     13  10:32:02.030      │◀──────────303───────────┤            │            │            │    go elsewhere
     14  10:32:02.032      │            │◀─captured──┤            │            │            │    webhook payment.captured  ✓ signed
-    15  10:32:02.034      │            ├────200────▶│            │            │            │    OK  ✓ signed
+    15  10:32:02.034      │            ├─────200───▶│            │            │            │    OK  ✓ signed
     ");
 }
 
@@ -46,20 +46,20 @@ fn lost_late_repeated_and_refused_messages_are_marked() {
                       browser     merchant      gateway     processor     network      issuer
      1  10:32:01.120      │            │            ●            │            │            │    gateway: processing
      2  10:32:01.120      │            │            ├────0100───▶│            │            │    authorization €49.99  ✓ signed
-     3  10:32:01.124      │            │            │ ✗0110 00───┤            │            │    00 approved (decided by account), lost on the way  fault flt_1
+     3  10:32:01.124      │            │            │ ✗─0110 00──┤            │            │    00 approved (decided by account), lost on the way  fault flt_1
      4  10:32:21.120      │            │            ●            │            │            │    gateway: processing → outcome_unknown
      5  10:32:21.620      │            │            ├────0600──✗ │            │            │    inquiry, could not be sent  lost  fault flt_2
      6  10:32:32.120      │            │            ├────0400───▶│            │            │    reversal  ✓ signed
-     7  10:32:32.122      │            │            │◀─0410 00───┤            │            │    00 approved  ✓ signed
+     7  10:32:32.122      │            │            │◀──0410 00──┤            │            │    00 approved  ✓ signed
      8  10:32:32.123      │            │            ●            │            │            │    gateway: outcome_unknown → failed
      9  10:32:32.130      │            │◀──failed───┤            │            │            │    webhook payment.failed  ✓ signed
-    10  10:32:32.132      │            ├────200────▶│            │            │            │    OK  ✓ signed
-    11  10:32:32.135      │            │◀─faile #2──┤            │            │            │    webhook payment.failed, arrival 2  ✓ signed
+    10  10:32:32.132      │            ├─────200───▶│            │            │            │    OK  ✓ signed
+    11  10:32:32.135      │            │◀─failed #2─┤            │            │            │    webhook payment.failed, arrival 2  ✓ signed
     12  10:32:32.136      │            ├───200 #2──▶│            │            │            │    OK  ✓ signed
     13  10:32:32.620      │            │            ├╌╌╌╌0400╌╌╌▶│            │            │    reversal, arrived 10:32:37.619  late  ✓ signed
-    14  10:32:37.620      │            │            │◀─0410 00───┤            │            │    00 approved  ✓ signed
+    14  10:32:37.620      │            │            │◀──0410 00──┤            │            │    00 approved  ✓ signed
     15  10:32:41.120      │            │            ├────0400───▷│            │            │    reversal  refused  ✗ signature: mac_mismatch
-    16  10:32:41.121      │            │            │◀───401─────┤            │            │    not authorized  ✓ signed
+    16  10:32:41.121      │            │            │◀────401────┤            │            │    not authorized  ✓ signed
     ");
 }
 
@@ -72,7 +72,7 @@ fn a_narrow_terminal_gets_the_words_below_and_ascii_where_needed() {
                      browser     merchant      gateway     processor     network      issuer
     1  10:32:01.120      |            |            *            |            |            |
     2  10:32:01.120      |            |            +----0100--->|            |            |
-    3  10:32:01.124      |            |            | x0110 00---+            |            |
+    3  10:32:01.124      |            |            | x-0110 00--+            |            |
     4  10:32:21.120      |            |            *            |            |            |
     5  10:32:32.123      |            |            *            |            |            |
 
