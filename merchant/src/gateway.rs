@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use kit::activity::Activity;
 use kit::clock::Clock;
 use kit::facts::{Facts, TraceId};
 use kit::link::{Call, Link, LinkError, LinkFailure, LinkName, Reply, Signing};
@@ -76,6 +77,7 @@ struct Inner {
     client: ClientKeys,
     token: tokio::sync::Mutex<Option<token::AccessToken>>,
     clock: Clock,
+    activity: Activity,
     traces: Random,
     deadline: Duration,
 }
@@ -113,6 +115,7 @@ impl Gateway {
             client: client.clone(),
             token: tokio::sync::Mutex::new(None),
             clock: plumbing.clock.clone(),
+            activity: plumbing.activity.clone(),
             traces: plumbing.random.child("operations"),
             deadline,
         })))
@@ -190,7 +193,9 @@ impl Gateway {
             if self.0.clock.now().plus(*pause) >= give_up_at {
                 return Err(failure);
             }
+            let waiting = self.0.activity.waiting();
             self.0.clock.sleep(*pause).await;
+            drop(waiting);
         }
     }
 

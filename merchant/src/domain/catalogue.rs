@@ -75,8 +75,9 @@ const SHELVES: &[Entry] = &[
         name: "Darjeeling No. 42",
         shelf: "Tea",
         summary: "First flush, hand-picked, in a tin of 250 g.",
-        description: "The first leaves of March from a garden at 1,900 metres. Bright, floral, with \
-                      the muscat note that people wait a year for. Packed in the week it was dried.",
+        description: "The first leaves of March from a garden at 1,900 metres. Bright, floral, \
+                      with the muscat note that people wait a year for. Packed in the week it was \
+                      dried.",
         facts: &["250 g in a tea tin", "Makala garden, Darjeeling", "3 minutes at 85 °C"],
         price: 4999,
         currency: "EUR",
@@ -108,8 +109,8 @@ const SHELVES: &[Entry] = &[
         name: "Tea table, solid oak",
         shelf: "Furniture",
         summary: "Low, oiled, and built to be inherited.",
-        description: "One board, four turned legs, no screws. The oil finish takes hot pots without \
-                      complaint and can be renewed with a cloth in ten minutes.",
+        description: "One board, four turned legs, no screws. The oil finish takes hot pots \
+                      without complaint and can be renewed with a cloth in ten minutes.",
         facts: &["90 × 60 × 38 cm", "Solid oak, oiled", "Made to order, delivered assembled"],
         price: 68_900,
         currency: "EUR",

@@ -26,7 +26,9 @@ impl Gateway {
         trace: TraceId,
         give_up_at: Timestamp,
     ) -> Result<String, Failure> {
+        let waiting = self.0.activity.waiting();
         let mut kept = self.0.token.lock().await;
+        drop(waiting);
         let now = self.0.clock.now();
         if let Some(token) = kept.as_ref().filter(|token| now < token.renew_at) {
             return Ok(token.value.clone());
@@ -39,7 +41,9 @@ impl Gateway {
 
     /// Drops a token that was refused, unless another one has taken its place already.
     pub(super) async fn forget_token(&self, value: &str) {
+        let waiting = self.0.activity.waiting();
         let mut kept = self.0.token.lock().await;
+        drop(waiting);
         if kept.as_ref().is_some_and(|token| token.value == value) {
             *kept = None;
         }

@@ -1,18 +1,19 @@
 //! The back office: orders, refunds and their approval, payments, inbox, reconciliation.
 
-use askama::Template;
-use wire::money::{MinorUnits, Money};
+mod order;
 
-use super::shown::{Pill, When, order_pill, payment_pill, refund_pill, verdict_tone};
+use askama::Template;
+
+use super::shown::{Pill, When, order_pill, payment_pill, verdict_tone};
 use crate::domain::operator::Actor;
-use crate::domain::order::{Order, State, Status};
-use crate::domain::refund::{Refund, State as RefundState};
-use crate::operations::look::OrderFile;
+use crate::domain::order::Status;
 use crate::operations::reconcile::{Compared, Report, Side};
 use crate::operations::refusals::RefusedMessage;
 use crate::store::audit::Audited;
 use crate::store::inbox::Message;
 use crate::store::lists::{OrderSummary, PaymentSummary, RefundSummary};
+
+pub use order::{OrderPage, OrderPageParts};
 
 /// What every page of the back office shows around its content.
 #[derive(Clone, Debug)]
@@ -111,58 +112,6 @@ pub struct OrdersPage {
     pub next: Option<String>,
 }
 
-/// A refund of an order.
-pub struct RefundRow {
-    /// Which.
-    pub number: u32,
-    /// How much.
-    pub amount: String,
-    /// Where it stands.
-    pub state: Pill,
-    /// The stable word.
-    pub word: &'static str,
-    /// Why.
-    pub reason: String,
-    /// Who asked.
-    pub requested_by: String,
-    /// Who agreed or said no.
-    pub decided_by: Option<String>,
-    /// The gateway's id.
-    pub id: Option<String>,
-    /// Why it did not work.
-    pub failure: Option<String>,
-    /// When it was asked for.
-    pub at: When,
-    /// Whether the one who looks may decide.
-    pub may_decide: bool,
-}
-
-/// A payment of an order.
-pub struct PaymentRow {
-    /// Which.
-    pub number: u32,
-    /// The gateway's id.
-    pub id: Option<String>,
-    /// Where it stands.
-    pub state: Pill,
-    /// Taken.
-    pub captured: String,
-    /// Given back.
-    pub refunded: String,
-    /// The card.
-    pub card: Option<String>,
-    /// Cards tried.
-    pub attempts: u32,
-    /// Why the last card did not work, exactly.
-    pub decline_code: Option<String>,
-    /// The gateway does not know the outcome.
-    pub outcome_unknown: bool,
-    /// When it is read next.
-    pub next_read: Option<When>,
-    /// When it was begun.
-    pub at: When,
-}
-
 /// A notification.
 pub struct MessageRow {
     /// Event id.
@@ -187,68 +136,6 @@ pub struct MessageRow {
     pub deliveries: i64,
     /// When it came first.
     pub at: When,
-}
-
-/// A line of history.
-pub struct HistoryRow {
-    /// When.
-    pub at: When,
-    /// Who or what.
-    pub source: String,
-    /// What happened.
-    pub text: String,
-}
-
-/// An order with everything about it.
-#[derive(Template)]
-#[template(path = "merchant/office/order.html")]
-pub struct OrderPage {
-    /// Around the content.
-    pub frame: Frame,
-    /// Its id.
-    pub id: String,
-    /// Where it stands.
-    pub state: Pill,
-    /// The stable word.
-    pub status: &'static str,
-    /// Why a person has to look.
-    pub attention: Option<&'static str>,
-    /// A message about what was just asked for.
-    pub notice: Option<(&'static str, String)>,
-    /// Who ordered.
-    pub customer: (String, String),
-    /// What was ordered: name, how many, price of the line.
-    pub lines: Vec<(String, u32, String)>,
-    /// The total.
-    pub total: String,
-    /// Taken.
-    pub captured: String,
-    /// Given back.
-    pub refunded: String,
-    /// What can still be given back, as digits for the form; none when nothing can.
-    pub refundable: Option<String>,
-    /// The same for people.
-    pub refundable_text: String,
-    /// Largest sum that one person refunds.
-    pub alone_max: String,
-    /// Currency of the order.
-    pub currency: &'static str,
-    /// Key of the refund form: a double click asks once.
-    pub refund_key: String,
-    /// Whether the order can be canceled.
-    pub can_cancel: bool,
-    /// Its payments, newest first.
-    pub payments: Vec<PaymentRow>,
-    /// Its refunds, newest first.
-    pub refunds: Vec<RefundRow>,
-    /// Notifications about it, newest first.
-    pub messages: Vec<MessageRow>,
-    /// What happened, oldest first.
-    pub history: Vec<HistoryRow>,
-    /// When it was placed.
-    pub placed: When,
-    /// When the goods left.
-    pub fulfilled: Option<When>,
 }
 
 /// A refund that waits for a second person.
@@ -530,129 +417,4 @@ impl ReconciliationPage {
             next: report.next.map(|row| format!("before={row}")),
         }
     }
-}
-
-/// What an order's page needs beside the order.
-pub struct OrderPageParts {
-    /// Around the content.
-    pub frame: Frame,
-    /// A message about what was just asked for.
-    pub notice: Option<(&'static str, String)>,
-    /// Largest sum that one person refunds.
-    pub alone_max: MinorUnits,
-    /// Key of the refund form.
-    pub refund_key: String,
-}
-
-impl OrderPage {
-    /// An order with everything about it.
-    pub fn new(parts: OrderPageParts, file: &OrderFile) -> Self {
-        let order = &file.stored.order;
-        let money = |value| Money::new(value, order.total.currency);
-        let (captured, refunded) = taken(order);
-        let left = money(order.refundable());
-        let may = parts.frame.may_refund && !left.value.is_zero();
-        Self {
-            id: order.id.to_string(),
-            state: order_pill(order.status()),
-            status: order.status().as_str(),
-            attention: order.attention.map(crate::domain::order::Attention::text),
-            notice: parts.notice,
-            customer: (order.customer.name.clone(), order.customer.email.clone()),
-            lines: lines(order),
-            total: order.total.to_string(),
-            captured: money(captured).to_string(),
-            refunded: money(refunded).to_string(),
-            refundable: may.then(|| left.decimal()),
-            refundable_text: left.to_string(),
-            alone_max: money(parts.alone_max).to_string(),
-            currency: order.total.currency.code(),
-            refund_key: parts.refund_key,
-            can_cancel: parts.frame.may_operate && can_cancel(order),
-            payments: payments(order),
-            refunds: order
-                .refunds
-                .iter()
-                .rev()
-                .map(|it| refund_row(it, order, &parts.frame))
-                .collect(),
-            messages: file.messages.iter().map(MessageRow::from).collect(),
-            history: history(file),
-            placed: order.placed_at.into(),
-            fulfilled: file.fulfilled_at.map(When::from),
-            frame: parts.frame,
-        }
-    }
-}
-
-fn taken(order: &Order) -> (MinorUnits, MinorUnits) {
-    match &order.state {
-        State::Fulfilled { captured, refunded, .. } => (*captured, *refunded),
-        State::Unpaid(_) | State::Canceled => (MinorUnits::ZERO, MinorUnits::ZERO),
-    }
-}
-
-fn can_cancel(order: &Order) -> bool {
-    matches!(order.status(), Status::AwaitingPayment | Status::Declined)
-}
-
-fn lines(order: &Order) -> Vec<(String, u32, String)> {
-    let currency = order.total.currency;
-    let row = |line: &crate::domain::order::Line| {
-        (line.name.clone(), line.quantity, Money::new(line.total(), currency).to_string())
-    };
-    order.lines.iter().map(row).collect()
-}
-
-fn payments(order: &Order) -> Vec<PaymentRow> {
-    let currency = order.total.currency;
-    let row = |payment: &crate::domain::payment::Payment| PaymentRow {
-        number: payment.number,
-        id: payment.id.map(|id| id.to_string()),
-        state: payment_pill(payment.status),
-        captured: Money::new(payment.captured, currency).to_string(),
-        refunded: Money::new(payment.refunded, currency).to_string(),
-        card: payment.card.as_ref().map(|card| format!("{} •••• {}", card.brand, card.last4)),
-        attempts: payment.attempts,
-        decline_code: payment.decline_code.clone(),
-        outcome_unknown: payment.outcome_unknown,
-        next_read: payment.read_due_at.map(When::from),
-        at: payment.created_at.into(),
-    };
-    order.payments.iter().rev().map(row).collect()
-}
-
-fn refund_row(refund: &Refund, order: &Order, frame: &Frame) -> RefundRow {
-    let word = refund.state.as_str();
-    let failure = match &refund.state {
-        RefundState::Failed { code, .. } => Some(code.clone()),
-        RefundState::AwaitingApproval
-        | RefundState::Sending
-        | RefundState::Pending { .. }
-        | RefundState::Succeeded { .. }
-        | RefundState::Rejected => None,
-    };
-    let waits = refund.state == RefundState::AwaitingApproval;
-    RefundRow {
-        number: refund.number,
-        amount: Money::new(refund.amount, order.total.currency).to_string(),
-        state: refund_pill(word),
-        word,
-        reason: refund.reason.clone(),
-        requested_by: refund.requested_by.clone(),
-        decided_by: refund.decided_by.clone(),
-        id: refund.state.id().map(|id| id.to_string()),
-        failure,
-        at: refund.created_at.into(),
-        may_decide: waits && frame.may_refund && refund.requested_by != frame.name,
-    }
-}
-
-fn history(file: &OrderFile) -> Vec<HistoryRow> {
-    let row = |line: &crate::store::lists::HistoryLine| HistoryRow {
-        at: line.at.into(),
-        source: line.source.clone(),
-        text: line.text.clone(),
-    };
-    file.history.iter().map(row).collect()
 }

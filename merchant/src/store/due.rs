@@ -31,13 +31,15 @@ impl Store {
     /// What is due now, oldest first.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<Due>, StoreError> {
         self.read(move |connection| {
-            let sql = r#"SELECT o.public_id, p.number FROM payments p JOIN orders o ON o.id = p."order"
+            let sql = r#"SELECT o.public_id, p.number FROM payments p
+                         JOIN orders o ON o.id = p."order"
                          WHERE p.read_due_at <= ?1 ORDER BY p.read_due_at LIMIT ?2"#;
             let mut due = all(connection, sql, (now.millis(), TAKEN_MAX), |row| {
                 let order = OrderId::from_bytes(row.get(0)?);
                 Ok(Due::Payment { order, number: row.get(1)? })
             })?;
-            let sql = r#"SELECT o.public_id, r.number FROM refunds r JOIN orders o ON o.id = r."order"
+            let sql = r#"SELECT o.public_id, r.number FROM refunds r
+                         JOIN orders o ON o.id = r."order"
                          WHERE r.send_due_at <= ?1 ORDER BY r.send_due_at LIMIT ?2"#;
             due.extend(all(connection, sql, (now.millis(), TAKEN_MAX), |row| {
                 let order = OrderId::from_bytes(row.get(0)?);

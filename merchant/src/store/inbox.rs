@@ -177,8 +177,8 @@ pub struct Message {
     pub received_at: Timestamp,
 }
 
-const MESSAGES: &str = r#"SELECT i.id, i.received_at, i.key, i.event, i.type, i.payment, i.reference,
-    i.sequence, i.verdict, i.effect, i.deliveries, o.public_id AS order_id
+const MESSAGES: &str = r#"SELECT i.id, i.received_at, i.key, i.event, i.type, i.payment,
+    i.reference, i.sequence, i.verdict, i.effect, i.deliveries, o.public_id AS order_id
   FROM inbox i LEFT JOIN orders o ON o.id = i."order""#;
 
 fn read_message(row: &rusqlite::Row<'_>) -> Result<Message, StoreError> {
@@ -209,8 +209,8 @@ fn record(
     verdict: Verdict,
     effect: Option<&str>,
 ) -> Result<Receipt, StoreError> {
-    let sql = r#"INSERT INTO inbox (key, event, type, payment, reference, "order", sequence, verdict,
-          effect, received_at)
+    let sql = r#"INSERT INTO inbox (key, event, type, payment, reference, "order", sequence,
+          verdict, effect, received_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
         ON CONFLICT (key) DO UPDATE SET deliveries = deliveries + 1, verdict = excluded.verdict,
           effect = excluded.effect, "order" = excluded."order"

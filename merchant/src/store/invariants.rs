@@ -89,9 +89,12 @@ impl Store {
                     violations.push(format!("{}: {} ({row})", rule.name, rule.says));
                 }
             }
-            let sql = r#"SELECT hex(o.public_id) FROM fulfilments f JOIN orders o ON o.id = f."order"
-                WHERE f.merchant <> ?1"#;
-            for row in all(connection, sql, [merchant.bytes()], |row| Ok(row.get::<_, String>(0)?))? {
+            let sql = r#"SELECT hex(o.public_id) FROM fulfilments f
+                JOIN orders o ON o.id = f."order" WHERE f.merchant <> ?1"#;
+            let foreign = all(connection, sql, [merchant.bytes()], |row| {
+                row.get::<_, String>(0).map_err(StoreError::from)
+            })?;
+            for row in foreign {
                 violations.push(format!("R10: goods left for money of another merchant ({row})"));
             }
             if let Some(number) = audit::first_broken(connection)? {

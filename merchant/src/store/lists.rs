@@ -177,8 +177,9 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<PaymentSummary>, StoreError> {
         self.read(move |connection| {
-            let sql = r#"SELECT p.id, o.public_id, p.created_at, p.number, p.public_id AS payment_id,
-                  p.status, o.currency, o.total, p.captured, p.refunded, p.card_brand, p.card_last4,
+            let sql = r#"SELECT p.id, o.public_id, p.created_at, p.number,
+                  p.public_id AS payment_id, p.status, o.currency, o.total, p.captured, p.refunded,
+                  p.card_brand, p.card_last4,
                   p.decline_code
                 FROM payments p JOIN orders o ON o.id = p."order"
                 WHERE p.id < ?1 ORDER BY p.id DESC LIMIT ?2"#;
@@ -199,8 +200,8 @@ impl Store {
     /// Refunds that wait for a second person, oldest first.
     pub async fn refunds_awaiting_approval(&self) -> Result<Vec<RefundSummary>, StoreError> {
         self.read(|connection| {
-            let sql = r#"SELECT o.public_id AS order_id, r.created_at, r.number, r.public_id, o.currency,
-                  r.amount, r.reason, r.requested_by, r.state
+            let sql = r#"SELECT o.public_id AS order_id, r.created_at, r.number, r.public_id,
+                  o.currency, r.amount, r.reason, r.requested_by, r.state
                 FROM refunds r JOIN orders o ON o.id = r."order"
                 WHERE r.state = 'awaiting_approval' ORDER BY r.id LIMIT 200"#;
             all(connection, sql, [], |row| {

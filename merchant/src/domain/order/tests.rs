@@ -423,7 +423,8 @@ proptest! {
         for sequence in sequences.iter().chain(&repeats) {
             let news = &life[usize::try_from(*sequence).unwrap() - 1];
             let seen = order.observe(news, event(*sequence), NOW).unwrap();
-            fulfilments += seen.effects.iter().filter(|it| matches!(it, Effect::Fulfil { .. })).count();
+            let ships = |effect: &&Effect| matches!(effect, Effect::Fulfil { .. });
+            fulfilments += seen.effects.iter().filter(ships).count();
         }
         prop_assert_eq!(fulfilments, 1);
         prop_assert_eq!(order.status(), Status::PartiallyRefunded);
