@@ -125,8 +125,13 @@ impl Processor {
         let mut about = About::payment(payment, trace);
         about.card = alias(&card.data.number);
         let number = card.data.number.clone();
-        let message =
-            self.authorization(&about, attempt.identity, attempt.reversal_id, card, sandbox_outcome);
+        let message = self.authorization(
+            &about,
+            attempt.identity,
+            attempt.reversal_id,
+            card,
+            sandbox_outcome,
+        );
         let answer = self.send("authorization", &about, &message).await;
         answer.then(|answer| read_answer(&answer, Some(&number)))
     }
@@ -254,9 +259,7 @@ fn original_of(payment: &Payment, original: Original) -> Option<Identity> {
         Original::Attempt(id) => {
             payment.attempts.iter().find(|it| it.id == id).map(|it| it.identity)
         }
-        Original::Refund(id) => {
-            payment.refunds.iter().find(|it| it.id == id).map(|it| it.identity)
-        }
+        Original::Refund(id) => payment.refunds.iter().find(|it| it.id == id).map(|it| it.identity),
     }
 }
 

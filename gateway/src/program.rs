@@ -177,7 +177,7 @@ fn own_ports(settings: &Settings, listener: &TcpListener) -> Vec<u16> {
 async fn prepare(settings: Settings, plumbing: Plumbing) -> Result<Context, StartError> {
     let options = DatabaseOptions { secure_delete: true, ..DatabaseOptions::default() };
     let database = Database::open(&settings.database, MIGRATIONS, options)?;
-    let boots = database.write(|connection| counters::count_boot(connection)).await?;
+    let boots = database.write(counters::count_boot).await?;
     let plumbing = of_this_boot(plumbing, boots);
     let keks = std::iter::once(&settings.keys.kek).chain(&settings.keys.kek_previous);
     let keks = keks.map(|kek| (kek.version, kek.key.expose()));
@@ -284,15 +284,21 @@ fn start_workers(context: &Context) -> Vec<JoinHandle<()>> {
         start(context, "reversals", timers.reversals.wake(), |it| async move {
             reverse::step(&it).await
         }),
-        start(context, "payments", timers.payments.wake(), |it| async move {
-            expire::step(&it).await
-        }),
+        start(
+            context,
+            "payments",
+            timers.payments.wake(),
+            |it| async move { expire::step(&it).await },
+        ),
         start(context, "refunds", timers.refunds.wake(), |it| async move {
             resolve_refund::step(&it).await
         }),
-        start(context, "housekeeping", Wake::new(), |it| async move {
-            housekeeping::step(&it).await
-        }),
+        start(
+            context,
+            "housekeeping",
+            Wake::new(),
+            |it| async move { housekeeping::step(&it).await },
+        ),
         tokio::spawn(async move { courier.run().await }),
         tokio::spawn(async move { run_upkeep(&upkeep).await }),
     ]

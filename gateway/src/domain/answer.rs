@@ -52,7 +52,11 @@ impl Answer {
             ResponseCode::APPROVED
             | ResponseCode::APPROVED_WITH_IDENTIFICATION
             | ResponseCode::APPROVED_VIP => {
-                if amount == requested { Verdict::Approved } else { Verdict::OtherAmount(amount) }
+                if amount == requested {
+                    Verdict::Approved
+                } else {
+                    Verdict::OtherAmount(amount)
+                }
             }
             ResponseCode::PARTIAL => {
                 if amount.is_zero() || amount >= requested {

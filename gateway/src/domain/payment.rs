@@ -250,9 +250,9 @@ impl Default for Policy {
             accept_partial: false,
             processor_deadline: Duration::from_secs(20),
             inquiry_after: Duration::from_secs(2),
-            resolve_limit: Duration::from_secs(60),
+            resolve_limit: Duration::from_mins(1),
             fail_fast: false,
-            refund_window: Duration::from_secs(180 * 24 * 60 * 60),
+            refund_window: Duration::from_hours(180 * 24),
         }
     }
 }
@@ -562,13 +562,10 @@ impl Payment {
             ) => self.answered_late(attempt, &answer),
             (S::Processing, E::Unanswered { attempt, at }) => self.lose(attempt, at, policy),
             (S::Processing, E::NotSent { attempt, at }) => self.not_sent(attempt, at, policy),
-            (
-                S::OutcomeUnknown(Inquiring | Waiting),
-                E::NothingFound(at) | E::LimitReached(at),
-            ) => self.reverse_unknown(at, policy),
-            (S::OutcomeUnknown(Inquiring | Waiting), E::StillOpen(at)) => {
-                self.wait(at, policy)
+            (S::OutcomeUnknown(Inquiring | Waiting), E::NothingFound(at) | E::LimitReached(at)) => {
+                Ok(self.reverse_unknown(at, policy))
             }
+            (S::OutcomeUnknown(Inquiring | Waiting), E::StillOpen(at)) => Ok(self.wait(at, policy)),
             (S::OutcomeUnknown(Reversing), E::LimitReached(at)) => Ok(self.give_up(at)),
 
             (_, E::Reversal { id, event, age_max, jitter_permille }) => {
@@ -639,10 +636,7 @@ impl Payment {
             )
             | (S::OutcomeUnknown(Reversing), E::NothingFound(_) | E::StillOpen(_))
             | (
-                S::RequiresPaymentMethod
-                | S::Processing
-                | S::OutcomeUnknown(_)
-                | S::Captured,
+                S::RequiresPaymentMethod | S::Processing | S::OutcomeUnknown(_) | S::Captured,
                 E::AuthorizationExpired { .. },
             )
             | (

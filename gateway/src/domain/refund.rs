@@ -221,8 +221,11 @@ impl Refund {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fmt::Write;
+
     use wire::codes::ResponseCode;
+
+    use super::*;
 
     const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -278,7 +281,7 @@ mod tests {
                         format!("refused: {refusal}")
                     }
                 };
-                grid.push_str(&format!("{:11} {name:10} {outcome}\n", state.as_str()));
+                let _ = writeln!(grid, "{:11} {name:10} {outcome}", state.as_str());
             }
         }
         insta::assert_snapshot!(grid, @"

@@ -18,9 +18,8 @@ pub fn is_blocked(attempts: &[Attempt], card: &Fingerprint, now: Timestamp) -> b
             .iter()
             .filter(|it| it.state == AttemptState::Declined && it.card.fingerprint == *card)
     };
-    let wrong_codes = declined()
-        .filter(|it| it.response_code.is_some_and(is_wrong_security_code))
-        .count();
+    let wrong_codes =
+        declined().filter(|it| it.response_code.is_some_and(is_wrong_security_code)).count();
     wrong_codes >= SECURITY_CODE_FAILURES_MAX || declined().any(|it| forbids_retry(it, now))
 }
 

@@ -242,11 +242,13 @@ pub enum Form {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
     const POLICY: RepeatPolicy =
-        RepeatPolicy { age_max: Duration::from_secs(24 * 3600), jitter_permille: 0 };
+        RepeatPolicy { age_max: Duration::from_hours(24), jitter_permille: 0 };
 
     fn reversal(state: ReversalState) -> Reversal {
         Reversal {
@@ -287,10 +289,12 @@ mod tests {
                 };
                 let event = match event {
                     ReversalEvent::Answered(code, _) => format!("answered {}", code.as_str()),
-                    ReversalEvent::Unanswered(at) => format!("unanswered at {}", at.since(AT).as_secs()),
+                    ReversalEvent::Unanswered(at) => {
+                        format!("unanswered at {}", at.since(AT).as_secs())
+                    }
                     ReversalEvent::Requeued(_) => "requeued".to_owned(),
                 };
-                grid.push_str(&format!("{:7} {event:20} {outcome}\n", state.as_str()));
+                let _ = writeln!(grid, "{:7} {event:20} {outcome}", state.as_str());
             }
         }
         insta::assert_snapshot!(grid, @"
@@ -331,7 +335,7 @@ mod tests {
         let mut at = AT;
         let mut story = String::new();
         while it.is_open() {
-            story.push_str(&format!("{:>6} s {:?}\n", at.since(AT).as_secs(), it.form()));
+            let _ = writeln!(story, "{:>6} s {:?}", at.since(AT).as_secs(), it.form());
             it.apply(ReversalEvent::Unanswered(at), POLICY).unwrap();
             at = it.due_at.unwrap_or(at);
             if it.tries > 8 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wire::card::Brand;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The authorization window of a card-absent payment by the customer.
 pub fn authorization_window(brand: Brand) -> Duration {

@@ -15,11 +15,11 @@ use wire::signature::{VerifiedSignature, Wire};
 use wire::time::Timestamp;
 
 use crate::domain::access::{Scope, Scopes};
-use crate::operations::Context;
 use crate::operations::access::{
     self, AccessError, Client, Grant, NewClient, RegisteredClient, TokenRefusal,
 };
 use crate::operations::idempotency::{Call, KeyParts, Keyed, Render, call_key};
+use crate::operations::{Context, vault};
 use crate::settings::Signatures;
 use crate::store::access::SeenNonce;
 
@@ -206,9 +206,10 @@ impl Authorized {
     }
 }
 
-/// Clients of the control plane, below its fence: `/_sandbox/clients`.
+/// Clients and keys, below the fence of the control plane: `/_sandbox/clients`.
 pub fn sandbox_routes(config: &mut ServiceConfig) {
     config
+        .route("/vault/rotate-data-key", web::post().to(rotate_data_key))
         .route("/clients", web::get().to(list_clients))
         .route("/clients", web::post().to(register_client))
         .route("/clients/{id}", web::delete().to(remove_client))
@@ -327,6 +328,14 @@ async fn rotate_key(
         "signing_key": rotated.signing_key.expose(),
         "previous_until": rotated.previous_until,
     })))
+}
+
+/// Answers when every record is encrypted with the new key and the old one is destroyed.
+async fn rotate_data_key(context: Data<Context>) -> Result<HttpResponse, Problem> {
+    let merchant = context.settings.keys.merchant.id;
+    vault::rotate_data_key(&context, merchant).await.map_err(Problem::internal)?;
+    let version = context.vault.current_dek(merchant).map_err(Problem::internal)?;
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "version": version })))
 }
 
 fn access_problem(error: AccessError) -> Problem {

@@ -17,9 +17,7 @@ use subtle::ConstantTimeEq;
 use super::access::Authorized;
 use super::error::problem;
 use crate::operations::failure::Failure;
-use crate::operations::idempotency::{
-    Answered, Call, Render, StoredAnswer, outcome_source_of,
-};
+use crate::operations::idempotency::{Answered, Call, Render, StoredAnswer, outcome_source_of};
 use crate::operations::{Context, view};
 
 /// Longest `Payrig-Outcome`.

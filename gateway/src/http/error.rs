@@ -12,9 +12,7 @@ pub fn problem(failure: &Failure) -> Problem {
         Failure::PaymentNotFound => {
             Problem::new(404, "payment_not_found", "there is no such payment")
         }
-        Failure::RefundNotFound => {
-            Problem::new(404, "refund_not_found", "there is no such refund")
-        }
+        Failure::RefundNotFound => Problem::new(404, "refund_not_found", "there is no such refund"),
         Failure::Refused { verb, refusal } => refused(*verb, *refusal),
         Failure::OrderPaid => {
             let detail = "another payment of this order and amount is paid, or is being paid";

@@ -144,8 +144,7 @@ async fn begin(
                 ToPay::Existing(id) => payments::load(connection, &call.merchant, &id)?
                     .ok_or(Failure::PaymentNotFound)?,
                 ToPay::New(checked) => {
-                    let payment =
-                        create_payment::new_payment(context, call.merchant, *checked, at);
+                    let payment = create_payment::new_payment(context, call.merchant, *checked, at);
                     create_payment::insert(context, connection, payment, occasion)?.0
                 }
             };

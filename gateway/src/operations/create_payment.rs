@@ -34,10 +34,7 @@ pub struct CheckedPayment {
 }
 
 /// Checks what a merchant says about a payment, field by field.
-pub fn check(
-    request: CreatePayment,
-    origins: &ReturnOrigins,
-) -> Result<CheckedPayment, Failure> {
+pub fn check(request: CreatePayment, origins: &ReturnOrigins) -> Result<CheckedPayment, Failure> {
     if request.amount.value.is_zero() {
         let detail = "an amount must be more than zero";
         return Err(Failure::invalid("invalid_amount", "amount.value", detail));
@@ -133,11 +130,8 @@ fn address(
     if origins.allow(value) {
         return Ok(());
     }
-    let code = if param == "return_url" {
-        "return_url_not_allowed"
-    } else {
-        "cancel_url_not_allowed"
-    };
+    let code =
+        if param == "return_url" { "return_url_not_allowed" } else { "cancel_url_not_allowed" };
     let detail = "this address lies under none of the client's registered origins";
     Err(Failure::invalid(code, param, detail))
 }
@@ -192,8 +186,7 @@ pub(super) fn insert(
     occasion: Occasion,
 ) -> Result<(Stored, Option<i64>), Failure> {
     let created = [Effect::Announce(Announcement::Created)];
-    let event =
-        announce::effects(context, connection, &mut payment, None, &created, occasion)?;
+    let event = announce::effects(context, connection, &mut payment, None, &created, occasion)?;
     let row = payments::insert(connection, &payment)?;
     Ok((Stored { row, payment }, event))
 }

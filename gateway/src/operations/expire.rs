@@ -29,10 +29,7 @@ pub async fn step(context: &Context) -> NextDue {
         context.timers.payments.looking();
         let now = context.plumbing.clock.now();
         let inner = context.clone();
-        let looked = context
-            .database
-            .write(move |connection| look(&inner, connection, now))
-            .await;
+        let looked = context.database.write(move |connection| look(&inner, connection, now)).await;
         let looked = match looked {
             Ok(looked) => looked,
             Err(failure) => {
@@ -76,8 +73,8 @@ fn look(context: &Context, connection: &Connection, now: Timestamp) -> Result<Lo
         }
     }
     // Searches stay due until they have an outcome, so they alone do not mean that there is more.
-    looked.full = found > looked.searching.len()
-        && u32::try_from(found).unwrap_or(u32::MAX) >= STEP_ROWS;
+    looked.full =
+        found > looked.searching.len() && u32::try_from(found).unwrap_or(u32::MAX) >= STEP_ROWS;
     let (work, any) = payments::next_due(connection, now)?;
     let calendar = any.filter(|_| any != work);
     looked.next = NextDue { work, calendar };

@@ -111,9 +111,7 @@ impl Failure {
             | Self::RefundNotFound
             | Self::Refused { .. }
             | Self::OrderPaid => true,
-            Self::Token(error) => {
-                !matches!(error, TokenError::Vault(_) | TokenError::Database(_))
-            }
+            Self::Token(error) => !matches!(error, TokenError::Vault(_) | TokenError::Database(_)),
             // Not a decision, or one that was made before.
             Self::Invalid(_)
             | Self::KeyInUse

@@ -13,7 +13,7 @@ const PROCESSOR_DEADLINE: Duration = Duration::from_secs(12);
 const MERCHANT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Slack over the sum of all deadlines, for a program that was down for a while.
-const HORIZON_SLACK: Duration = Duration::from_secs(10 * 60);
+const HORIZON_SLACK: Duration = Duration::from_mins(10);
 
 /// Checks every rule over all rows, and that our deadline lies between those beside it.
 pub async fn check(context: &Context) -> InvariantReport {

@@ -32,9 +32,7 @@ pub struct Listing {
 
 impl Listing {
     /// Reads the parameters of a list; each may stand once.
-    pub fn parse<'q>(
-        pairs: impl IntoIterator<Item = (&'q str, &'q str)>,
-    ) -> Result<Self, Failure> {
+    pub fn parse<'q>(pairs: impl IntoIterator<Item = (&'q str, &'q str)>) -> Result<Self, Failure> {
         let mut filter = Filter::default();
         let (mut after, mut before) = (None, None);
         let mut limit = PAGE_DEFAULT;

@@ -149,10 +149,8 @@ async fn begin_when_captured(
     loop {
         settled.mark_unchanged();
         let begun = begin(context, call, id, refunding.clone()).await;
-        let pending = matches!(
-            &begun,
-            Err(Failure::Refused { refusal: Refusal::CapturePending, .. })
-        );
+        let pending =
+            matches!(&begun, Err(Failure::Refused { refusal: Refusal::CapturePending, .. }));
         let left = until.since(clock.now());
         if !pending || left.is_zero() {
             return begun;
@@ -197,8 +195,8 @@ async fn begin(
                     return idempotency::replay(context, status, body).map(Begun::Replayed);
                 }
             }
-            let stored = payments::load(connection, &call.merchant, &id)?
-                .ok_or(Failure::PaymentNotFound)?;
+            let stored =
+                payments::load(connection, &call.merchant, &id)?.ok_or(Failure::PaymentNotFound)?;
             let occasion = Occasion { trace: call.trace, at };
             let mut change = Change::of(context, connection, stored, occasion);
             let caller = new.caller;

@@ -8,11 +8,11 @@ use kit::facts::TraceId;
 use wire::ids::RefundId;
 use wire::time::Timestamp;
 
+use super::Context;
 use super::confirm_payment::detach;
 use super::failure::Failure;
 use super::refund_payment::{card_of, outcome_event, record};
 use super::timers::STEP_ROWS;
-use super::Context;
 use crate::domain::refund::{Refund, RefundEvent, RefundState};
 use crate::processor::{About, Found, Outcome};
 use crate::store::payments::{self, Stored};
@@ -99,9 +99,7 @@ async fn ask(
     let outcome = context.processor.inquire(&about, identity, refund.identity, None).await;
     let at = context.plumbing.clock.now();
     match outcome {
-        Outcome::Answered(Found::Answer(answer)) => {
-            Ok(RefundEvent::Answered(answer.taken_in(at)))
-        }
+        Outcome::Answered(Found::Answer(answer)) => Ok(RefundEvent::Answered(answer.taken_in(at))),
         // Not known there: sent again, as the same message.
         Outcome::Answered(Found::Nothing) => repeat(context, stored, refund, trace).await,
         Outcome::Answered(Found::StillOpen) | Outcome::NotSent | Outcome::Unanswered => {

@@ -11,11 +11,11 @@ use wire::codes::ResponseCode;
 use wire::ids::CaptureId;
 use wire::time::Timestamp;
 
+use super::Context;
 use super::confirm_payment::detach;
 use super::failure::Failure;
 use super::timers::{RunningGuard, STEP_ROWS};
 use super::unit_of_work::{self, Change};
-use super::Context;
 use crate::domain::attempt::AttemptState;
 use crate::domain::capture::{Capture, CaptureState};
 use crate::domain::payment::{Event, Payment};

@@ -3,6 +3,7 @@
 use kit::wirelog::{Entry, WireFilter};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use wire::codes::ResponseCode;
 use wire::gateway_api::{PaymentStatus, Timeline, TimelineEntry};
 use wire::ids::{MerchantId, PaymentId};
 
@@ -75,7 +76,7 @@ fn attempts(payment: &Payment) -> Vec<TimelineEntry> {
         let text = format!("Attempt {} with {card}", attempt.n);
         entries.push(entry(attempt.created_at, "attempt", text, data));
         if let Some(at) = attempt.decided_at {
-            let code = attempt.response_code.as_ref().map(|code| code.as_str());
+            let code = attempt.response_code.as_ref().map(ResponseCode::as_str);
             let data = json!({
                 "attempt": attempt.id.to_string(),
                 "state": attempt.state.as_str(),

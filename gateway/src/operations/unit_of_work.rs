@@ -189,7 +189,9 @@ where
     let inner = context.clone();
     let saved = context
         .database
-        .write(move |connection| change_row(&inner, connection, row, Occasion { trace, at }, decide))
+        .write(move |connection| {
+            change_row(&inner, connection, row, Occasion { trace, at }, decide)
+        })
         .await?;
     if let Some(payment) = &saved {
         committed(context, payment);
@@ -213,4 +215,3 @@ pub(super) fn change_row(
     change.answer_caller()?;
     Ok(Some(change.save()?.payment))
 }
-

@@ -19,8 +19,12 @@ use crate::vault::Vault;
 const ROTATION_ROWS: usize = 200;
 /// Rows that are looked at or removed in one transaction.
 const UPKEEP_ROWS: usize = 500;
-/// How often upkeep looks.
+/// How often upkeep looks while little happens.
 const UPKEEP_EVERY: Duration = Duration::from_hours(1);
+/// How often it looks while much happens.
+const BUSY_UPKEEP_EVERY: Duration = Duration::from_mins(1);
+/// Much happens when so many nonces are remembered.
+const BUSY_NONCES: usize = 1000;
 /// How long an unused token is kept after it has ended, so that it is known as expired.
 const ENDED_TOKENS_KEPT: Duration = Duration::from_hours(1);
 
@@ -113,7 +117,12 @@ pub async fn run_upkeep(context: &Context) {
     if let Err(error) = finish_rotation(context, merchant).await {
         tracing::error!(%error, "the rotation of a data key was not finished");
     }
-    let upkeep = Upkeep { tokens_after: TokenId::from_bytes([0; 16]), events_after: 0 };
+    let read = |connection: &Connection| rows::swept_to(connection);
+    let swept_to = context.database.read(read).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "upkeep begins at the front again");
+        Timestamp::from_millis(0)
+    });
+    let upkeep = Upkeep { tokens_after: TokenId::new(swept_to, [0; 10]), events_after: 0 };
     let upkeep = Arc::new(Mutex::new(upkeep));
     worker::run(&context.plumbing, "upkeep", Wake::new(), || {
         let upkeep = upkeep.clone();
@@ -136,7 +145,9 @@ impl Upkeep {
         if let Err(error) = self.forget(context, now).await {
             tracing::error!(%error, "upkeep failed");
         }
-        let next = code_ends.into_iter().chain([now.plus(UPKEEP_EVERY)]).min();
+        let busy = context.access.nonces().len() > BUSY_NONCES;
+        let every = if busy { BUSY_UPKEEP_EVERY } else { UPKEEP_EVERY };
+        let next = code_ends.into_iter().chain([now.plus(every)]).min();
         NextDue::calendar(next)
     }
 
@@ -183,8 +194,12 @@ impl Upkeep {
             }
             match last {
                 Some(last) => self.tokens_after = last,
-                None => return Ok(()),
+                None => break,
             }
         }
+        let note = move |connection: &Connection| -> Result<(), TokenError> {
+            Ok(rows::note_swept_to(connection, until)?)
+        };
+        context.database.write(note).await
     }
 }

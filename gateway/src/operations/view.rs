@@ -6,7 +6,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use wire::codes::Family;
+use wire::codes::{Family, ResponseCode};
 use wire::gateway_api::{
     Amounts, AttemptView, CaptureMode as CaptureWord, CaptureView, CardView, FailureView,
     PaymentStatus, PaymentView, RefundStatus, RefundView,
@@ -229,17 +229,13 @@ fn family(payment: &Payment, attempt: &Attempt, decline: &Decline) -> Family {
 
 /// The family of a decline: what the response code says, unless our own code says more.
 fn family_of(decline: &Decline) -> Family {
-    let info = decline.response_code.and_then(|code| code.info());
+    let info = decline.response_code.and_then(ResponseCode::info);
     info.filter(|info| info.decline_code == Some(decline.code))
         .and_then(|info| info.family)
         .unwrap_or_else(|| decline.code.family())
 }
 
-fn failure_view(
-    decline: &Decline,
-    family: Family,
-    decided_by: Option<String>,
-) -> FailureView {
+fn failure_view(decline: &Decline, family: Family, decided_by: Option<String>) -> FailureView {
     FailureView {
         code: decline.code,
         response_code: decline.response_code,
@@ -278,4 +274,3 @@ pub fn refund(payment: &Payment, refund: &Refund) -> RefundView {
         created_at: refund.created_at,
     }
 }
-

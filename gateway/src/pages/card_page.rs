@@ -19,6 +19,19 @@ pub struct OrderSummary {
     pub description: Option<String>,
     /// The merchant's reference.
     pub reference: String,
+    /// What is bought: how many, what, and how much together.
+    pub lines: Vec<OrderLine>,
+}
+
+/// One line of what is bought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderLine {
+    /// How many.
+    pub quantity: u32,
+    /// What.
+    pub name: String,
+    /// How much together, with the currency.
+    pub amount: String,
 }
 
 /// The page on which the payer enters a card.

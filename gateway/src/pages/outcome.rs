@@ -249,6 +249,7 @@ mod tests {
             amount: "€49.99".into(),
             description: None,
             reference: "ord_1".into(),
+            lines: Vec::new(),
         };
         let parts = OutcomePageParts {
             texts: english(),

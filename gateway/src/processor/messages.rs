@@ -61,10 +61,10 @@ impl Processor {
         message.entry_mode = Some(EntryMode::Ecommerce);
         message.expiry = Some(card.data.expiry.yymm());
         message.cardholder_name = card.data.holder_name.map(|name| name.to_string());
-        message.avs = card.data.postal_code.map(|postal| AddressCheck {
-            address: None,
-            postal: Some(postal.to_string()),
-        });
+        message.avs = card
+            .data
+            .postal_code
+            .map(|postal| AddressCheck { address: None, postal: Some(postal.to_string()) });
         message.pan = Some(card.data.number);
         message.cvv = card.code;
         message.blind = Some(BASE64URL_NOPAD.encode(&self.secrets.bytes::<16>()));
@@ -96,11 +96,8 @@ impl Processor {
         refund: &Refund,
         card: CardForMessage,
     ) -> Message {
-        let mti = if refund.tries == 0 {
-            Mti::AuthorizationRequest
-        } else {
-            Mti::AuthorizationRepeat
-        };
+        let mti =
+            if refund.tries == 0 { Mti::AuthorizationRequest } else { Mti::AuthorizationRepeat };
         let mut message = self.message(mti, refund.identity, about);
         message.repeat_no = refund.tries;
         message.processing_code = Some(REFUND.to_owned());
@@ -115,8 +112,7 @@ impl Processor {
     }
 
     pub(super) fn capture_message(&self, capture: &CaptureMessage) -> Message {
-        let mti =
-            if capture.tries == 0 { Mti::CaptureAdvice } else { Mti::CaptureAdviceRepeat };
+        let mti = if capture.tries == 0 { Mti::CaptureAdvice } else { Mti::CaptureAdviceRepeat };
         let mut message = self.message(mti, capture.identity, &capture.about);
         message.repeat_no = capture.tries;
         message.processing_code = Some(PURCHASE.to_owned());

@@ -3,6 +3,7 @@
 use kit::sqlite::{DatabaseError, bytes16, optional_timestamp};
 use rusqlite::{Connection, Row, params};
 use wire::card::{Brand, Expiry, MaskedPan};
+use wire::codes::ResponseCode;
 use wire::ids::{AttemptId, ReversalId, TokenId};
 use wire::time::Timestamp;
 
@@ -107,7 +108,7 @@ fn update(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         stored(attempt.n),
         attempt.state.as_str(),
         attempt.decided_at.map(Timestamp::millis),
-        attempt.response_code.as_ref().map(|code| code.as_str()),
+        attempt.response_code.as_ref().map(ResponseCode::as_str),
         attempt.auth_code,
         attempt.approved.get(),
         attempt.decline.map(|decline| decline.code.as_str()),

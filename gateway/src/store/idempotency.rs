@@ -110,8 +110,8 @@ pub fn answer(
     shown: Shown,
     event: i64,
 ) -> Result<(), DatabaseError> {
-    let mut statement = connection
-        .prepare_cached("UPDATE idempotency SET kind = ?2, event = ?3 WHERE id = ?1")?;
+    let mut statement =
+        connection.prepare_cached("UPDATE idempotency SET kind = ?2, event = ?3 WHERE id = ?1")?;
     statement.execute(params![row, shown.kind(), event])?;
     Ok(())
 }
@@ -130,9 +130,8 @@ pub fn answer_as_noted(
     row: i64,
     shown: Shown,
 ) -> Result<(), DatabaseError> {
-    let mut statement = connection.prepare_cached(
-        "UPDATE idempotency SET kind = ?2 WHERE id = ?1 AND event IS NOT NULL",
-    )?;
+    let mut statement = connection
+        .prepare_cached("UPDATE idempotency SET kind = ?2 WHERE id = ?1 AND event IS NOT NULL")?;
     statement.execute(params![row, shown.kind()])?;
     Ok(())
 }
@@ -168,8 +167,8 @@ pub fn prune(
 
 /// When the oldest key was used.
 pub fn oldest(connection: &Connection) -> Result<Option<Timestamp>, DatabaseError> {
-    let mut statement = connection
-        .prepare_cached("SELECT created_at FROM idempotency ORDER BY id LIMIT 1")?;
+    let mut statement =
+        connection.prepare_cached("SELECT created_at FROM idempotency ORDER BY id LIMIT 1")?;
     let found = statement.query_row([], |row| row.get(0)).optional()?;
     Ok(found.map(Timestamp::from_millis))
 }

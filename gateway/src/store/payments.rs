@@ -62,10 +62,7 @@ pub fn load(
 }
 
 /// The payment of this id, whoever's it is.
-pub fn load_any(
-    connection: &Connection,
-    id: &PaymentId,
-) -> Result<Option<Stored>, DatabaseError> {
+pub fn load_any(connection: &Connection, id: &PaymentId) -> Result<Option<Stored>, DatabaseError> {
     one(connection, "public_id = ?1", &id.bytes().as_slice())
 }
 
@@ -208,11 +205,7 @@ pub fn has_paid_twin(connection: &Connection, twin: &Twin<'_>) -> Result<bool, D
 }
 
 /// Rows of payments for which something happens by itself at `now` or before, oldest first.
-pub fn due(
-    connection: &Connection,
-    now: Timestamp,
-    limit: u32,
-) -> Result<Vec<i64>, DatabaseError> {
+pub fn due(connection: &Connection, now: Timestamp, limit: u32) -> Result<Vec<i64>, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "SELECT id FROM payments WHERE due_at IS NOT NULL AND due_at <= ?1 \
          ORDER BY due_at LIMIT ?2",
@@ -356,4 +349,3 @@ pub fn row_of(
     let read = |row: &Row<'_>| Ok((row.get(0)?, MerchantId::from_bytes(bytes16(row, 1)?)));
     Ok(statement.query_row([id.bytes().as_slice()], read).optional()?)
 }
-

@@ -2,6 +2,7 @@
 
 use kit::sqlite::{DatabaseError, bytes16, optional_timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
+use wire::codes::ResponseCode;
 use wire::ids::{AttemptId, RefundId, ReversalId};
 use wire::time::Timestamp;
 
@@ -101,7 +102,7 @@ fn update(
         payment,
         n,
         refund.state.as_str(),
-        code.as_ref().map(|code| code.as_str()),
+        code.as_ref().map(ResponseCode::as_str),
         refund.decline.map(|decline| decline.code.as_str()),
         refund.decline.map(|decline| decline.advice.as_str()),
         refund.auth_code,
@@ -133,8 +134,7 @@ pub fn due(
         "SELECT payment, public_id FROM refunds WHERE due_at IS NOT NULL AND due_at <= ?1 \
          ORDER BY due_at LIMIT ?2",
     )?;
-    let read =
-        |row: &rusqlite::Row<'_>| Ok((row.get(0)?, RefundId::from_bytes(bytes16(row, 1)?)));
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, RefundId::from_bytes(bytes16(row, 1)?)));
     let rows = statement.query_map(params![now.millis(), limit], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -156,8 +156,7 @@ pub fn authorizing(connection: &Connection) -> Result<Vec<(i64, RefundId)>, Data
         "SELECT payment, public_id FROM refunds \
          WHERE due_at IS NOT NULL AND state = 'authorizing'",
     )?;
-    let read =
-        |row: &rusqlite::Row<'_>| Ok((row.get(0)?, RefundId::from_bytes(bytes16(row, 1)?)));
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, RefundId::from_bytes(bytes16(row, 1)?)));
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

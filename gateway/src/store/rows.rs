@@ -39,10 +39,7 @@ pub(super) fn word<T: Copy>(
     as_str: impl Fn(T) -> &'static str,
 ) -> Result<T, DatabaseError> {
     let text = row.get_ref(column)?.as_str().map_err(|error| corrupt("state", error))?;
-    all.iter()
-        .copied()
-        .find(|value| as_str(*value) == text)
-        .ok_or_else(|| corrupt("state", text))
+    all.iter().copied().find(|value| as_str(*value) == text).ok_or_else(|| corrupt("state", text))
 }
 
 /// A response code that may be absent.

@@ -372,6 +372,25 @@ pub fn stale_tokens(
     Ok((stale, last))
 }
 
+/// Up to when tokens were looked through for those that were never used.
+pub fn swept_to(connection: &Connection) -> Result<Timestamp, DatabaseError> {
+    let mut statement =
+        connection.prepare_cached("SELECT value FROM meta WHERE name = 'tokens_swept_to'")?;
+    let found = statement.query_row([], |row| row.get(0)).optional()?;
+    Ok(Timestamp::from_millis(found.unwrap_or(0)))
+}
+
+/// Remembers up to when tokens were looked through.
+pub fn note_swept_to(connection: &Connection, until: Timestamp) -> Result<(), DatabaseError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES ('tokens_swept_to', ?1) \
+             ON CONFLICT (name) DO UPDATE SET value = ?1",
+        )?
+        .execute([until.millis()])?;
+    Ok(())
+}
+
 /// Removes tokens that were never used.
 pub fn remove_unused(connection: &Connection, tokens: &[TokenId]) -> Result<(), DatabaseError> {
     let mut statement = connection

@@ -20,6 +20,7 @@ async fn the_link_becomes_a_cookie_and_leaves_the_address() {
     assert_eq!(page.status, 200);
     assert!(!page.body.contains("cs="), "{}", page.body);
     assert!(page.body.contains("Pay €49.99") && page.body.contains("Payrig Demo Shop"));
+    assert!(page.body.contains("<dt>1 × Tea for two</dt>"), "{}", page.body);
 }
 
 #[actix_web::test]

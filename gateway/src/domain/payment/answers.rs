@@ -87,7 +87,7 @@ impl Payment {
                 attempt.decline(answer);
                 Ok(self.after_decline(policy))
             }
-            Verdict::Undecided => self.undecided(answer, policy),
+            Verdict::Undecided => Ok(self.undecided(answer, policy)),
         }
     }
 
@@ -131,7 +131,7 @@ impl Payment {
         }
     }
 
-    fn undecided(&mut self, answer: &Answer, policy: &Policy) -> Decision {
+    fn undecided(&mut self, answer: &Answer, policy: &Policy) -> Vec<Effect> {
         let first = self.state == State::Processing;
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.lose(Some(answer.response_code));
@@ -140,29 +140,19 @@ impl Payment {
             return self.wait(answer.at, policy);
         }
         if policy.fail_fast {
-            return Ok(self.fail_fast(answer.at));
+            return self.fail_fast(answer.at);
         }
         self.state = State::OutcomeUnknown(Search::Waiting);
         self.due_at = Some(answer.at.plus(wait_after(Duration::ZERO)));
-        Ok(vec![Effect::Announce(Announcement::Processing)])
+        vec![Effect::Announce(Announcement::Processing)]
     }
 
-    pub(super) fn not_sent(
-        &mut self,
-        id: AttemptId,
-        at: Timestamp,
-        policy: &Policy,
-    ) -> Decision {
+    pub(super) fn not_sent(&mut self, id: AttemptId, at: Timestamp, policy: &Policy) -> Decision {
         self.open_attempt(id)?.fail_unsent(at);
         Ok(self.after_decline(policy))
     }
 
-    pub(super) fn lose(
-        &mut self,
-        id: AttemptId,
-        at: Timestamp,
-        policy: &Policy,
-    ) -> Decision {
+    pub(super) fn lose(&mut self, id: AttemptId, at: Timestamp, policy: &Policy) -> Decision {
         self.open_attempt(id)?.lose(None);
         if policy.fail_fast {
             return Ok(self.fail_fast(at));
@@ -173,26 +163,26 @@ impl Payment {
     }
 
     /// The far side does not know yet: asked again later, but not for ever.
-    pub(super) fn wait(&mut self, at: Timestamp, policy: &Policy) -> Decision {
+    pub(super) fn wait(&mut self, at: Timestamp, policy: &Policy) -> Vec<Effect> {
         let waited = self.unknown_for(at);
         if waited >= policy.processor_deadline.saturating_add(policy.resolve_limit) {
             return self.reverse_unknown(at, policy);
         }
         self.state = State::OutcomeUnknown(Search::Waiting);
         self.due_at = Some(at.plus(wait_after(waited)));
-        Ok(Vec::new())
+        Vec::new()
     }
 
     fn unknown_for(&self, at: Timestamp) -> Duration {
         self.attempts.last().map(|it| at.since(it.created_at)).unwrap_or_default()
     }
 
-    pub(super) fn reverse_unknown(&mut self, at: Timestamp, policy: &Policy) -> Decision {
+    pub(super) fn reverse_unknown(&mut self, at: Timestamp, policy: &Policy) -> Vec<Effect> {
         let requested = self.amounts.requested;
         self.give_back(requested, MinorUnits::ZERO, Reason::Timeout, at);
         self.state = State::OutcomeUnknown(Search::Reversing);
         self.due_at = Some(at.plus(policy.resolve_limit));
-        Ok(Vec::new())
+        Vec::new()
     }
 
     fn fail_fast(&mut self, at: Timestamp) -> Vec<Effect> {
@@ -286,9 +276,10 @@ impl Payment {
             | ReversalEvent::Unanswered(at)
             | ReversalEvent::Requeued(at) => at,
         };
-        let unknown = self.attempts.iter_mut().find(|it| {
-            original == Original::Attempt(it.id) && it.state == AttemptState::Unknown
-        });
+        let unknown = self
+            .attempts
+            .iter_mut()
+            .find(|it| original == Original::Attempt(it.id) && it.state == AttemptState::Unknown);
         if let Some(attempt) = unknown {
             attempt.state = AttemptState::Reversed;
         }

@@ -204,8 +204,7 @@ impl Payment {
         at: Timestamp,
     ) -> Decision {
         let refund = self.refunds.iter_mut().find(|it| it.id == id).ok_or(Refusal::NotWaiting)?;
-        let outcome =
-            refund.apply(event).map_err(|refusal| Refusal::RefundDecided(refusal.0))?;
+        let outcome = refund.apply(event).map_err(|refusal| Refusal::RefundDecided(refusal.0))?;
         let (amount, reversal_id) = (refund.amount, refund.reversal_id);
         match outcome {
             RefundOutcome::Quiet => Ok(Vec::new()),
@@ -213,9 +212,7 @@ impl Payment {
                 self.amounts.refunded = plus(self.amounts.refunded, amount);
                 Ok(vec![Effect::Announce(Announcement::RefundSucceeded(id))])
             }
-            RefundOutcome::Failed => {
-                Ok(vec![Effect::Announce(Announcement::RefundFailed(id))])
-            }
+            RefundOutcome::Failed => Ok(vec![Effect::Announce(Announcement::RefundFailed(id))]),
             RefundOutcome::Reversed => {
                 self.amounts.refunded = minus(self.amounts.refunded, amount);
                 self.reversals.push(Reversal {

@@ -127,7 +127,7 @@ fn acknowledged(payment: &Payment, code: &str) -> Event {
     Event::Reversal {
         id,
         event: ReversalEvent::Answered(ResponseCode::parse(code).unwrap(), later(4)),
-        age_max: Duration::from_secs(24 * 3600),
+        age_max: Duration::from_hours(24),
         jitter_permille: 0,
     }
 }
@@ -144,9 +144,8 @@ fn run(capture_mode: CaptureMode, events: impl IntoIterator<Item = Event>) -> Pa
 fn in_every_state() -> Vec<(&'static str, Payment)> {
     use CaptureMode::{Automatic, Manual};
     let paid = |mode| vec![submitted(1, AT), answered(1, "00", Some(100))].into_iter().chain(mode);
-    let lost = || {
-        vec![submitted(1, AT), Event::Unanswered { attempt: attempt_id(1), at: later(20) }]
-    };
+    let lost =
+        || vec![submitted(1, AT), Event::Unanswered { attempt: attempt_id(1), at: later(20) }];
     let capture_id = CaptureId::new(AT, [200; 10]);
     vec![
         ("waiting for a card", run(Automatic, [])),
@@ -213,10 +212,7 @@ fn every_event() -> Vec<(&'static str, Event)> {
         ("refund", refunded(5, None, later(4))),
         ("refund 10", refunded(5, Some(10), later(4))),
         ("refund, too late", refunded(5, None, later(181 * 24 * 3600))),
-        (
-            "refund canceled",
-            refund_event(5, RefundEvent::Canceled),
-        ),
+        ("refund canceled", refund_event(5, RefundEvent::Canceled)),
     ]
 }
 
@@ -238,6 +234,7 @@ fn described(it: &Payment, outcome: &Decision) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the grid is long")]
 fn every_state_takes_every_event_as_written_here() {
     let mut grid = String::new();
     for (state, payment) in in_every_state() {
@@ -583,10 +580,8 @@ fn the_tenth_decline_ends_the_payment() {
 
 #[test]
 fn captures_that_were_voided_are_withdrawn_and_reversed_in_full() {
-    let it = run(
-        CaptureMode::Automatic,
-        [submitted(1, AT), answered(1, "00", Some(100)), voided(None)],
-    );
+    let it =
+        run(CaptureMode::Automatic, [submitted(1, AT), answered(1, "00", Some(100)), voided(None)]);
     assert_eq!(it.state, State::Canceled);
     assert_eq!(it.captures.first().unwrap().state, CaptureState::Withdrawn);
     assert_eq!((it.amounts.captured, it.amounts.reversed), (minor(0), minor(100)));
@@ -659,7 +654,7 @@ fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
         9 => Event::NothingFound(later(22)),
         10 => Event::LimitReached(later(82)),
         11 => acknowledged(payment, "00"),
-        12 | 13 => captured(n, Some(amount), Some(n % 2 == 0)),
+        12 | 13 => captured(n, Some(amount), Some(n.is_multiple_of(2))),
         14 => captured(n, None, None),
         15 => Event::CaptureRefused(capture),
         16 => Event::CaptureAccepted(capture),

@@ -75,7 +75,17 @@ fn listing(query: &Pairs) -> Result<Listing, Failure> {
     Ok(Listing { limit: ROWS, ..Listing::parse(pairs)? })
 }
 
-const FILTERS: [&str; 4] = ["status", "order_reference", "card_last4", "decline_code"];
+/// Filters of the form, and those that an address may have besides.
+const FILTERS: [&str; 8] = [
+    "status",
+    "order_reference",
+    "card_last4",
+    "decline_code",
+    "amount_min",
+    "amount_max",
+    "created_after",
+    "created_before",
+];
 
 fn filters(query: &Pairs) -> Filters {
     let text = |name: &str| query.get(name).unwrap_or_default().to_owned();

@@ -10,11 +10,11 @@ use super::Visit;
 use super::form::CardForm;
 use super::session::return_code;
 use crate::domain::payer::Standing;
-use crate::domain::payment::Payment;
+use crate::domain::payment::{Line, Payment};
 use crate::http::browser::{page, refresh, see};
 use crate::operations::Context;
 use crate::pages::card_page::{
-    CardPage, CardPageParts, DeclineNotice, Errors, FieldProblem, OrderSummary, Values,
+    CardPage, CardPageParts, DeclineNotice, Errors, FieldProblem, OrderLine, OrderSummary, Values,
 };
 use crate::pages::outcome::{Outcome, OutcomePage, OutcomePageParts};
 use crate::pages::shown::{SHOWN_CHARACTERS_MAX, shown};
@@ -23,6 +23,8 @@ use crate::pages::texts::{Texts, english, fill};
 
 /// Seconds until the browser returns to the shop.
 const RETURN_SECONDS: u32 = 5;
+/// Lines of an order that are shown.
+const LINES_MAX: usize = 50;
 /// Bytes of a form's key.
 const FORM_KEY_BYTES: usize = 16;
 
@@ -184,6 +186,7 @@ fn stranger(context: &Context, outcome: Outcome) -> Result<HttpResponse, Problem
         amount: String::new(),
         description: None,
         reference: String::new(),
+        lines: Vec::new(),
     };
     let parts = OutcomePageParts {
         texts: english(),
@@ -209,6 +212,16 @@ fn order(context: &Context, payment: &Payment) -> OrderSummary {
         amount: Money::new(payment.amounts.requested, payment.currency).to_string(),
         description: description.map(|it| shown(it, SHOWN_CHARACTERS_MAX)),
         reference: shown(&payment.order_reference, SHOWN_CHARACTERS_MAX),
+        lines: payment.details.lines.iter().take(LINES_MAX).map(|it| line(payment, it)).collect(),
+    }
+}
+
+fn line(payment: &Payment, line: &Line) -> OrderLine {
+    let together = line.unit_price.checked_times(i64::from(line.quantity));
+    OrderLine {
+        quantity: line.quantity,
+        name: shown(&line.name, SHOWN_CHARACTERS_MAX),
+        amount: Money::new(together.unwrap_or_default(), payment.currency).to_string(),
     }
 }
 

@@ -95,6 +95,7 @@ impl Gateway {
             "description": description,
             "return_url": "http://127.0.0.1:7071/orders/1/return",
             "cancel_url": "http://127.0.0.1:7071/cart",
+            "line_items": [{"name": description, "quantity": 1, "unit_price": amount}],
         });
         let answer = self.api("POST", "/api/payments", Some(body)).await;
         NewPayment::of(&answer)
