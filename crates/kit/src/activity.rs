@@ -1,7 +1,7 @@
 //! What a program is busy with: the figures that tell a runner when it may move the clock.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wire::time::Timestamp;
@@ -69,10 +69,28 @@ pub(crate) fn earlier(one: Option<Timestamp>, two: Option<Timestamp>) -> Option<
 pub(crate) struct WorkerStatus {
     pub(crate) wake: Wake,
     due: Mutex<NextDue>,
+    /// A wake that comes during a step is taken up after it: until then it is not due work.
+    stepping: AtomicBool,
 }
 
 impl WorkerStatus {
-    pub(crate) fn set_due(&self, due: NextDue) {
+    /// A step begins: whatever was due is being looked at.
+    pub(crate) fn begin_step(&self) {
+        self.stepping.store(true, Ordering::Release);
+        self.set_due(NextDue::default());
+    }
+
+    /// A step ended, and what it found to be due next.
+    pub(crate) fn end_step(&self, due: NextDue) {
+        self.set_due(due);
+        self.stepping.store(false, Ordering::Release);
+    }
+
+    fn is_owed_a_step(&self) -> bool {
+        self.wake.is_pending() && !self.stepping.load(Ordering::Acquire)
+    }
+
+    fn set_due(&self, due: NextDue) {
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
     }
 
@@ -185,7 +203,8 @@ impl Activity {
     }
 
     pub(crate) fn register_worker(&self, wake: Wake) -> Arc<WorkerStatus> {
-        let status = Arc::new(WorkerStatus { wake, due: Mutex::new(NextDue::default()) });
+        let due = Mutex::new(NextDue::default());
+        let status = Arc::new(WorkerStatus { wake, due, stepping: AtomicBool::new(false) });
         self.workers().push(status.clone());
         status
     }
@@ -211,7 +230,7 @@ impl Activity {
 
     /// The counters now.
     pub fn snapshot(&self) -> Snapshot {
-        let woken = self.workers().iter().filter(|worker| worker.wake.is_pending()).count();
+        let woken = self.workers().iter().filter(|worker| worker.is_owed_a_step()).count();
         let queued = gauge(&self.0.queued).saturating_add(u64::try_from(woken).unwrap_or(0));
         Snapshot {
             in_flight: gauge(&self.0.in_flight),

@@ -67,15 +67,13 @@ where
     while !plumbing.shutdown.is_requested() {
         // Counted before the wake is taken up, so that no observer sees an idle gap.
         let tracked = plumbing.activity.track(async {
+            status.0.begin_step();
             wake.take_up();
-            step().await
+            status.0.end_step(step().await.into());
         });
-        match AssertUnwindSafe(tracked).catch_unwind().await {
-            Ok(due) => status.0.set_due(due.into()),
-            Err(_panic) => {
-                plumbing.shutdown.fail(format!("the worker `{name}` panicked"));
-                return;
-            }
+        if AssertUnwindSafe(tracked).catch_unwind().await.is_err() {
+            plumbing.shutdown.fail(format!("the worker `{name}` panicked"));
+            return;
         }
         wait_for_news(plumbing, &wake, status.0.next_due()).await;
         // A worker that always finds news must not keep others from running.
