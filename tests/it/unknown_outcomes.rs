@@ -29,12 +29,23 @@ fn is_reversed(payment: &Value) -> bool {
         && payment["reversal_state"] == "acked"
 }
 
+/// Refused before it was processed: nothing to reverse, another try is safe.
+fn was_never_processed(payment: &Value) -> bool {
+    payment["status"] == "requires_payment_method"
+        && payment["failure"]["code"] == "processing_error"
+        && payment["amounts"]["authorized"] == 0
+}
+
 async fn ends_in_one_of_paid_or_reversed(program: &str, fault: Value) {
     let (payment, world) = outcome(program, fault.clone()).await;
-    assert!(is_paid(&payment) != is_reversed(&payment), "{fault}: {payment:#}");
+    let refused_unread = fault["do"] == "corrupt_signature" && was_never_processed(&payment);
+    assert!(
+        refused_unread || is_paid(&payment) != is_reversed(&payment),
+        "{fault}: {payment:#}"
+    );
     assert_eq!(payment["outcome_unknown"], false, "{fault}");
     let held = world.open_holds().await;
-    assert_eq!(held == 0, is_reversed(&payment) || held == 0, "{fault}: {held} held");
+    assert!(is_paid(&payment) || held == 0, "{fault}: {held} held");
     world.assert_invariants().await;
 }
 
@@ -155,7 +166,7 @@ async fn the_slow_and_lost_cards_end_as_their_rows_say() {
     ] {
         let world = World::start().await;
         let pay = world.begin_payment(number, 4999, "EUR", "ord-slow").await;
-        world.advance("30m").await;
+        world.advance("20m").await;
         let _ = pay.await;
         let payment = world.payment_by_reference("ord-slow").await;
         assert_eq!(payment["status"], status, "{number}: {payment:#}");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use payrig::keys::Client as Credentials;
@@ -10,8 +11,12 @@ use wire::signature::{
     ReceivedHeaders, RequestContent, RequestTarget, SignatureTimes, SigningKey, Wire, sign_request,
     verify_response,
 };
+use wire::time::Timestamp;
 
 use crate::http::{Answer, Http};
+
+/// How long an access token is used; it is good for a little longer.
+const RENEW_AFTER: Duration = Duration::from_secs(800);
 
 /// A merchant's client.
 #[derive(Clone)]
@@ -23,7 +28,7 @@ pub struct Api {
     /// Keeps nonces and keys apart from those of other clients with the same credentials.
     name: Arc<str>,
     counter: Arc<AtomicU64>,
-    token: Arc<tokio::sync::Mutex<Option<String>>>,
+    token: Arc<tokio::sync::Mutex<Option<(String, Timestamp)>>>,
 }
 
 /// What a call does differently from a correct one.
@@ -71,7 +76,7 @@ impl Api {
         SigningKey::from_base64(&self.credentials.key_id, &self.credentials.signing_key).unwrap()
     }
 
-    /// An access token, fetched once.
+    /// An access token, kept while it is good.
     pub async fn token(&self) -> String {
         self.try_token().await.unwrap()
     }
@@ -84,7 +89,7 @@ impl Api {
         let answer = self.try_request_token("grant_type=client_credentials").await?;
         anyhow::ensure!(answer.status == 200, "{}", answer.text());
         let fresh = answer.json()["access_token"].as_str().unwrap().to_owned();
-        *token = Some(fresh.clone());
+        *token = Some((fresh.clone(), now.plus(RENEW_AFTER)));
         Ok(fresh)
     }
 
