@@ -1,4 +1,4 @@
-//! The only place where time is read or waited for: real time that may be moved forward, or virtual.
+//! The only place where time is read or waited for: real and moved forward, or standing.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -44,6 +44,8 @@ pub enum TimerClass {
     Work,
     /// Expiry, cut-off, settlement, retention: recurs for ever.
     Calendar,
+    /// Heartbeats and the like: nothing in the world depends on it, so it is not reported as due.
+    Unseen,
 }
 
 /// A clock; clones share it.
@@ -125,6 +127,20 @@ impl Clock {
         self.advance(to.since(now))
     }
 
+    /// Takes over the present of another clock, even one that lies behind: for those who look at
+    /// a world from outside and sign by its time.
+    pub fn follow(&self, present: Timestamp) {
+        let present = present.millis();
+        match &self.0.mode {
+            Mode::Virtual { millis } => millis.store(present, Ordering::Release),
+            Mode::Real { offset, last } => {
+                offset.store(present.saturating_sub(wall_millis()), Ordering::Release);
+                last.store(present, Ordering::Release);
+            }
+        }
+        self.wake_due();
+    }
+
     fn wake_due(&self) {
         let now = self.now();
         let due: Vec<Waker> = {
@@ -171,9 +187,11 @@ impl Clock {
         .await
     }
 
-    /// The earliest time that a sleeper of this clock waits for.
+    /// The earliest time that a sleeper of this clock waits for, unseen ones left out.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.sleepers().0.keys().next().map(|(at, _)| *at)
+        let sleepers = self.sleepers();
+        let mut seen = sleepers.0.iter().filter(|(_, (class, _))| *class != TimerClass::Unseen);
+        seen.next().map(|((at, _), _)| *at)
     }
 
     /// The earliest time that a sleeper of class [`TimerClass::Work`] waits for.
@@ -321,6 +339,16 @@ mod tests {
     }
 
     #[test]
+    fn a_bystander_follows_a_world_in_either_direction() {
+        let bystander = Clock::real();
+        for world in [START, START.plus(Duration::from_hours(72)), START] {
+            bystander.follow(world);
+            let ahead = bystander.now().since(world);
+            assert!(bystander.now() >= world && ahead < Duration::from_mins(1), "{ahead:?}");
+        }
+    }
+
+    #[test]
     fn a_real_clock_runs_and_can_be_moved_forward() {
         let clock = Clock::real();
         let before = clock.now();
@@ -352,6 +380,16 @@ mod tests {
         assert!(flag.0.load(Ordering::SeqCst));
         assert!(polled_once(&mut sleep).is_ready());
         assert_eq!(clock.next_due(), None);
+    }
+
+    #[test]
+    fn an_unseen_sleeper_is_not_due_but_is_woken() {
+        let clock = Clock::virtual_at(START);
+        let mut heartbeat = clock.sleep_as(START.plus(Duration::from_secs(15)), TimerClass::Unseen);
+        assert!(polled_once(&mut heartbeat).is_pending());
+        assert_eq!((clock.next_due(), clock.next_work_due()), (None, None));
+        clock.advance(Duration::from_secs(15)).unwrap();
+        assert!(polled_once(&mut heartbeat).is_ready());
     }
 
     #[test]

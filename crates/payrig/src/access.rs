@@ -127,13 +127,21 @@ impl Access {
     }
 }
 
+/// What a program says about its clock, as far as it matters here.
+#[derive(Deserialize)]
+struct Present {
+    now: Timestamp,
+}
+
 /// A client of the gateway's API: fetches its token, signs, verifies the answers.
 pub struct ApiClient {
     client: Client,
     signed: Link,
     plain: Link,
     addresses: Addresses,
-    plumbing: Plumbing,
+    sandbox_key: String,
+    /// Follows the clock of the world, by which signatures are judged.
+    clock: Clock,
     token: Mutex<Option<(String, Timestamp)>>,
 }
 
@@ -142,14 +150,17 @@ impl ApiClient {
         let key = signing_key(&client)?;
         let signing = Signing::HttpSignature { key: Arc::new(key), wire: Wire::Api };
         let base = access.addresses.of(Program::Gateway);
-        let signed = Link::new(LinkName("payrig->gateway"), &base, signing, &access.plumbing)
+        let mut plumbing = access.plumbing.clone();
+        plumbing.clock = Clock::real();
+        let signed = Link::new(LinkName("payrig->gateway"), &base, signing, &plumbing)
             .map_err(|error| Failure::could_not_run(error.to_string()))?;
         Ok(Self {
             client,
             signed,
             plain: access.gateway.clone(),
             addresses: access.addresses,
-            plumbing: access.plumbing.clone(),
+            sandbox_key: access.world.sandbox_key.clone(),
+            clock: plumbing.clock,
             token: Mutex::new(None),
         })
     }
@@ -188,10 +199,26 @@ impl ApiClient {
         if reply.is_success() { decode(Program::Gateway, &reply) } else { Err(refused(&reply)) }
     }
 
+    /// The present of the world, whose clock may have been moved or may stand.
+    pub async fn now(&self) -> Outcome<Timestamp> {
+        let call = Call::new(Method::GET, "/_sandbox/clock")
+            .deadline(DEADLINE)
+            .header("sandbox-key", &self.sandbox_key);
+        let sent = self.plain.send(call).await;
+        let reply =
+            sent.map_err(|failure| unreachable_peer(Program::Gateway, self.addresses, &failure))?;
+        if !reply.is_success() {
+            return Err(refused(&reply));
+        }
+        let present: Present = decode(Program::Gateway, &reply)?;
+        self.clock.follow(present.now);
+        Ok(present.now)
+    }
+
     /// An access token that is still good for a while.
     pub async fn token(&self) -> Outcome<String> {
         let mut kept = self.token.lock().await;
-        let now = self.plumbing.clock.now();
+        let now = self.now().await?;
         if let Some((token, ends)) = &*kept
             && now < ends.minus(TOKEN_MARGIN)
         {

@@ -115,7 +115,7 @@ async fn curl(
         idempotency_key: idempotency_key.as_deref(),
         trace_id: None,
     };
-    let now = access.plumbing.clock.now().seconds();
+    let now = client.now().await?.seconds();
     let times = SignatureTimes { created: now, expires: now.saturating_add(PRINTED_SECONDS) };
     let nonce = BASE64URL_NOPAD.encode(&access.plumbing.secrets.bytes::<16>());
     let signed = sign_request(&client.signing_key()?, Wire::Api, &target, &content, times, &nonce);
