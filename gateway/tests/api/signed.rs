@@ -94,10 +94,6 @@ impl Signed {
         self.parameters.retain(|(key, _)| key != name);
     }
 
-    pub fn get(&self, name: &str) -> &str {
-        &self.parameters.iter().find(|(key, _)| key == name).unwrap().1
-    }
-
     pub fn target(&self) -> String {
         let mark = if self.query.is_empty() { "" } else { "?" };
         format!("{}{mark}{}", self.path, self.query)

@@ -1,5 +1,7 @@
 //! Card tokens from a browser.
 
+use data_encoding::BASE64;
+use gateway::settings::{KeyEncryptionKey, Settings};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Directory, PUBLISHABLE_KEY, World};
@@ -174,4 +176,75 @@ async fn a_restart_forgets_security_codes_and_the_card_must_be_entered_again() {
     let answer = world.shop("POST", &path, Some(json!({ "card_token": token }))).await;
     assert_eq!(answer.refusal(), (422, "card_data_expired".to_owned()), "{}", answer.body);
     world.stop().await;
+}
+
+/// Whether a token is accepted; there is no processor to ask further.
+async fn is_readable(world: &World, token: &Value) -> bool {
+    let payment = world.payment().await;
+    let path = format!("/api/payments/{}/confirm", payment["id"].as_str().unwrap());
+    let answer = world.shop("POST", &path, Some(json!({ "card_token": token }))).await;
+    answer.status == 200
+}
+
+fn without_code() -> Value {
+    let mut card = card();
+    card.as_object_mut().unwrap().remove("security_code");
+    card
+}
+
+#[actix_web::test]
+async fn the_data_key_can_be_replaced_while_tokens_are_made() {
+    let directory = Directory::new("data-key");
+    let world = World::start_in(&directory.0).await;
+    let mut tokens = Vec::new();
+    for _ in 0..5 {
+        tokens.push(tokenize(&world, PUBLISHABLE_KEY, &without_code()).await.json());
+    }
+    let body = without_code();
+    let making = async {
+        let mut made = Vec::new();
+        for _ in 0..20 {
+            made.push(tokenize(&world, PUBLISHABLE_KEY, &body).await.json());
+        }
+        made
+    };
+    let rotating = world.sandbox("POST", "/_sandbox/vault/rotate-data-key", None);
+    let (made, rotated) = tokio::join!(making, rotating);
+    assert_eq!((rotated.status, &rotated.json()["version"]), (200, &2.into()), "{}", rotated.body);
+    tokens.extend(made);
+    let world = world.restart().await;
+    for token in &tokens {
+        assert!(is_readable(&world, &token["id"]).await, "{token}");
+    }
+    let rotated = world.sandbox("POST", "/_sandbox/vault/rotate-data-key", None).await;
+    assert_eq!(rotated.json()["version"], 3);
+    world.stop().await;
+}
+
+#[actix_web::test]
+async fn the_key_encryption_key_can_be_replaced() {
+    let kek = |version: u8| KeyEncryptionKey {
+        version: version.into(),
+        key: BASE64.encode(&[100 + version; 32]).as_str().into(),
+    };
+    let directory = Directory::new("kek");
+    let world = World::start_in(&directory.0).await;
+    let token = tokenize(&world, PUBLISHABLE_KEY, &without_code()).await.json();
+    let hook = json!({"url": "http://127.0.0.1:9/hook", "events": ["*"]});
+    assert_eq!(world.shop("POST", "/api/webhook-endpoints", Some(hook)).await.status, 201);
+    let first = world.settings.keys.kek.clone();
+    let both = |settings: &mut Settings| {
+        settings.keys.kek_previous = Some(first);
+        settings.keys.kek = kek(2);
+    };
+    let world = world.restart_with(both).await;
+    let world = world.restart_with(|settings| settings.keys.kek_previous = None).await;
+    assert!(is_readable(&world, &token["id"]).await);
+    world.idle().await;
+    let events = world.shop("GET", "/api/events?limit=1", None).await.json();
+    let path = format!("/api/events/{}/deliveries", events["data"][0]["id"].as_str().unwrap());
+    let deliveries = world.shop("GET", &path, None).await.json();
+    assert_eq!(deliveries["data"][0]["attempts"][0]["outcome"], "unreachable", "its secret signs");
+    let refusal = world.refuses_to_start(|settings| settings.keys.kek = kek(3)).await;
+    assert!(refusal.contains("version 2 is not available"), "{refusal}");
 }

@@ -57,9 +57,26 @@ impl World {
 
     /// Stops and starts again on the same database, at the same time of day.
     pub async fn restart(self) -> Self {
-        let (settings, now) = (self.settings.clone(), self.plumbing.clock.now());
+        self.restart_with(|_| {}).await
+    }
+
+    /// Starts again with other settings.
+    pub async fn restart_with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let (mut settings, now) = (self.settings.clone(), self.plumbing.clock.now());
+        change(&mut settings);
         self.stop().await;
         Self::run(settings, now).await
+    }
+
+    /// Why it does not start with other settings.
+    pub async fn refuses_to_start(self, change: impl FnOnce(&mut Settings)) -> String {
+        let (mut settings, now) = (self.settings.clone(), self.plumbing.clock.now());
+        change(&mut settings);
+        self.stop().await;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let clock = Clock::virtual_at(now);
+        let plumbing = Plumbing::new("gateway", clock, 42, Secrets::system());
+        Program::start(settings, listener, plumbing).await.err().unwrap().to_string()
     }
 
     pub async fn stop(self) {
