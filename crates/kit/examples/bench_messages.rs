@@ -46,20 +46,7 @@ fn main() -> Done {
         let clock = Clock::real();
         let plumbing = Plumbing::new("gateway", clock.clone(), 1, Secrets::system());
         println!("{} bytes of body", BODY.len());
-        if let Some(only) = std::env::args().nth(1) {
-            return match only.as_str() {
-                "mask" => {
-                    masking(&clock);
-                    Ok(())
-                }
-                "log" => {
-                    logging(&plumbing);
-                    Ok(())
-                }
-                "local" => local_hop(&plumbing).await,
-                _ => over_http(&plumbing).await,
-            };
-        }
+        weigh("a program before it serves");
         masking(&clock);
         logging(&plumbing);
         deciding(&plumbing);
@@ -89,6 +76,13 @@ fn masking(clock: &Clock) {
     best("mask a body", clock, || {
         black_box(mask_body(black_box(BODY)));
     });
+}
+
+/// Resident memory, where the system tells it.
+fn weigh(what: &str) {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return };
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    println!("{what:<44} {:>12} resident", resident.unwrap_or("?").trim());
 }
 
 fn facts(plumbing: &Plumbing) -> Facts {
@@ -189,6 +183,7 @@ async fn over_http(plumbing: &Plumbing) -> Done {
     let signing = Signing::HttpSignature { key: key(), wire: Wire::MessageHop };
     let link = Link::new(LinkName("gateway->processor"), &running.base_url(), signing, plumbing)?;
     let serving = tokio::spawn(running.run());
+    weigh("with a server and a link");
     for callers in [1, CALLERS] {
         let mut fastest = Duration::MAX;
         for _ in 0..BATCHES / 2 {
@@ -196,6 +191,7 @@ async fn over_http(plumbing: &Plumbing) -> Done {
         }
         report(&format!("signed exchange over HTTP, {callers} at a time"), fastest, BATCH);
     }
+    weigh("both ends after the load");
     processor.shutdown.trigger();
     serving.await??;
     Ok(())

@@ -40,7 +40,10 @@ pub enum SettingsError {
         nearest: Option<String>,
     },
     /// A value that no setting can have.
-    #[error("the setting `{key}` in {} must be a text, a number, true, false or a list", path.display())]
+    #[error(
+        "the setting `{key}` in {} must be a text, a number, true, false or a list",
+        path.display()
+    )]
     Value {
         /// The file.
         path: PathBuf,

@@ -162,8 +162,8 @@ pub struct Database {
 impl Database {
     /// Opens a database, applies the migrations it lacks and starts its thread.
     ///
-    /// Each migration is one script, run once in an exclusive transaction of its own; `user_version`
-    /// counts them. A database with more migrations than given is refused.
+    /// Each migration is one script, run once in an exclusive transaction of its own;
+    /// `user_version` counts them. A database with more migrations than given is refused.
     pub fn open(
         location: &Location,
         migrations: &'static [&'static str],

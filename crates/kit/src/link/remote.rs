@@ -208,7 +208,8 @@ impl Link {
     }
 }
 
-/// Reads an answer up to a size, or to where it breaks off; dropping the rest closes the connection.
+/// Reads an answer up to a size, or to where it breaks off; dropping the rest closes the
+/// connection.
 async fn read_beginning(mut body: Incoming, bytes_max: usize) -> Bytes {
     let mut read = BytesMut::new();
     while let Some(Ok(frame)) = body.frame().await {
