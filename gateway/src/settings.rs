@@ -473,7 +473,11 @@ impl Flags {
     /// Where to listen; loopback only.
     pub fn address(&self) -> Result<SocketAddr, SettingsError> {
         let address = self.listen.unwrap_or(LISTEN);
-        if address.ip().is_loopback() { Ok(address) } else { Err(SettingsError::NotLoopback(address)) }
+        if address.ip().is_loopback() {
+            Ok(address)
+        } else {
+            Err(SettingsError::NotLoopback(address))
+        }
     }
 
     /// The settings, with keys from their file; `address` is where the gateway listens.

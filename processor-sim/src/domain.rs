@@ -14,5 +14,6 @@ pub mod network_profile;
 pub mod obligation;
 pub mod outcome;
 pub mod parties;
+pub mod patch;
 pub mod stand_in;
 pub mod timers;

@@ -72,11 +72,9 @@ impl Program {
         let store = Store::open(&settings.database)?;
         store.count_boot().await?;
         let keys = &settings.keys;
-        let gateway_key = SigningKey::from_base64(
-            &keys.gateway.key_id,
-            keys.gateway.signing_key.expose(),
-        )
-        .map_err(|_| ContextError::Keys(KeysError::Signing("gateway->processor")))?;
+        let gateway_key =
+            SigningKey::from_base64(&keys.gateway.key_id, keys.gateway.signing_key.expose())
+                .map_err(|_| ContextError::Keys(KeysError::Signing("gateway->processor")))?;
         let nonces = NonceCache::new();
         nonces.load(store.nonces(plumbing.clock.now()).await?);
         let context = Context::new(store, keys, settings.timers, &plumbing).await?;
@@ -152,9 +150,8 @@ pub async fn serve(flags: Flags) -> anyhow::Result<()> {
     kit::telemetry::init("processor-sim", flags.log_json, level)?;
     let address = flags.listen_address()?;
     let timers = flags.timers()?;
-    let keys: Keys = kit::secret_file::read(&flags.keys_file()).context(
-        "help: run `payrig keys --state DIR` to create the keys of a state directory",
-    )?;
+    let keys: Keys = kit::secret_file::read(&flags.keys_file())
+        .context("help: run `payrig keys --state DIR` to create the keys of a state directory")?;
     let seed = flags.seed.unwrap_or(42);
     let clock = match flags.clock.unwrap_or(ClockMode::Real) {
         ClockMode::Real => Clock::real(),
@@ -176,7 +173,10 @@ pub async fn serve(flags: Flags) -> anyhow::Result<()> {
 }
 
 /// Tells whoever started the program that it is ready, and where.
-#[expect(clippy::print_stdout, reason = "one line on standard output is the contract with `payrig up`")]
+#[expect(
+    clippy::print_stdout,
+    reason = "one line on standard output is the contract with `payrig up`"
+)]
 fn announce(address: SocketAddr) {
     println!("{{\"ready\":true,\"addr\":\"{address}\"}}");
 }

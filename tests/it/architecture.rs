@@ -49,7 +49,11 @@ const MPL_IN_TESTS: &[&str] = &["webdriver"];
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    MetadataCommand::new().manifest_path(manifest).other_options(["--offline".into()]).exec().unwrap()
+    MetadataCommand::new()
+        .manifest_path(manifest)
+        .other_options(["--offline".into()])
+        .exec()
+        .unwrap()
 }
 
 #[test]
@@ -60,8 +64,7 @@ fn crates_depend_only_downwards() {
     let named: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
     assert_eq!(ours, named, "every crate of the workspace has a row in ALLOWED");
     for package in metadata.workspace_packages() {
-        let (_, allowed) =
-            ALLOWED.iter().find(|(name, _)| *name == package.name.as_str()).unwrap();
+        let (_, allowed) = ALLOWED.iter().find(|(name, _)| *name == package.name.as_str()).unwrap();
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
             if ours.contains(name) && dependency.kind != DependencyKind::Development {

@@ -56,7 +56,10 @@ async fn every_card_does_what_its_row_says() {
         let status = payment["status"].as_str().unwrap_or("none").to_owned();
         let code = payment["failure"]["code"].as_str().unwrap_or("").to_owned();
         if needs_authentication(&card.outcome) {
-            if status == "captured" && card.outcome != "threeds_optional" && card.outcome != "threeds_optional_error" {
+            if status == "captured"
+                && card.outcome != "threeds_optional"
+                && card.outcome != "threeds_optional_error"
+            {
                 wrong.push(format!("{}: captured without authentication", card.alias));
             }
             continue;

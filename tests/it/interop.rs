@@ -111,9 +111,7 @@ async fn notifications() -> Vec<Value> {
     assert!(!sent.is_empty(), "no notification was sent");
     let mut cases = Vec::new();
     for (headers, body) in sent {
-        let case = |headers: &Value, body: &str, secret: &str, valid: bool| {
-            json!({"secret": secret, "headers": headers, "body": body, "valid": valid})
-        };
+        let case = |headers: &Value, body: &str, secret: &str, valid: bool| json!({"secret": secret, "headers": headers, "body": body, "valid": valid});
         cases.push(case(&headers, &body, &secret, true));
         cases.push(case(&headers, &body.replace("EUR", "USD"), &secret, false));
         let other = format!("whsec_{}", data_encoding::BASE64.encode(&[7; 32]));

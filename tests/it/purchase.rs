@@ -110,11 +110,7 @@ async fn two_tabs_and_a_double_click_pay_once() {
     let second = payer.open(&order.checkout_url).await;
     let card = CardTyped::new("4242424242424242");
     let (mut left, mut right, mut again) = (payer.clone(), payer.clone(), payer.clone());
-    let _ = tokio::join!(
-        left.pay(&first, card),
-        right.pay(&second, card),
-        again.pay(&first, card)
-    );
+    let _ = tokio::join!(left.pay(&first, card), right.pay(&second, card), again.pay(&first, card));
     world.settle().await;
     let payment = world.payment_of(&order.id).await;
     assert_eq!(payment["status"], "captured");

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use wire::signature::SigningKey;
 
 fn body(change: impl Fn(&mut Value)) -> Vec<u8> {
-    let mut body = json!({"amount": {"value": 4999, "currency": "EUR"}, "order_reference": "ord-1"});
+    let mut body =
+        json!({"amount": {"value": 4999, "currency": "EUR"}, "order_reference": "ord-1"});
     change(&mut body);
     body.to_string().into_bytes()
 }

@@ -19,9 +19,20 @@ const RULES: &[Rule] = &[
         rooms: &["/src/domain"],
         except: &[],
         words: &[
-            "actix", "tokio", "rusqlite", "askama", "hyper", "std::env", "std::fs", "kit::",
-            "derive(Serialize", "derive(Deserialize", "crate::store", "crate::http",
-            "crate::operations", "crate::pages",
+            "actix",
+            "tokio",
+            "rusqlite",
+            "askama",
+            "hyper",
+            "std::env",
+            "std::fs",
+            "kit::",
+            "derive(Serialize",
+            "derive(Deserialize",
+            "crate::store",
+            "crate::http",
+            "crate::operations",
+            "crate::pages",
         ],
         because: "the domain is pure: it is tested exhaustively and simulated",
     },
@@ -53,8 +64,16 @@ const RULES: &[Rule] = &[
         rooms: PROGRAMS,
         except: &[],
         words: &[
-            "SystemTime::now", "Instant::now", "tokio::time::sleep", "use rand", "thread_rng",
-            "env::var", "TcpStream::connect", "hyper_util::client", "todo!(", "unimplemented!(",
+            "SystemTime::now",
+            "Instant::now",
+            "tokio::time::sleep",
+            "use rand",
+            "thread_rng",
+            "env::var",
+            "TcpStream::connect",
+            "hyper_util::client",
+            "todo!(",
+            "unimplemented!(",
         ],
         because: "time, chance, settings and connections come from kit",
     },
@@ -191,9 +210,10 @@ fn macs_are_never_compared_with_equals() {
         }
         for (number, line) in code(&text) {
             let compares = line.contains("==") || line.contains("!=");
-            let secret = ["mac ==", "mac !=", "signature ==", "signature !=", "secret ==", "token_hash =="]
-                .iter()
-                .any(|word| line.contains(word));
+            let secret =
+                ["mac ==", "mac !=", "signature ==", "signature !=", "secret ==", "token_hash =="]
+                    .iter()
+                    .any(|word| line.contains(word));
             if compares && secret {
                 faults.push(format!("{path}:{number}: {}", line.trim()));
             }

@@ -39,10 +39,7 @@ fn was_never_processed(payment: &Value) -> bool {
 async fn ends_in_one_of_paid_or_reversed(program: &str, fault: Value) {
     let (payment, world) = outcome(program, fault.clone()).await;
     let refused_unread = fault["do"] == "corrupt_signature" && was_never_processed(&payment);
-    assert!(
-        refused_unread || is_paid(&payment) != is_reversed(&payment),
-        "{fault}: {payment:#}"
-    );
+    assert!(refused_unread || is_paid(&payment) != is_reversed(&payment), "{fault}: {payment:#}");
     assert_eq!(payment["outcome_unknown"], false, "{fault}");
     let held = world.open_holds().await;
     assert!(is_paid(&payment) || held == 0, "{fault}: {held} held");
@@ -79,7 +76,8 @@ async fn every_damage_between_processor_network_and_issuer_is_resolved() {
             json!({"duplicate": 2}),
         ] {
             let world = World::start().await;
-            let fault = json!({"on": link, "match": {"type": "authorization"}, "times": 1, "do": damage});
+            let fault =
+                json!({"on": link, "match": {"type": "authorization"}, "times": 1, "do": damage});
             world.fault("processor-sim", fault.clone()).await;
             let pay = world.begin_payment("4242424242424242", 4999, "EUR", "ord-hop").await;
             world.advance("10m").await;

@@ -173,8 +173,14 @@ mod tests {
     fn a_foreign_or_damaged_id_is_refused() {
         let id = PaymentId::new(Timestamp::from_millis(1), [7; 10]).to_string();
         assert!(id.parse::<RefundId>().is_err());
-        for text in ["", "pay_", "pay_01", &id.to_uppercase(), &format!("{id}0"), "pay_zzzzzzzzzzzzzzzzzzzzzzzzzz"]
-        {
+        for text in [
+            "",
+            "pay_",
+            "pay_01",
+            &id.to_uppercase(),
+            &format!("{id}0"),
+            "pay_zzzzzzzzzzzzzzzzzzzzzzzzzz",
+        ] {
             assert!(text.parse::<PaymentId>().is_err(), "{text}");
         }
     }

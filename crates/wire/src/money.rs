@@ -244,8 +244,7 @@ impl Money {
             return Err(DecimalError::TooManyDecimals { currency, exponent });
         }
         let all = format!("{whole}{fraction:0<width$}");
-        let value: i64 =
-            all.parse().map_err(|_| DecimalError::Range(AmountError::TooLarge))?;
+        let value: i64 = all.parse().map_err(|_| DecimalError::Range(AmountError::TooLarge))?;
         Ok(Self { value: MinorUnits::new(value)?, currency })
     }
 

@@ -353,7 +353,11 @@ pub struct Message {
     #[serde(default)]
     pub repeat_no: u32,
     /// Field 2 in requests. Carries digits: masked in every log.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "on_the_wire::option_card_number")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "on_the_wire::option_card_number"
+    )]
     pub pan: Option<CardNumber>,
     /// Field 2 in answers: first 6 and last 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -427,7 +431,11 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub additional: Option<Additional>,
     /// Field 48: security code. In memory only.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "on_the_wire::option_security_code")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "on_the_wire::option_security_code"
+    )]
     pub cvv: Option<SecurityCode>,
     /// Field 48: address data.
     #[serde(default, skip_serializing_if = "Option::is_none")]

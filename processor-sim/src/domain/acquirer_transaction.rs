@@ -104,19 +104,21 @@ impl AcquirerTransaction {
             (State::Answered, Event::ReversalAcked(Some(remaining))) => {
                 self.remaining = remaining.min(self.remaining);
             }
-            (State::Answered, Event::ReversalAcked(None)) if !self.is_approved() => {}
-            (State::Sent | State::Answered | State::Unanswered, Event::ReversalAcked(_)) => {
-                self.state = State::Reversed;
-                self.code = self.code.or(Some(ResponseCode::ALREADY_CLEARED));
-                self.remaining = MinorUnits::ZERO;
-            }
-            (State::Reversed | State::Tombstone, Event::ReversalAcked(_)) => {}
+            (State::Answered, Event::ReversalAcked(None)) if self.is_approved() => self.reverse(),
+            (State::Sent | State::Unanswered, Event::ReversalAcked(_)) => self.reverse(),
+            (State::Answered | State::Reversed | State::Tombstone, Event::ReversalAcked(_)) => {}
             (
                 State::Tombstone | State::Answered | State::Unanswered | State::Reversed,
                 Event::Answered { .. } | Event::DeadlinePassed,
             ) => return Err(TransactionRefusal),
         }
         Ok(())
+    }
+
+    fn reverse(&mut self) {
+        self.state = TransactionState::Reversed;
+        self.code = self.code.or(Some(ResponseCode::ALREADY_CLEARED));
+        self.remaining = MinorUnits::ZERO;
     }
 
     /// Whether the issuer said yes, whatever became of it later.
@@ -127,6 +129,8 @@ impl AcquirerTransaction {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     fn amount(value: i64) -> MinorUnits {
@@ -158,23 +162,23 @@ mod tests {
         ];
         let mut grid = String::new();
         for state in TransactionState::ALL {
-            grid.push_str(&format!("{}\n", state.as_str()));
+            grid.push_str(state.as_str());
+            grid.push('\n');
             for (name, event) in events {
                 let mut transaction = in_state(state);
                 let before = transaction;
-                let line = match transaction.apply(event) {
-                    Ok(()) => format!(
+                let line = if transaction.apply(event).is_ok() {
+                    format!(
                         "-> {} code {} remaining {}",
                         transaction.state.as_str(),
                         transaction.code.map_or("--".to_owned(), |code| code.as_str().to_owned()),
                         transaction.remaining
-                    ),
-                    Err(TransactionRefusal) => {
-                        assert_eq!(transaction, before);
-                        "refused".into()
-                    }
+                    )
+                } else {
+                    assert_eq!(transaction, before);
+                    "refused".into()
                 };
-                grid.push_str(&format!("  {name:<22} {line}\n"));
+                writeln!(grid, "  {name:<22} {line}").unwrap();
             }
         }
         insta::assert_snapshot!(grid, @r"

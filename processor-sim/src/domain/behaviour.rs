@@ -179,9 +179,17 @@ impl Behaviour {
             ..PLAIN
         };
         Some(match word {
-            "approve" | "approve_available_now" | "risk_elevated" | "risk_highest"
-            | "refund_pending" | "refund_fails_later" | "capture_rejected" | "fx_drift"
-            | "early_fraud_warning" | "threeds_optional" | "threeds_optional_error" => PLAIN,
+            "approve"
+            | "approve_available_now"
+            | "risk_elevated"
+            | "risk_highest"
+            | "refund_pending"
+            | "refund_fails_later"
+            | "capture_rejected"
+            | "fx_drift"
+            | "early_fraud_warning"
+            | "threeds_optional"
+            | "threeds_optional_error" => PLAIN,
             word if word.starts_with("dispute_") => PLAIN,
             "decline" | "risk_block" => Self::answering(code),
             "threeds_then_decline" => deciding(Rule::Decline(code)),
@@ -237,7 +245,12 @@ impl Behaviour {
 
     /// Whether this is a card like any other: its outcome then comes from the account.
     pub fn is_plain(&self) -> bool {
-        *self == Self { tolerance_percent: self.tolerance_percent, hold_days: self.hold_days, ..PLAIN }
+        *self
+            == Self {
+                tolerance_percent: self.tolerance_percent,
+                hold_days: self.hold_days,
+                ..PLAIN
+            }
     }
 
     /// Whether the decision depends on what happened to the card before.
@@ -279,7 +292,7 @@ fn retry_after(advice: [u8; 2]) -> Option<Duration> {
         b"30" => 10 * 24,
         _ => return None,
     };
-    Some(Duration::from_secs(hours * 3600))
+    Some(Duration::from_hours(hours))
 }
 
 #[cfg(test)]
@@ -320,7 +333,7 @@ mod tests {
         let notes = "merchant advice code 24: retry after 1 hour, then 00";
         let behaviour = Behaviour::of_row(&row("decline", Some(code), notes)).unwrap();
         assert_eq!(behaviour.results.advice, Some(*b"24"));
-        assert_eq!(behaviour.decision, DecisionRule::DeclineFor(code, Duration::from_secs(3600)));
+        assert_eq!(behaviour.decision, DecisionRule::DeclineFor(code, Duration::from_hours(1)));
         let notes = "with merchant advice code 01";
         let behaviour = Behaviour::of_row(&row("decline", Some(code), notes)).unwrap();
         assert_eq!(behaviour.decision, DecisionRule::Decline(code));

@@ -93,8 +93,14 @@ mod tests {
     #[test]
     fn captures_stay_within_the_authorization_and_its_tolerance() {
         assert_eq!(judged(case()), "00");
-        assert_eq!(judged(CaptureCase { captured: amount(60), amount: amount(40), ..case() }), "00");
-        assert_eq!(judged(CaptureCase { captured: amount(60), amount: amount(41), ..case() }), "13");
+        assert_eq!(
+            judged(CaptureCase { captured: amount(60), amount: amount(40), ..case() }),
+            "00"
+        );
+        assert_eq!(
+            judged(CaptureCase { captured: amount(60), amount: amount(41), ..case() }),
+            "13"
+        );
         assert_eq!(judged(CaptureCase { amount: amount(0), ..case() }), "13");
         let tip = CaptureCase { amount: amount(120), tolerance_percent: 20, ..case() };
         assert_eq!(judged(tip), "00");
@@ -109,6 +115,9 @@ mod tests {
         let mut reversed = case();
         reversed.transaction.apply(TransactionEvent::ReversalAcked(None)).unwrap();
         assert_eq!(judged(reversed), "12");
-        assert_eq!(judged(CaptureCase { transaction: AcquirerTransaction::sent(), ..case() }), "12");
+        assert_eq!(
+            judged(CaptureCase { transaction: AcquirerTransaction::sent(), ..case() }),
+            "12"
+        );
     }
 }

@@ -122,8 +122,7 @@ impl CardStatus {
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Inactive => matches!(next, Self::Active | Self::Closed),
-            Self::Active => !matches!(next, Self::Inactive),
-            Self::BlockedTemp => !matches!(next, Self::Inactive),
+            Self::Active | Self::BlockedTemp => !matches!(next, Self::Inactive),
             Self::Lost | Self::Stolen | Self::Closed | Self::Expired | Self::Replaced => false,
         }
     }
@@ -347,34 +346,34 @@ const CHECKS: [Check; 9] = [
     check_velocity,
 ];
 
-const fn by_account(code: ResponseCode) -> Failure {
-    Some((code, OutcomeSource::Account))
+const fn by_account(code: ResponseCode) -> (ResponseCode, OutcomeSource) {
+    (code, OutcomeSource::Account)
 }
 
-fn by_card(card: &Card<'_>, code: ResponseCode) -> Failure {
-    Some((code, card.forced_by.unwrap_or(OutcomeSource::Card)))
+fn by_card(card: &Card<'_>, code: ResponseCode) -> (ResponseCode, OutcomeSource) {
+    (code, card.forced_by.unwrap_or(OutcomeSource::Card))
 }
 
 fn check_status(_: &Case<'_>, card: &Card<'_>) -> Failure {
-    card.status.refusal().and_then(by_account)
+    card.status.refusal().map(by_account)
 }
 
 fn check_expiry(case: &Case<'_>, card: &Card<'_>) -> Failure {
     let given = case.request.expiry;
     let wrong = card.expiry.is_some() && card.expiry != given;
     let past = given.or(card.expiry).is_none_or(|expiry| expiry.is_past(case.local_now));
-    if wrong || past { by_account(ResponseCode::EXPIRED_CARD) } else { None }
+    if wrong || past { Some(by_account(ResponseCode::EXPIRED_CARD)) } else { None }
 }
 
 fn check_restrictions(case: &Case<'_>, card: &Card<'_>) -> Failure {
     let lists = |list: &[String], value: &str| list.iter().any(|entry| entry == value);
     let country = case.request.country.unwrap_or_default();
     if lists(&card.controls.blocked_categories, case.request.category) {
-        by_account(ResponseCode::NOT_PERMITTED)
+        Some(by_account(ResponseCode::NOT_PERMITTED))
     } else if lists(&card.controls.blocked_countries, country) {
-        by_account(ResponseCode::RESTRICTED_CARD)
+        Some(by_account(ResponseCode::RESTRICTED_CARD))
     } else if case.embargoed.contains(&country) {
-        by_account(ResponseCode::VIOLATION_OF_LAW)
+        Some(by_account(ResponseCode::VIOLATION_OF_LAW))
     } else {
         None
     }
@@ -382,7 +381,7 @@ fn check_restrictions(case: &Case<'_>, card: &Card<'_>) -> Failure {
 
 fn check_stop_order(case: &Case<'_>, card: &Card<'_>) -> Failure {
     match card.behaviour.decision {
-        DecisionRule::StopOrder(code) if case.request.by_merchant => by_card(card, code),
+        DecisionRule::StopOrder(code) if case.request.by_merchant => Some(by_card(card, code)),
         _ => None,
     }
 }
@@ -391,7 +390,7 @@ fn check_security_code(case: &Case<'_>, card: &Card<'_>) -> Failure {
     if card.behaviour.results.security_code_differs || !differs(case.request, card) {
         return None;
     }
-    by_account(NetworkProfile::of(card.brand).security_code_failure)
+    Some(by_account(NetworkProfile::of(card.brand).security_code_failure))
 }
 
 fn differs(request: &Request<'_>, card: &Card<'_>) -> bool {
@@ -406,7 +405,7 @@ fn check_authentication_value(case: &Case<'_>, _: &Card<'_>) -> Failure {
     let known = ["00", "01", "02", "04", "05", "06", "07"];
     match case.request.indicator {
         Some(indicator) if !known.contains(&indicator) => {
-            by_account(ResponseCode::VERIFICATION_FAILED)
+            Some(by_account(ResponseCode::VERIFICATION_FAILED))
         }
         Some(_) | None => None,
     }
@@ -417,21 +416,21 @@ fn check_authentication(case: &Case<'_>, card: &Card<'_>) -> Failure {
     let fully = case.request.indicator.is_some() && case.request.indicator == authenticated;
     let payment = case.request.purpose == Purpose::Purchase;
     match card.behaviour.decision {
-        DecisionRule::AuthenticateFirst(code) if payment && !fully => by_card(card, code),
+        DecisionRule::AuthenticateFirst(code) if payment && !fully => Some(by_card(card, code)),
         DecisionRule::NeedsThreeDs if payment && case.request.indicator.is_none() => {
-            by_card(card, ResponseCode::NOT_PERMITTED)
+            Some(by_card(card, ResponseCode::NOT_PERMITTED))
         }
         DecisionRule::NeedsThreeDsOnSession
             if payment && case.request.indicator.is_none() && !case.request.by_merchant =>
         {
-            by_card(card, ResponseCode::NOT_PERMITTED)
+            Some(by_card(card, ResponseCode::NOT_PERMITTED))
         }
         _ => None,
     }
 }
 
 fn check_risk(_: &Case<'_>, card: &Card<'_>) -> Failure {
-    if card.controls.suspected_fraud { by_account(ResponseCode::SUSPECTED_FRAUD) } else { None }
+    card.controls.suspected_fraud.then_some(by_account(ResponseCode::SUSPECTED_FRAUD))
 }
 
 fn check_velocity(case: &Case<'_>, card: &Card<'_>) -> Failure {
@@ -441,9 +440,9 @@ fn check_velocity(case: &Case<'_>, card: &Card<'_>) -> Failure {
     let amount = case.history.amount_today.saturating_add(case.request.amount.get());
     let count = case.history.count_today.saturating_add(1);
     if card.controls.daily_amount.is_some_and(|limit| amount > limit) {
-        by_account(ResponseCode::EXCEEDS_AMOUNT_LIMIT)
+        Some(by_account(ResponseCode::EXCEEDS_AMOUNT_LIMIT))
     } else if card.controls.daily_count.is_some_and(|limit| count > limit) {
-        by_account(ResponseCode::EXCEEDS_COUNT_LIMIT)
+        Some(by_account(ResponseCode::EXCEEDS_COUNT_LIMIT))
     } else {
         None
     }
@@ -499,7 +498,8 @@ fn declined(case: &Case<'_>, code: ResponseCode, source: OutcomeSource) -> Decis
         let note = three_ds && source != OutcomeSource::Account;
         (security_code_result(case.request, card), card.behaviour.results.advice, wrong, note)
     });
-    let (security_code_result, advice, wrong, three_ds) = results.unwrap_or(("P", None, false, false));
+    let (security_code_result, advice, wrong, three_ds) =
+        results.unwrap_or(("P", None, false, false));
     let failed = [ResponseCode::CVV_FAILED, ResponseCode::CVV_FAILED_VISA].contains(&code);
     Decision {
         code,

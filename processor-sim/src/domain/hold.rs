@@ -127,88 +127,50 @@ impl Hold {
 
     /// Applies one event. A refusal changes nothing.
     pub fn apply(&mut self, event: HoldEvent) -> Result<HoldOutcome, HoldRefusal> {
-        use HoldEvent as Event;
-        use HoldState as State;
-        let unchanged = |code| Ok(HoldOutcome { code, held: 0, posting: None });
-        match (self.state, event) {
-            (State::Absent, Event::Approved(amount) | Event::StoodIn(amount))
-            | (State::Declined, Event::StoodIn(amount)) => Ok(self.open(amount)),
-            (State::Absent, Event::Declined) => {
-                self.state = State::Declined;
-                unchanged(ResponseCode::APPROVED)
+        match event {
+            HoldEvent::Approved(amount) => self.decide(Some(amount)),
+            HoldEvent::Declined => self.decide(None),
+            HoldEvent::StoodIn(amount) => Ok(self.stand_in(amount)),
+            HoldEvent::Raised(more) => self.raise(more),
+            HoldEvent::Reversed(remains) => Ok(self.reverse(remains)),
+            HoldEvent::Presented { amount, last } => self.present(amount, last),
+            HoldEvent::ReleaseDue => self.release(),
+        }
+    }
+
+    /// A decision about a known identity is refused: its stored answer is given instead.
+    fn decide(&mut self, approved: Option<MinorUnits>) -> Result<HoldOutcome, HoldRefusal> {
+        match (self.state, approved) {
+            (HoldState::Absent, Some(amount)) => Ok(self.open(amount)),
+            (HoldState::Absent, None) => {
+                self.state = HoldState::Declined;
+                Ok(unchanged(ResponseCode::APPROVED))
             }
             // The reversal stays in force, however often the request still comes.
-            (State::Tombstone, Event::Approved(_) | Event::Declined | Event::StoodIn(_)) => {
-                unchanged(ResponseCode::ALREADY_CLEARED)
-            }
+            (HoldState::Tombstone, _) => Ok(unchanged(ResponseCode::ALREADY_CLEARED)),
+            (
+                HoldState::Declined
+                | HoldState::Open
+                | HoldState::PartiallyCleared
+                | HoldState::Cleared
+                | HoldState::Reversed
+                | HoldState::Expired,
+                _,
+            ) => Err(HoldRefusal),
+        }
+    }
+
+    fn stand_in(&mut self, amount: MinorUnits) -> HoldOutcome {
+        match self.state {
+            // What the network approved binds the issuer, also when it had declined by itself.
+            HoldState::Absent | HoldState::Declined => self.open(amount),
+            HoldState::Tombstone => unchanged(ResponseCode::ALREADY_CLEARED),
             // The issuer had decided late what the network decided in its place.
-            (
-                State::Open
-                | State::PartiallyCleared
-                | State::Cleared
-                | State::Reversed
-                | State::Expired,
-                Event::StoodIn(_),
-            ) => unchanged(ResponseCode::APPROVED),
-            // A known identity: the stored answer is given, nothing is applied.
-            (
-                State::Declined
-                | State::Open
-                | State::PartiallyCleared
-                | State::Cleared
-                | State::Reversed
-                | State::Expired,
-                Event::Approved(_) | Event::Declined,
-            ) => Err(HoldRefusal),
-            (State::Open, Event::Raised(more)) => self.raise(more),
-            (
-                State::Absent
-                | State::Tombstone
-                | State::Declined
-                | State::PartiallyCleared
-                | State::Cleared
-                | State::Reversed
-                | State::Expired,
-                Event::Raised(_),
-            ) => Err(HoldRefusal),
-            (State::Absent, Event::Reversed(_)) => {
-                self.state = State::Tombstone;
-                unchanged(ResponseCode::NOT_FOUND)
-            }
-            (State::Tombstone, Event::Reversed(_)) => unchanged(ResponseCode::NOT_FOUND),
-            (State::Open | State::PartiallyCleared, Event::Reversed(remains)) => {
-                Ok(self.reverse(remains))
-            }
-            (State::Declined | State::Reversed | State::Expired, Event::Reversed(_)) => {
-                unchanged(ResponseCode::APPROVED)
-            }
-            (State::Cleared, Event::Reversed(_)) => unchanged(ResponseCode::ALREADY_CLEARED),
-            (State::Open | State::PartiallyCleared, Event::Presented { amount, last }) => {
-                Ok(self.present(amount, last))
-            }
-            (State::Cleared, Event::Presented { .. }) => Err(HoldRefusal),
-            (State::Reversed | State::Expired, Event::Presented { .. }) => {
-                Ok(self.force(Posting::Late))
-            }
-            (State::Absent | State::Tombstone | State::Declined, Event::Presented { .. }) => {
-                Ok(self.force(Posting::ForcePost))
-            }
-            (State::Open | State::PartiallyCleared, Event::ReleaseDue) => {
-                let released = self.release_all(match self.state {
-                    State::PartiallyCleared => State::Cleared,
-                    _ => State::Expired,
-                });
-                Ok(released)
-            }
-            (
-                State::Absent
-                | State::Tombstone
-                | State::Declined
-                | State::Cleared
-                | State::Reversed
-                | State::Expired,
-                Event::ReleaseDue,
-            ) => Err(HoldRefusal),
+            HoldState::Open
+            | HoldState::PartiallyCleared
+            | HoldState::Cleared
+            | HoldState::Reversed
+            | HoldState::Expired => unchanged(ResponseCode::APPROVED),
         }
     }
 
@@ -218,27 +180,74 @@ impl Hold {
     }
 
     fn raise(&mut self, more: MinorUnits) -> Result<HoldOutcome, HoldRefusal> {
+        match self.state {
+            HoldState::Open => {}
+            HoldState::Absent
+            | HoldState::Tombstone
+            | HoldState::Declined
+            | HoldState::PartiallyCleared
+            | HoldState::Cleared
+            | HoldState::Reversed
+            | HoldState::Expired => return Err(HoldRefusal),
+        }
         let authorized = self.authorized.checked_add(more).ok_or(HoldRefusal)?;
         let open = self.open.checked_add(more).ok_or(HoldRefusal)?;
         (self.authorized, self.open) = (authorized, open);
         Ok(HoldOutcome { code: ResponseCode::APPROVED, held: more.get(), posting: None })
     }
 
-    /// A remaining amount above what is open means that more was taken back already.
     fn reverse(&mut self, remains: Option<MinorUnits>) -> HoldOutcome {
+        match self.state {
+            HoldState::Absent => {
+                self.state = HoldState::Tombstone;
+                unchanged(ResponseCode::NOT_FOUND)
+            }
+            HoldState::Tombstone => unchanged(ResponseCode::NOT_FOUND),
+            HoldState::Declined | HoldState::Reversed | HoldState::Expired => {
+                unchanged(ResponseCode::APPROVED)
+            }
+            HoldState::Cleared => unchanged(ResponseCode::ALREADY_CLEARED),
+            HoldState::Open => self.reduce(remains, HoldState::Reversed),
+            HoldState::PartiallyCleared => self.reduce(remains, HoldState::Cleared),
+        }
+    }
+
+    /// A remaining amount above what is open means that more was taken back already.
+    fn reduce(&mut self, remains: Option<MinorUnits>, end: HoldState) -> HoldOutcome {
         let remains = remains.unwrap_or(MinorUnits::ZERO).min(self.open);
         if remains.is_zero() {
-            return self.release_all(match self.state {
-                HoldState::PartiallyCleared => HoldState::Cleared,
-                _ => HoldState::Reversed,
-            });
+            return self.release_all(end);
         }
         let held = remains.get().saturating_sub(self.open.get());
         self.open = remains;
         HoldOutcome { code: ResponseCode::APPROVED, held, posting: None }
     }
 
-    fn present(&mut self, amount: MinorUnits, last: bool) -> HoldOutcome {
+    fn present(&mut self, amount: MinorUnits, last: bool) -> Result<HoldOutcome, HoldRefusal> {
+        match self.state {
+            HoldState::Open | HoldState::PartiallyCleared => Ok(self.clear(amount, last)),
+            HoldState::Cleared => Err(HoldRefusal),
+            HoldState::Reversed | HoldState::Expired => Ok(self.force(Posting::Late)),
+            HoldState::Absent | HoldState::Tombstone | HoldState::Declined => {
+                Ok(self.force(Posting::ForcePost))
+            }
+        }
+    }
+
+    fn release(&mut self) -> Result<HoldOutcome, HoldRefusal> {
+        match self.state {
+            HoldState::Open => Ok(self.release_all(HoldState::Expired)),
+            HoldState::PartiallyCleared => Ok(self.release_all(HoldState::Cleared)),
+            HoldState::Absent
+            | HoldState::Tombstone
+            | HoldState::Declined
+            | HoldState::Cleared
+            | HoldState::Reversed
+            | HoldState::Expired => Err(HoldRefusal),
+        }
+    }
+
+    fn clear(&mut self, amount: MinorUnits, last: bool) -> HoldOutcome {
         let used = amount.min(self.open);
         let rest = self.open.checked_sub(used).unwrap_or(MinorUnits::ZERO);
         let (state, rest) = if last {
@@ -263,8 +272,14 @@ impl Hold {
     }
 }
 
+const fn unchanged(code: ResponseCode) -> HoldOutcome {
+    HoldOutcome { code, held: 0, posting: None }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -301,36 +316,35 @@ mod tests {
             HoldEvent::StoodIn(_) => HoldEvent::StoodIn(amount(100)),
             HoldEvent::Raised(_) => HoldEvent::Raised(amount(50)),
             HoldEvent::Reversed(Some(_)) => HoldEvent::Reversed(Some(amount(20))),
-            HoldEvent::Presented { last, .. } => {
-                HoldEvent::Presented { amount: amount(40), last }
-            }
+            HoldEvent::Presented { last, .. } => HoldEvent::Presented { amount: amount(40), last },
             other => other,
         }
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "the grid is one table")]
     fn every_state_meets_every_event() {
         let mut grid = String::new();
         for state in HoldState::ALL {
-            grid.push_str(&format!("{}\n", state.as_str()));
+            grid.push_str(state.as_str());
+            grid.push('\n');
             for (name, event) in EVENTS {
                 let mut hold = in_state(state);
                 let before = hold;
-                let line = match hold.apply(with_amounts(event)) {
-                    Ok(outcome) => format!(
+                let line = if let Ok(outcome) = hold.apply(with_amounts(event)) {
+                    format!(
                         "{} -> {} open {} held {:+}{}",
                         outcome.code.as_str(),
                         hold.state.as_str(),
                         hold.open,
                         outcome.held,
                         outcome.posting.map(|it| format!(" {it:?}")).unwrap_or_default()
-                    ),
-                    Err(HoldRefusal) => {
-                        assert_eq!(hold, before);
-                        "refused".into()
-                    }
+                    )
+                } else {
+                    assert_eq!(hold, before);
+                    "refused".into()
                 };
-                grid.push_str(&format!("  {name:<22} {line}\n"));
+                writeln!(grid, "  {name:<22} {line}").unwrap();
             }
         }
         insta::assert_snapshot!(grid, @r"
@@ -460,9 +474,10 @@ mod tests {
             let mut held = 0;
             for event in events {
                 let before = hold;
-                match hold.apply(event) {
-                    Ok(outcome) => held += outcome.held,
-                    Err(HoldRefusal) => prop_assert_eq!(hold, before),
+                if let Ok(outcome) = hold.apply(event) {
+                    held += outcome.held;
+                } else {
+                    prop_assert_eq!(hold, before);
                 }
                 prop_assert_eq!(held, hold.open.get());
                 prop_assert!(hold.open <= hold.authorized);

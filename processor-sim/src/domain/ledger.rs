@@ -188,11 +188,15 @@ mod tests {
         let build = |lines| LedgerTransaction::new(Party::Acquirer, Reason::TopUp, euro(), lines);
         assert_eq!(build(vec![]), Err(Unbalanced));
         assert_eq!(build(vec![line(Account::Cash, 0)]), Err(Unbalanced));
-        assert_eq!(build(vec![line(Account::Cash, 5), line(Account::Held(1), -4)]), Err(Unbalanced));
+        assert_eq!(
+            build(vec![line(Account::Cash, 5), line(Account::Held(1), -4)]),
+            Err(Unbalanced)
+        );
         let overflow = vec![line(Account::Cash, i64::MAX), line(Account::Held(1), i64::MAX)];
         assert_eq!(build(overflow), Err(Unbalanced));
         let scheme = Account::Scheme(Brand::Visa);
-        let three = vec![line(Account::Cardholder(1), 100), line(scheme, -98), line(Account::Cash, -2)];
+        let three =
+            vec![line(Account::Cardholder(1), 100), line(scheme, -98), line(Account::Cash, -2)];
         assert!(build(three).is_ok());
     }
 

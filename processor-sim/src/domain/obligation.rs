@@ -114,7 +114,7 @@ pub enum ObligationEvent {
 pub struct ObligationRefusal;
 
 /// How long tries go on.
-pub const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub const AGE_MAX: Duration = Duration::from_hours(24);
 
 /// Waiting times after the first tries; the last one repeats.
 const BACKOFF_SECONDS: [u64; 7] = [1, 5, 30, 120, 600, 3600, 3600];
@@ -196,6 +196,8 @@ fn is_acknowledged(code: ResponseCode) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     const START: Timestamp = Timestamp::from_millis(1_000_000);
@@ -205,6 +207,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "the grid is one table")]
     fn every_state_meets_every_event() {
         let now = START.plus(Duration::from_secs(7));
         let answered = |code| ObligationEvent::Answered { code, now, jitter: 0 };
@@ -219,23 +222,23 @@ mod tests {
         ];
         let mut grid = String::new();
         for state in ObligationState::ALL {
-            grid.push_str(&format!("{}\n", state.as_str()));
+            grid.push_str(state.as_str());
+            grid.push('\n');
             for (name, event) in events {
                 let mut obligation = in_state(state);
                 let before = obligation;
-                let line = match obligation.apply(event) {
-                    Ok(()) => format!(
+                let line = if obligation.apply(event).is_ok() {
+                    format!(
                         "-> {} tries {} due +{}",
                         obligation.state.as_str(),
                         obligation.tries,
                         obligation.due_at.since(START).as_millis()
-                    ),
-                    Err(ObligationRefusal) => {
-                        assert_eq!(obligation, before);
-                        "refused".into()
-                    }
+                    )
+                } else {
+                    assert_eq!(obligation, before);
+                    "refused".into()
                 };
-                grid.push_str(&format!("  {name:<12} {line}\n"));
+                writeln!(grid, "  {name:<12} {line}").unwrap();
             }
         }
         insta::assert_snapshot!(grid, @r"
@@ -299,9 +302,7 @@ mod tests {
             types.push(obligation.kind.message_type(obligation.tries));
             obligation.apply(ObligationEvent::Send).unwrap();
             let now = obligation.due_at;
-            obligation
-                .apply(ObligationEvent::Answered { code: None, now, jitter: 0 })
-                .unwrap();
+            obligation.apply(ObligationEvent::Answered { code: None, now, jitter: 0 }).unwrap();
             waits.push(obligation.due_at.since(now).as_secs());
         }
         assert_eq!(waits[..8], [1, 5, 30, 120, 600, 3600, 3600, 3600]);

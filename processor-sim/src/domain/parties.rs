@@ -138,9 +138,9 @@ mod tests {
             }
             let known = &route.prefix[..6];
             assert_eq!(route_of(route.brand, known), Some(route), "{known}");
-            let twins = ROUTES.iter().filter(|other| {
-                other.brand == route.brand && other.prefix.starts_with(known)
-            });
+            let twins = ROUTES
+                .iter()
+                .filter(|other| other.brand == route.brand && other.prefix.starts_with(known));
             assert_eq!(twins.count(), 1, "{known}");
         }
     }

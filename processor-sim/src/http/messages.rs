@@ -19,8 +19,7 @@ pub async fn take(
     let incoming = processor::read(&received.body).ok_or_else(error::unreadable)?;
     let facts = translate::facts(context, incoming.message(), received.trace);
     annotate(received.http(), facts);
-    let nonce =
-        NonceRow { key_id: signed.key_id, nonce: signed.nonce, expires: signed.expires };
+    let nonce = NonceRow { key_id: signed.key_id, nonce: signed.nonce, expires: signed.expires };
     let taken = processor::take(context, incoming, received.trace, Some(nonce)).await;
     let taken = taken.map_err(|failure| error::database(&failure))?;
     let taken = taken.ok_or_else(error::unreadable)?;

@@ -14,12 +14,11 @@ use super::error;
 use crate::domain::account::AccountKind;
 use crate::domain::checks::CardStatus;
 use crate::domain::outcome::Triggers;
+use crate::domain::patch::Patch;
 use crate::operations::control_cards::{self, CardReport, Issue, Wanted};
 use crate::operations::control_issuers::{self, IssuerReport};
 use crate::operations::{Context, check_invariants, control_ledgers, control_merchants};
-use crate::store::{
-    Acceptor, AcceptorChange, AccountView, HoldView, LedgerBalance, LedgerLine,
-};
+use crate::store::{Acceptor, AcceptorChange, AccountView, HoldView, LedgerBalance, LedgerLine};
 
 type Shared = web::Data<Context>;
 type Answer = Result<HttpResponse, Problem>;
@@ -101,22 +100,22 @@ struct ChangeBody {
     blocked_categories: Option<Vec<String>>,
     blocked_countries: Option<Vec<String>>,
     suspected_fraud: Option<bool>,
-    #[serde(default, deserialize_with = "given")]
-    daily_count: Option<Option<i64>>,
-    #[serde(default, deserialize_with = "given")]
-    daily_amount: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "patch")]
+    daily_count: Patch<i64>,
+    #[serde(default, deserialize_with = "patch")]
+    daily_amount: Patch<i64>,
     available: Option<Money>,
     #[serde(default)]
     restore: bool,
 }
 
 /// Tells a field that is null from one that is absent.
-fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+fn patch<'de, T, D>(deserializer: D) -> Result<Patch<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: serde::Deserializer<'de>,
 {
-    T::deserialize(deserializer).map(Some)
+    Ok(Option::<T>::deserialize(deserializer)?.map_or(Patch::Clear, Patch::Set))
 }
 
 /// `PATCH cards/{alias or id}`
@@ -258,9 +257,8 @@ async fn sign(request: &HttpRequest, context: &Context, on: bool) -> Answer {
 }
 
 fn issuer(report: &IssuerReport) -> Value {
-    let network = |(brand, on): &(Brand, bool)| {
-        object!({ "network": brand.as_str(), "signed_on": on })
-    };
+    let network =
+        |(brand, on): &(Brand, bool)| object!({ "network": brand.as_str(), "signed_on": on });
     object!({
         "id": report.issuer.id,
         "name": report.issuer.name,
@@ -279,8 +277,8 @@ pub async fn list_merchants(context: Shared) -> Answer {
 #[serde(deny_unknown_fields)]
 struct MerchantBody {
     blocked: Option<bool>,
-    #[serde(default, deserialize_with = "given")]
-    categories: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "patch")]
+    categories: Patch<Vec<String>>,
     triggers: Option<Vec<Trigger>>,
 }
 
@@ -309,10 +307,8 @@ pub async fn change_merchant(received: ReceivedRequest, context: Shared) -> Answ
 }
 
 fn merchant(acceptor: &Acceptor) -> Value {
-    let named = [
-        ("holder_name", acceptor.triggers.holder_name),
-        ("amount", acceptor.triggers.amount),
-    ];
+    let named =
+        [("holder_name", acceptor.triggers.holder_name), ("amount", acceptor.triggers.amount)];
     let triggers: Vec<&str> = named.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
     object!({
         "id": acceptor.card_acceptor_id,

@@ -150,8 +150,11 @@ impl CardTable {
         let cards = self.cards.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = cards.by_number.values().cloned().collect();
         all.sort_by(|one, two| {
-            (one.alias.is_none(), &one.alias, one.number.expose())
-                .cmp(&(two.alias.is_none(), &two.alias, two.number.expose()))
+            (one.alias.is_none(), &one.alias, one.number.expose()).cmp(&(
+                two.alias.is_none(),
+                &two.alias,
+                two.number.expose(),
+            ))
         });
         all
     }
@@ -159,9 +162,8 @@ impl CardTable {
     /// The number behind a keyed digest: what a network's card file tells it.
     pub fn number_of(&self, context: &Context, digest: CardDigest) -> Option<CardNumber> {
         let build = || {
-            let digest_of = |card: &Arc<IssuedCard>| {
-                (context.card_digest(&card.number).0, card.number.clone())
-            };
+            let digest_of =
+                |card: &Arc<IssuedCard>| (context.card_digest(&card.number).0, card.number.clone());
             self.all().iter().map(digest_of).collect()
         };
         if let Some(number) = self.by_digest.get_or_init(build).get(&digest.0) {
@@ -175,13 +177,12 @@ impl CardTable {
 
     /// Takes over a card as it is now in the database.
     pub fn take_over(&self, stored: &StoredCard) -> Result<Arc<IssuedCard>, ContextError> {
-        let card = match self.find(&stored.number) {
-            Some(card) => card,
-            None => {
-                let card = Arc::new(of_row(stored)?);
-                self.insert(card.clone());
-                card
-            }
+        let card = if let Some(card) = self.find(&stored.number) {
+            card
+        } else {
+            let card = Arc::new(of_row(stored)?);
+            self.insert(card.clone());
+            card
         };
         card.remember(stored);
         Ok(card)
@@ -211,11 +212,8 @@ fn of_catalogue(card: &TestCard) -> Option<IssuedCard> {
     })?;
     let issuer = Issuer::by_id(route_of(number.brand(), number.expose())?.issuer)?;
     let family = number.expose().as_bytes().get(8).copied();
-    let terms = behaviour::account_terms(
-        &card.alias,
-        &behaviour,
-        card.is_famous() || family == Some(b'0'),
-    );
+    let terms =
+        behaviour::account_terms(&card.alias, &behaviour, card.is_famous() || family == Some(b'0'));
     Some(IssuedCard {
         alias: Some(card.alias.clone()),
         issuer,

@@ -12,7 +12,7 @@ use crate::store::{InvariantLimits, OverCapture};
 pub const CHECKED: u32 = 10;
 
 /// How much longer than its deadline a request may be without an end.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 /// The offenders of every rule, a sentence each.
 pub async fn violations(context: &Context) -> Result<Vec<String>, DatabaseError> {
@@ -20,7 +20,7 @@ pub async fn violations(context: &Context) -> Result<Vec<String>, DatabaseError>
     let limits = InvariantLimits {
         sent_before: now.minus(context.timers.processor.saturating_add(GRACE)),
         // The last try may begin just before the greatest age and wait for an hour.
-        owed_since: now.minus(AGE_MAX.saturating_add(Duration::from_secs(2 * 60 * 60))),
+        owed_since: now.minus(AGE_MAX.saturating_add(Duration::from_hours(2))),
     };
     let (mut violations, captures) = context.store.offenders(limits).await?;
     violations.extend(captures.iter().filter_map(|capture| judge(context, capture)));

@@ -14,6 +14,7 @@ use crate::domain::account::{AccountKind, AccountTerms};
 use crate::domain::behaviour;
 use crate::domain::checks::{CardControls, CardStatus};
 use crate::domain::parties::{Issuer, route_of};
+use crate::domain::patch::Patch;
 use crate::store::{AccountView, CardChange, CardRows, HoldView, NewCard, StoredCard};
 
 /// Why a card was not issued or changed.
@@ -122,9 +123,9 @@ pub async fn issue(context: &Context, wanted: Issue) -> Result<CardReport, CardE
         None => None,
         Some(id) => {
             let accounts = context.store.account_views().await?;
-            let found = accounts.into_iter().find(|account| {
-                account.account_id == id && account.issuer == issuer.id
-            });
+            let found = accounts
+                .into_iter()
+                .find(|account| account.account_id == id && account.issuer == issuer.id);
             Some(found.ok_or(CardError::Unknown)?.id)
         }
     };
@@ -152,10 +153,7 @@ pub async fn issue(context: &Context, wanted: Issue) -> Result<CardReport, CardE
 
 /// The next number of the control plane's own family.
 async fn new_number(context: &Context, brand: Brand) -> Result<CardNumber, CardError> {
-    let (bin, _) = SANDBOX_BINS
-        .iter()
-        .find(|(_, of)| *of == brand)
-        .ok_or(CardError::Unknown)?;
+    let (bin, _) = SANDBOX_BINS.iter().find(|(_, of)| *of == brand).ok_or(CardError::Unknown)?;
     let length: usize = match brand {
         Brand::Amex => 15,
         Brand::Diners => 14,
@@ -206,10 +204,10 @@ pub struct Wanted {
     pub blocked_countries: Option<Vec<String>>,
     /// Whether a risk rule marks it.
     pub suspected_fraud: Option<bool>,
-    /// Payments a day; `Some(None)` lifts the limit.
-    pub daily_count: Option<Option<i64>>,
-    /// Minor units a day; `Some(None)` lifts the limit.
-    pub daily_amount: Option<Option<i64>>,
+    /// Payments a day.
+    pub daily_count: Patch<i64>,
+    /// Minor units a day.
+    pub daily_amount: Patch<i64>,
     /// What is available from now on. The account then no longer pays its debt by itself.
     pub available: Option<Money>,
     /// Back to how it was issued: active, without controls, without a past, with all its money.
@@ -272,8 +270,8 @@ fn change_of(
             .blocked_countries
             .unwrap_or_else(|| before.blocked_countries.clone()),
         suspected_fraud: wanted.suspected_fraud.unwrap_or(before.suspected_fraud),
-        daily_count: wanted.daily_count.unwrap_or(before.daily_count),
-        daily_amount: wanted.daily_amount.unwrap_or(before.daily_amount),
+        daily_count: wanted.daily_count.over(before.daily_count),
+        daily_amount: wanted.daily_amount.over(before.daily_amount),
     };
     Ok(CardChange {
         status: wanted.status,

@@ -7,9 +7,7 @@ use wire::card::Brand;
 use wire::codes::ResponseCode;
 use wire::ids::ReversalId;
 use wire::money::MinorUnits;
-use wire::processor_api::{
-    FUNCTION_REVERSAL_FULL, Message, Mti, Original, PURCHASE,
-};
+use wire::processor_api::{FUNCTION_REVERSAL_FULL, Message, Mti, Original, PURCHASE};
 use wire::time::Timestamp;
 
 use super::{Context, issuer, network, translate};
@@ -50,11 +48,8 @@ fn begin(context: &Context, stored: StoredObligation) {
 /// Sends one message and records what came of it.
 async fn fulfil(context: Context, stored: StoredObligation) {
     let code = send(&context, &stored.owed).await;
-    let event = ObligationEvent::Answered {
-        code,
-        now: context.clock().now(),
-        jitter: context.jitter(),
-    };
+    let event =
+        ObligationEvent::Answered { code, now: context.clock().now(), jitter: context.jitter() };
     let (kind, id) = (stored.owed.obligation.kind, stored.id);
     let reported = context.store.report_obligation(stored, event, code).await;
     context.plumbing.crash_points.reached(message_kind(kind), Boundary::AnswerStored);

@@ -74,7 +74,7 @@ impl Hops {
     }
 
     /// From a bank to a network: sign-on, and answers that come late or twice.
-    pub fn from_issuer(&self, context: &Context, brand: Brand, call: Call) -> Sending {
+    pub fn issuer_to_network(&self, context: &Context, brand: Brand, call: Call) -> Sending {
         let (link, context) = (self.from_issuer.clone(), context.clone());
         let receive =
             move |received| network::receive_from_issuer(context.clone(), brand, received);
@@ -82,7 +82,7 @@ impl Hops {
     }
 
     /// From a network to the processor: sign-on.
-    pub fn from_network<F>(&self, call: Call, receive: fn(ReceivedMessage) -> F) -> Sending
+    pub fn network_to_processor<F>(&self, call: Call, receive: fn(ReceivedMessage) -> F) -> Sending
     where
         F: Future<Output = LocalAnswer> + Send + 'static,
     {

@@ -46,7 +46,7 @@ pub async fn sign_on_all(context: &Context) {
         let call = Call::post("/acq/v1/messages", translate::encode(&message))
             .facts(facts(brand, None, &message, trace))
             .deadline(context.timers.network);
-        let reply = context.hops.from_network(call, acknowledge).await;
+        let reply = context.hops.network_to_processor(call, acknowledge).await;
         if network::code_of(reply) != Some(ResponseCode::APPROVED) {
             tracing::warn!(network = brand.as_str(), "a network could not sign on");
         }
@@ -54,19 +54,14 @@ pub async fn sign_on_all(context: &Context) {
 }
 
 /// Signs one bank on or off at all its networks. True when every network has acknowledged.
-pub async fn sign(
-    context: &Context,
-    issuer: &'static Issuer,
-    on: bool,
-    trace: TraceId,
-) -> bool {
+pub async fn sign(context: &Context, issuer: &'static Issuer, on: bool, trace: TraceId) -> bool {
     let mut acknowledged = true;
     for brand in issuer.networks() {
         let message = management(context, issuer.id, if on { "801" } else { "802" });
         let call = Call::post(network::path(brand), translate::encode(&message))
             .facts(facts(brand, Some(issuer), &message, trace))
             .deadline(context.timers.network);
-        let reply = context.hops.from_issuer(context, brand, call).await;
+        let reply = context.hops.issuer_to_network(context, brand, call).await;
         if network::code_of(reply) != Some(ResponseCode::APPROVED) {
             tracing::warn!(issuer = issuer.id, network = brand.as_str(), "not signed on or off");
             acknowledged = false;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row};
 use super::Store;
 use crate::domain::identity::TerminalKey;
 use crate::domain::outcome::Triggers;
+use crate::domain::patch::Patch;
 
 /// A terminal of an acquirer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +41,8 @@ pub struct Acceptor {
 pub struct AcceptorChange {
     /// Block or unblock.
     pub blocked: Option<bool>,
-    /// New list of categories; `Some(None)` enables all.
-    pub categories: Option<Option<Vec<String>>>,
+    /// The enabled categories; cleared: all.
+    pub categories: Patch<Vec<String>>,
     /// New triggers.
     pub triggers: Option<Triggers>,
 }
@@ -140,11 +141,15 @@ fn change_acceptor(
 ) -> Result<Option<Acceptor>, DatabaseError> {
     if let Some(blocked) = change.blocked {
         let status = if blocked { "blocked" } else { "active" };
-        connection
-            .execute("UPDATE card_acceptors SET status = ?2 WHERE id = ?1", (id, status))?;
+        connection.execute("UPDATE card_acceptors SET status = ?2 WHERE id = ?1", (id, status))?;
     }
-    if let Some(categories) = &change.categories {
-        let list = categories.as_ref().map(|list| list.join(" "));
+    let list = match &change.categories {
+        Patch::Keep => Patch::Keep,
+        Patch::Clear => Patch::Clear,
+        Patch::Set(list) => Patch::Set(list.join(" ")),
+    };
+    if list != Patch::Keep {
+        let list = list.over(None);
         connection
             .execute("UPDATE card_acceptors SET categories = ?2 WHERE id = ?1", (id, list))?;
     }

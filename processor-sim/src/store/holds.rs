@@ -10,10 +10,11 @@ use super::cards::{self, NewCard};
 use super::ledger::{self, Movement};
 use super::{Store, columns};
 use crate::domain::account::{AccountTerms, SubBalance};
-use crate::domain::answer::{Answer, NetworkTransactionId};
+use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId};
 use crate::domain::checks::{History, Purpose};
 use crate::domain::hold::{Hold, HoldEvent, HoldOutcome, HoldState};
 use crate::domain::identity::{BusinessDigest, Identity};
+use crate::domain::outcome::OutcomeSource;
 use crate::domain::parties::Issuer;
 
 /// The rows of a card, or what they will be.
@@ -357,9 +358,8 @@ fn advise(connection: &Connection, advice: &IssuerAdvice) -> Result<Advised, Dat
         CardRows::Missing(new) => cards::materialise(connection, new)?,
     };
     let known = find(connection, &advice.identity)?;
-    let tells_another = |digest: Option<BusinessDigest>| {
-        digest.is_some_and(|digest| digest != advice.digest)
-    };
+    let tells_another =
+        |digest: Option<BusinessDigest>| digest.is_some_and(|digest| digest != advice.digest);
     if known.as_ref().is_some_and(|known| tells_another(known.digest)) {
         return Ok(Advised::Conflict);
     }
@@ -382,7 +382,7 @@ fn advise(connection: &Connection, advice: &IssuerAdvice) -> Result<Advised, Dat
                     hold.open.get(),
                     outcome.held,
                     advice.answer.code.as_str(),
-                    advice.answer.auth_code.as_ref().map(|code| code.as_str()),
+                    advice.answer.auth_code.as_ref().map(AuthCode::as_str),
                     advice.release_at.millis(),
                 ])?;
             known.id
@@ -581,10 +581,10 @@ fn insert(connection: &Connection, row: &HoldRow<'_>) -> Result<i64, DatabaseErr
             row.at.millis(),
             row.release_at.map(Timestamp::millis),
             answer.map(|answer| answer.code.as_str().to_owned()),
-            answer.and_then(|answer| answer.auth_code.as_ref()).map(|code| code.as_str()),
+            answer.and_then(|answer| answer.auth_code.as_ref()).map(AuthCode::as_str),
             row.network_transaction_id.map(NetworkTransactionId::number),
             answer.and_then(|answer| columns::results(&answer.results)),
-            answer.and_then(|answer| answer.source).map(|source| source.as_str()),
+            answer.and_then(|answer| answer.source).map(OutcomeSource::as_str),
             answer.and_then(|answer| answer.note.as_deref()),
         ])?;
     Ok(connection.last_insert_rowid())
@@ -602,10 +602,7 @@ struct FoundHold {
     answer: Option<Answer>,
 }
 
-fn find(
-    connection: &Connection,
-    identity: &Identity,
-) -> Result<Option<FoundHold>, DatabaseError> {
+fn find(connection: &Connection, identity: &Identity) -> Result<Option<FoundHold>, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "SELECT *, NULL AS settlement_date FROM holds
          WHERE transmission_at = ?1 AND terminal = ?2 AND stan = ?3",

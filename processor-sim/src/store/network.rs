@@ -8,9 +8,10 @@ use wire::time::Timestamp;
 
 use super::obligations::{self, NewObligation};
 use super::{Store, columns};
-use crate::domain::answer::{Answer, NetworkTransactionId};
+use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId};
 use crate::domain::identity::{BusinessDigest, CardDigest, Identity};
 use crate::domain::obligation::ObligationKind;
+use crate::domain::outcome::OutcomeSource;
 
 /// How a network came to its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +101,8 @@ impl Store {
                     return Ok(Recorded::New);
                 }
                 let known = find(connection, &new.identity)?;
-                let known = known.ok_or(DatabaseError::Corrupt("a row that is not there".into()))?;
+                let known =
+                    known.ok_or(DatabaseError::Corrupt("a row that is not there".into()))?;
                 Ok(Recorded::Known(Box::new(known)))
             })
             .await
@@ -175,11 +177,11 @@ fn insert(connection: &Connection, new: &NewNetworkTransaction) -> Result<bool, 
             new.state.as_str(),
             answer.code.as_str(),
             answer.approved.get(),
-            answer.auth_code.as_ref().map(|code| code.as_str()),
+            answer.auth_code.as_ref().map(AuthCode::as_str),
             new.network_transaction_id.number(),
             answer.settlement_date,
             columns::results(&answer.results),
-            answer.source.map(|source| source.as_str()),
+            answer.source.map(OutcomeSource::as_str),
             answer.note,
         ])?;
     Ok(inserted == 1)

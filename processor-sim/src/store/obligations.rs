@@ -99,9 +99,7 @@ impl Store {
     /// After a restart: what was being sent is due again.
     pub async fn resume_obligations(&self, now: Timestamp) -> Result<usize, DatabaseError> {
         let sql = "UPDATE obligations SET state = 'retry', due_at = ?1 WHERE state = 'sent'";
-        self.database
-            .write(move |connection| Ok(connection.execute(sql, [now.millis()])?))
-            .await
+        self.database.write(move |connection| Ok(connection.execute(sql, [now.millis()])?)).await
     }
 
     /// Makes everything that waits for a bank due at once: the bank is back.

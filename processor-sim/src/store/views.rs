@@ -157,18 +157,15 @@ impl Store {
 
     /// One account by its row.
     pub async fn account_view(&self, id: i64) -> Result<Option<AccountView>, DatabaseError> {
-        self.database
-            .read(move |connection| Ok(accounts(connection, Some(id))?.pop()))
-            .await
+        self.database.read(move |connection| Ok(accounts(connection, Some(id))?.pop())).await
     }
 
     /// The newest requests of an account.
     pub async fn hold_views(&self, account: i64) -> Result<Vec<HoldView>, DatabaseError> {
         self.database
             .read(move |connection| {
-                let mut statement = connection.prepare(
-                    "SELECT * FROM holds WHERE account = ?1 ORDER BY id DESC LIMIT ?2",
-                )?;
+                let mut statement = connection
+                    .prepare("SELECT * FROM holds WHERE account = ?1 ORDER BY id DESC LIMIT ?2")?;
                 let rows = statement.query_map((account, ROWS_MAX), hold)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -216,9 +213,7 @@ impl Store {
             .read(|connection| {
                 let one = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
                 Ok(StatusCounts {
-                    transactions: one(
-                        "SELECT COALESCE(MAX(id), 0) FROM acquirer_transactions",
-                    )?,
+                    transactions: one("SELECT COALESCE(MAX(id), 0) FROM acquirer_transactions")?,
                     owed: one(
                         "SELECT COUNT(*) FROM obligations WHERE state IN ('queued', 'retry')",
                     )?,
@@ -280,7 +275,10 @@ fn hold(row: &Row<'_>) -> Result<HoldView, rusqlite::Error> {
     })
 }
 
-fn balances(connection: &Connection, parties: (i64, i64)) -> Result<Vec<LedgerBalance>, DatabaseError> {
+fn balances(
+    connection: &Connection,
+    parties: (i64, i64),
+) -> Result<Vec<LedgerBalance>, DatabaseError> {
     let mut statement = connection.prepare(
         "SELECT account, owner, currency, SUM(amount) FROM postings
          JOIN ledger_transactions ON ledger_transactions.id = transaction_id

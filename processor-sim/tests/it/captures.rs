@@ -70,10 +70,8 @@ async fn two_copies_at_the_same_time_are_one_request() {
     let world = World::start().await;
     let mut authorization = world.purchase("slow.just_in_time");
     authorization.amount = Some(amount(700));
-    let both = futures_util::future::join(
-        world.try_send(&authorization),
-        world.try_send(&authorization),
-    );
+    let both =
+        futures_util::future::join(world.try_send(&authorization), world.try_send(&authorization));
     let (one, two) = world.stepping(both).await;
     assert_eq!(one.unwrap().body, two.unwrap().body);
     assert_eq!(world.ladder("network->issuer").await, ["0100 00"]);

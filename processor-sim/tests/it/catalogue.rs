@@ -82,20 +82,19 @@ async fn cards_that_wait_for_3d_secure_say_so() {
     assert_eq!(code(&answer), "57");
     assert!(note(&answer).starts_with("not available yet: 3-D Secure"), "{}", note(&answer));
     let mut authenticated = world.purchase("3ds.challenge");
-    authenticated.threeds =
-        Some(ThreeDsData { eci: Some("05".into()), ..ThreeDsData::default() });
+    authenticated.threeds = Some(ThreeDsData { eci: Some("05".into()), ..ThreeDsData::default() });
     assert_eq!(code(&world.send(&authenticated).await), "00");
 }
 
 #[actix_web::test]
 async fn a_soft_decline_ends_with_the_indicator_of_an_authentication() {
     let world = World::start().await;
-    for (alias, soft, indicator) in [("visa.sca_required", "1A", "05"), ("mc.sca_required", "65", "02")]
+    for (alias, soft, indicator) in
+        [("visa.sca_required", "1A", "05"), ("mc.sca_required", "65", "02")]
     {
         assert_eq!(code(&world.send(&world.purchase(alias)).await), soft);
         let mut again = world.purchase(alias);
-        again.threeds =
-            Some(ThreeDsData { eci: Some(indicator.into()), ..ThreeDsData::default() });
+        again.threeds = Some(ThreeDsData { eci: Some(indicator.into()), ..ThreeDsData::default() });
         assert_eq!(code(&world.send(&again).await), "00");
     }
 }

@@ -8,8 +8,15 @@ use wire::processor_api::Message;
 use crate::world::{World, amount};
 
 const CARDS: [&str; 9] = [
-    "visa.ok", "mc.ok", "amex.ok", "prepaid.100", "verif.partial60", "visa.insufficient_funds",
-    "stripe.visa_debit", "slow.stip", "slow.late_approve",
+    "visa.ok",
+    "mc.ok",
+    "amex.ok",
+    "prepaid.100",
+    "verif.partial60",
+    "visa.insufficient_funds",
+    "stripe.visa_debit",
+    "slow.stip",
+    "slow.late_approve",
 ];
 
 fn any<'a, T>(random: &Random, items: &'a [T]) -> &'a T {

@@ -53,13 +53,17 @@ async fn what_was_owed_is_owed_after_a_restart() {
     let scratch = Scratch::new("owed");
     let clock = Clock::virtual_at(START);
     let world = World::start_with_file(&scratch.database(), clock.clone()).await;
-    world.fault(json!({
-        "on": "processor->network", "match": { "type": "authorization" }, "times": 1,
-        "do": "drop_response"
-    })).await;
-    world.fault(json!({
-        "on": "processor->network", "match": { "type": "reversal" }, "do": { "status": 503 }
-    })).await;
+    world
+        .fault(json!({
+            "on": "processor->network", "match": { "type": "authorization" }, "times": 1,
+            "do": "drop_response"
+        }))
+        .await;
+    world
+        .fault(json!({
+            "on": "processor->network", "match": { "type": "reversal" }, "do": { "status": 503 }
+        }))
+        .await;
     assert_eq!(code(&world.stepping(world.send(&world.purchase("visa.ok"))).await), "68");
     world.advance(Duration::from_secs(2)).await;
     assert_eq!(world.held("visa.ok").await, 4999);

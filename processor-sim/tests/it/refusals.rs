@@ -159,13 +159,16 @@ async fn network_management_is_acknowledged() {
 async fn an_unsigned_or_wrongly_signed_message_is_refused() {
     let world = World::start().await;
     for damage in ["corrupt_signature", "wrong_key"] {
-        world.gateway.faults.arm(vec![
-            serde_json::from_value(json!({
-                "on": "gateway->processor", "times": 1, "do": damage
-            }))
-            .unwrap(),
-        ])
-        .unwrap();
+        world
+            .gateway
+            .faults
+            .arm(vec![
+                serde_json::from_value(json!({
+                    "on": "gateway->processor", "times": 1, "do": damage
+                }))
+                .unwrap(),
+            ])
+            .unwrap();
         let reply = world.try_send(&world.purchase("visa.ok")).await;
         assert!(reply.is_ok_and(|reply| reply.status == 401), "{damage}");
     }

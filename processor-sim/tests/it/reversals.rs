@@ -54,10 +54,12 @@ async fn a_reversal_that_overtakes_its_request_leaves_tombstones() {
 #[actix_web::test]
 async fn a_late_request_meets_the_tombstone_at_the_bank() {
     let world = World::start().await;
-    world.fault(json!({
-        "on": "network->issuer", "match": { "type": "authorization" }, "times": 1,
-        "do": { "delay_request": "9s" }
-    })).await;
+    world
+        .fault(json!({
+            "on": "network->issuer", "match": { "type": "authorization" }, "times": 1,
+            "do": { "delay_request": "9s" }
+        }))
+        .await;
     let mut authorization = world.purchase("visa.ok");
     // Above what the network approves in the bank's place.
     authorization.amount = Some(amount(90_000));

@@ -24,10 +24,12 @@ async fn the_network_stands_in_for_a_silent_bank_and_tells_it_later() {
 #[actix_web::test]
 async fn an_advice_is_linked_to_a_hold_that_was_made_late() {
     let world = World::start().await;
-    world.fault(json!({
-        "on": "network->issuer", "match": { "type": "authorization" }, "times": 1,
-        "do": { "delay_response": "9s" }
-    })).await;
+    world
+        .fault(json!({
+            "on": "network->issuer", "match": { "type": "authorization" }, "times": 1,
+            "do": { "delay_response": "9s" }
+        }))
+        .await;
     let answer = world.stepping(world.send(&world.purchase("visa.ok"))).await;
     assert_eq!(code(&answer), "00");
     assert!(answer.additional.unwrap().stip_reason.is_some());
@@ -102,10 +104,12 @@ async fn a_signed_off_bank_is_stood_in_for_and_hears_of_it_when_it_is_back() {
 #[actix_web::test]
 async fn a_silent_network_is_answered_68_and_the_processor_takes_the_request_back() {
     let world = World::start().await;
-    world.fault(json!({
-        "on": "processor->network", "match": { "type": "authorization" }, "times": 1,
-        "do": "drop_response"
-    })).await;
+    world
+        .fault(json!({
+            "on": "processor->network", "match": { "type": "authorization" }, "times": 1,
+            "do": "drop_response"
+        }))
+        .await;
     let authorization = world.purchase("visa.ok");
     let before = world.clock.now();
     let answer = world.stepping(world.send(&authorization)).await;
@@ -123,14 +127,18 @@ async fn a_silent_network_is_answered_68_and_the_processor_takes_the_request_bac
 #[actix_web::test]
 async fn a_reversal_is_repeated_until_it_is_acknowledged() {
     let world = World::start().await;
-    world.fault(json!({
-        "on": "processor->network", "match": { "type": "authorization" }, "times": 1,
-        "do": "drop_request"
-    })).await;
-    world.fault(json!({
-        "on": "processor->network", "match": { "type": "reversal" }, "times": 3,
-        "do": { "status": 503 }
-    })).await;
+    world
+        .fault(json!({
+            "on": "processor->network", "match": { "type": "authorization" }, "times": 1,
+            "do": "drop_request"
+        }))
+        .await;
+    world
+        .fault(json!({
+            "on": "processor->network", "match": { "type": "reversal" }, "times": 3,
+            "do": { "status": 503 }
+        }))
+        .await;
     let answer = world.stepping(world.send(&world.purchase("visa.ok"))).await;
     assert_eq!(code(&answer), "68");
     world.advance(Duration::from_secs(60)).await;
@@ -157,10 +165,12 @@ async fn a_wish_for_68_is_a_network_that_never_answers() {
 #[actix_web::test]
 async fn a_broken_signature_between_roles_is_no_answer() {
     let world = World::start().await;
-    world.fault(json!({
-        "on": "network->issuer", "match": { "type": "authorization" }, "times": 1,
-        "do": "corrupt_signature"
-    })).await;
+    world
+        .fault(json!({
+            "on": "network->issuer", "match": { "type": "authorization" }, "times": 1,
+            "do": "corrupt_signature"
+        }))
+        .await;
     let answer = world.send(&world.purchase("visa.ok")).await;
     assert_eq!(answer.additional.unwrap().stip_reason.as_deref(), Some("1003"));
     world.quiet().await;

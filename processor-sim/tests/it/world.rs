@@ -52,10 +52,7 @@ fn base64(byte: u8) -> processor_sim::SecretText {
 fn keys() -> Keys {
     Keys {
         sandbox_key: SANDBOX_KEY.into(),
-        gateway: SigningKeyText {
-            key_id: "gateway-processor-1".into(),
-            signing_key: base64(1),
-        },
+        gateway: SigningKeyText { key_id: "gateway-processor-1".into(), signing_key: base64(1) },
         hops: HopKeys {
             processor_to_network: base64(2),
             network_to_issuer: base64(3),
@@ -80,8 +77,7 @@ impl World {
         let gateway = Plumbing::new("gateway", clock.clone(), 8, Secrets::system());
         let console = Plumbing::new("console", Clock::real(), 9, Secrets::seeded(9));
         let settings = Settings { database, ..Settings::in_memory(keys()) };
-        let listener =
-            kit::http::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let listener = kit::http::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let started = Program::start(settings, listener, program.clone()).await.unwrap();
         let base = format!("http://{}", started.address());
         let signing = Signing::HttpSignature { key: Arc::new(secret(1)), wire: Wire::MessageHop };
@@ -106,8 +102,7 @@ impl World {
     pub fn message(&self, mti: Mti) -> Message {
         let stan = self.stan.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.now();
-        let mut message =
-            Message::new(mti, format!("{stan:06}"), now, ACQUIRER, "ECOM0001");
+        let mut message = Message::new(mti, format!("{stan:06}"), now, ACQUIRER, "ECOM0001");
         let fields = now.utc();
         message.rrn = Some(format!(
             "{}{:03}{:02}{stan:06}",
@@ -116,8 +111,7 @@ impl World {
             fields.hour
         ));
         message.card_acceptor_id = Some(MERCHANT.into());
-        message.payment_reference =
-            Some(self.gateway.ids.with(PaymentId::new).to_string());
+        message.payment_reference = Some(self.gateway.ids.with(PaymentId::new).to_string());
         message
     }
 

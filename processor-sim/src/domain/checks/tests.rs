@@ -209,17 +209,11 @@ fn a_profile_speaks_before_the_data_and_the_account() {
 
 #[test]
 fn a_verification_of_nothing_is_answered_85_and_needs_no_money() {
-    let setting = Setting {
-        purpose: Purpose::Verification,
-        amount: 0,
-        available: 0,
-        ..Setting::default()
-    };
+    let setting =
+        Setting { purpose: Purpose::Verification, amount: 0, available: 0, ..Setting::default() };
     assert_eq!(setting.answer(), "85 default");
-    let attached = Behaviour {
-        decision: DecisionRule::DeclinePayments(ResponseCode::DO_NOT_HONOR),
-        ..PLAIN
-    };
+    let attached =
+        Behaviour { decision: DecisionRule::DeclinePayments(ResponseCode::DO_NOT_HONOR), ..PLAIN };
     assert_eq!(Setting { behaviour: attached, ..setting }.answer(), "85 card");
     let paying = Setting { behaviour: attached, ..Setting::default() };
     assert_eq!(paying.answer(), "05 card");
@@ -238,7 +232,7 @@ fn partial_approval_takes_what_is_there_when_the_merchant_accepts_it() {
 
 #[test]
 fn a_decline_with_a_waiting_time_ends_after_it() {
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let behaviour = Behaviour {
         decision: DecisionRule::DeclineFor(ResponseCode::INSUFFICIENT_FUNDS, hour),
         ..PLAIN

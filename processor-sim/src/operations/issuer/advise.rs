@@ -38,10 +38,7 @@ pub(super) async fn advise(
             approved: fields.amount,
             auth_code: message.auth_code.as_deref().and_then(AuthCode::parse),
             network_transaction_id: id,
-            results: Results {
-                stand_in: message.reason_code.clone(),
-                ..Results::default()
-            },
+            results: Results { stand_in: message.reason_code.clone(), ..Results::default() },
             ..Answer::refusal(ResponseCode::APPROVED)
         },
         at: context.clock().now(),

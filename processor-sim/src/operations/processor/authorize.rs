@@ -95,9 +95,10 @@ async fn check(
         let note = "the merchant is blocked at the processor";
         return Err(refused(ResponseCode::INVALID_MERCHANT, note).into());
     }
-    let enabled = acceptor.categories.as_ref().is_none_or(|list| {
-        list.iter().any(|enabled| enabled == category)
-    });
+    let enabled = acceptor
+        .categories
+        .as_ref()
+        .is_none_or(|list| list.iter().any(|enabled| enabled == category));
     if !enabled {
         let note = "the merchant is not enabled for this category";
         return Err(refused(ResponseCode::NOT_PERMITTED_TO_TERMINAL, note).into());

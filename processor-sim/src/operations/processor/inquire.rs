@@ -1,16 +1,14 @@
 //! 0600 with function 603: what became of a message, from the processor's own record.
 
 use wire::codes::ResponseCode;
-use wire::processor_api::{
-    FUNCTION_STATUS_INQUIRY, Message, Mti, Original, PURCHASE, REFUND,
-};
+use wire::processor_api::{FUNCTION_STATUS_INQUIRY, Message, Mti, Original, PURCHASE, REFUND};
 
 use super::{Taken, answer_rule};
 use crate::domain::acquirer_transaction::TransactionState;
 use crate::domain::checks::Purpose;
 use crate::operations::Context;
 use crate::operations::translate::{self, Fault, TakeError};
-use crate::store::StoredTransaction;
+use crate::store::{OnRecord, StoredTransaction};
 
 /// Answers a status inquiry: 00 with the answer of then, 00 alone while there is none yet, 25 when
 /// the message never came.
@@ -27,10 +25,7 @@ pub(super) async fn inquire(context: &Context, message: &Message) -> Result<Take
             Some(found) => about_transaction(context, message, &found),
             None => about_nothing(message),
         },
-        '2' => {
-            let found = context.store.find_capture(identity).await?;
-            about(message, original, found.map(Some))
-        }
+        '2' => about(message, original, context.store.find_capture(identity).await?),
         '4' => about(message, original, context.store.find_reversal(identity).await?),
         _ => Err(Fault::format("original.mti cannot be inquired about").into()),
     }
@@ -48,9 +43,7 @@ fn about_transaction(
             Ok(Taken { message: plain(message, ResponseCode::APPROVED)?, lost })
         }
         (
-            TransactionState::Answered
-            | TransactionState::Unanswered
-            | TransactionState::Reversed,
+            TransactionState::Answered | TransactionState::Unanswered | TransactionState::Reversed,
             Some(_),
         ) => {
             let mut answer = plain(message, ResponseCode::APPROVED)?;
@@ -83,15 +76,14 @@ pub(super) fn stored_answer(context: &Context, found: &StoredTransaction) -> Opt
     Some(answer)
 }
 
-/// About a capture or a reversal: `None` unknown, `Some(None)` without an answer yet.
-fn about(
-    message: &Message,
-    original: &Original,
-    found: Option<Option<ResponseCode>>,
-) -> Result<Taken, TakeError> {
-    let Some(code) = found else { return about_nothing(message) };
-    let Some(code) = code else {
-        return Ok(Taken::given(plain(message, ResponseCode::APPROVED)?));
+/// About a capture or a reversal.
+fn about(message: &Message, original: &Original, found: OnRecord) -> Result<Taken, TakeError> {
+    let code = match found {
+        OnRecord::Nothing => return about_nothing(message),
+        OnRecord::Unanswered => {
+            return Ok(Taken::given(plain(message, ResponseCode::APPROVED)?));
+        }
+        OnRecord::Answered(code) => code,
     };
     let mut answer = plain(message, ResponseCode::APPROVED)?;
     let inquired = Message::new(
