@@ -150,10 +150,16 @@ async fn an_approval_of_another_amount_fails_and_is_given_back() {
     let failed = world.confirm(&id, GOOD_CARD).await;
     assert_eq!(failed.body["status"], "failed");
     assert_eq!(failed.body["failure"]["code"], "amount_mismatch");
-    assert_eq!(failed.body["failure"]["message"], "We are checking with your bank. Please do not pay again.");
+    assert_eq!(
+        failed.body["failure"]["message"],
+        "We are checking with your bank. Please do not pay again."
+    );
     world.settle().await;
     let [reversal] = world.processor.seen("reversal").try_into().unwrap();
-    assert_eq!((reversal.amount.unwrap().get(), reversal.reason_code.as_deref()), (9_999, Some("4005")));
+    assert_eq!(
+        (reversal.amount.unwrap().get(), reversal.reason_code.as_deref()),
+        (9_999, Some("4005"))
+    );
     let read = world.payment(&id).await;
     assert_eq!(read["reversal_state"], "acked");
     world.check_invariants().await;
@@ -176,7 +182,9 @@ async fn the_tenth_decline_ends_the_payment() {
 #[tokio::test]
 async fn an_outcome_can_be_asked_for_with_the_sandbox_key_only() {
     let world = World::start().await;
-    for (key, expected) in [(Some(scripted::SANDBOX_KEY), "requires_payment_method"), (None, "captured")] {
+    for (key, expected) in
+        [(Some(scripted::SANDBOX_KEY), "requires_payment_method"), (None, "captured")]
+    {
         let id = world.create("automatic").await;
         let body = json!({ "card_token": world.card_token(GOOD_CARD).await }).to_string();
         let mut headers = vec![("payrig-outcome", "rc:51")];

@@ -1,4 +1,5 @@
 //! A gateway that dies at a boundary and starts again on the same database.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod scripted;
 
@@ -30,7 +31,10 @@ async fn a_crash_before_sending_ends_reversed() {
     let (id, body, key) = pay_until_crash(&world, "authorization", Boundary::Prepared).await;
     let world = world.restart().await;
     let read = world.payment(&id).await;
-    assert_eq!((read["status"].as_str(), read["outcome_unknown"].as_bool()), (Some("processing"), Some(true)));
+    assert_eq!(
+        (read["status"].as_str(), read["outcome_unknown"].as_bool()),
+        (Some("processing"), Some(true))
+    );
     let path = format!("/payments/{id}/confirm");
     let again = world.post_with_key(&path, body.clone(), &key).await;
     assert_eq!(again.header("idempotency-replayed"), Some("true"));

@@ -1,4 +1,5 @@
 //! Answers that never come: inquiry, reversal, and exactly one outcome.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod scripted;
 
@@ -39,7 +40,10 @@ async fn a_lost_answer_is_found_by_inquiry() {
     world.advance_seconds(2).await;
     assert_eq!(world.processor.types(), ["0100", "0600", "0220"]);
     let read = world.payment(&id).await;
-    assert_eq!((read["status"].as_str(), read["outcome_unknown"].as_bool()), (Some("captured"), Some(false)));
+    assert_eq!(
+        (read["status"].as_str(), read["outcome_unknown"].as_bool()),
+        (Some("captured"), Some(false))
+    );
     assert_eq!(read["attempts"][0]["auth_code"], "7K2P9A");
     assert_eq!(
         world.events(&id).await,
@@ -129,7 +133,10 @@ async fn a_reversal_is_repeated_until_it_is_acknowledged() {
         world.processor.seen("reversal").iter().map(|it| it.transmission_at).collect();
     assert_eq!(times.len(), 1, "one identity over all repeats");
     let read = world.payment(&id).await;
-    assert_eq!((read["status"].as_str(), read["reversal_state"].as_str()), (Some("failed"), Some("acked")));
+    assert_eq!(
+        (read["status"].as_str(), read["reversal_state"].as_str()),
+        (Some("failed"), Some("acked"))
+    );
     assert_eq!(world.processor.holds(), 0);
     world.check_invariants().await;
 }
@@ -146,7 +153,10 @@ async fn after_the_resolve_limit_the_payment_fails_with_its_reversal_pending() {
     lose(&world, &id).await;
     world.advance_seconds(2 + 20 + 60).await;
     let read = world.payment(&id).await;
-    assert_eq!((read["status"].as_str(), read["reversal_state"].as_str()), (Some("failed"), Some("pending")));
+    assert_eq!(
+        (read["status"].as_str(), read["reversal_state"].as_str()),
+        (Some("failed"), Some("pending"))
+    );
     assert_eq!(
         read["failure"]["message"], "We are checking with your bank. Please do not pay again.",
         "that nothing was charged is not certain yet"
@@ -165,7 +175,7 @@ async fn a_reversal_that_is_never_acknowledged_is_left_to_a_person_after_a_day()
     let id = world.create("automatic").await;
     world.fault(json!([{"on": "gateway->processor", "do": "drop_request"}]));
     lose(&world, &id).await;
-    world.advance(Duration::from_secs(26 * 3600)).await;
+    world.advance(Duration::from_hours(26)).await;
     assert_eq!(world.payment(&id).await["reversal_state"], "parked");
     world.check_invariants().await;
 }
@@ -183,7 +193,10 @@ async fn a_processor_that_does_not_know_either_is_asked_until_it_does() {
     assert_eq!(world.payment(&id).await["outcome_unknown"], true);
     world.advance_seconds(120).await;
     let read = world.payment(&id).await;
-    assert_eq!((read["status"].as_str(), read["failure"]["code"].as_str()), (Some("failed"), Some("timeout_reversed")));
+    assert_eq!(
+        (read["status"].as_str(), read["failure"]["code"].as_str()),
+        (Some("failed"), Some("timeout_reversed"))
+    );
     world.check_invariants().await;
 }
 
@@ -213,7 +226,10 @@ async fn a_capture_that_is_refused_fails_and_can_be_made_again() {
     world.post(&format!("/payments/{id}/capture"), json!({})).await;
     world.settle().await;
     let read = world.payment(&id).await;
-    assert_eq!((read["status"].as_str(), read["amounts"]["captured"].as_i64()), (Some("capture_failed"), Some(0)));
+    assert_eq!(
+        (read["status"].as_str(), read["amounts"]["captured"].as_i64()),
+        (Some("capture_failed"), Some(0))
+    );
     let again = world.post(&format!("/payments/{id}/capture"), json!({})).await;
     assert_eq!(again.body["status"], "captured");
     world.settle().await;

@@ -141,10 +141,7 @@ fn original(message: &Message) -> String {
     format!("{}/{}/{}", original.terminal_id, original.stan, original.transmission_at)
 }
 
-async fn take(
-    shared: Data<Shared>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
+async fn take(shared: Data<Shared>, received: ReceivedRequest) -> Result<HttpResponse, Problem> {
     let keys = OneKey(shared.key.clone());
     let clock = &shared.plumbing.clock;
     verify(&received, Wire::MessageHop, &keys, &shared.nonces, clock)?;
@@ -239,4 +236,3 @@ fn code(says: &Says) -> ResponseCode {
         Says::Silence | Says::Status(_) | Says::Garbage => ResponseCode::APPROVED,
     }
 }
-
