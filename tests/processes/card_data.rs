@@ -106,20 +106,20 @@ impl Shown {
             "amount": {"value": 4999, "currency": "EUR"}, "order_reference": reference,
             "card_token": token.json()["id"], "confirm": true,
         });
-        let paid = self.up.api("shop").post("/payments", body).await;
+        let paid = self.up.api("shop").await.post("/payments", body).await;
         assert_eq!(paid.status, 201, "{}", paid.text());
         self.answer("POST /api/payments", &paid)
     }
 
     async fn payment_of(&self, order: &str) -> Value {
         let path = format!("/payments?order_reference={order}");
-        let listed = self.up.api("shop").get(&path).await;
+        let listed = self.up.api("shop").await.get(&path).await;
         self.answer("GET /api/payments", &listed)["data"][0].clone()
     }
 
     async fn refund(&self, payment: &Value) {
         let path = format!("/payments/{}/refunds", payment["id"].as_str().unwrap());
-        let refund = self.up.api("shop").post(&path, json!({"reason": "broken"})).await;
+        let refund = self.up.api("shop").await.post(&path, json!({"reason": "broken"})).await;
         assert!(refund.status < 300, "{}", refund.text());
         self.answer("POST refunds", &refund);
     }
@@ -127,7 +127,7 @@ impl Shown {
     /// Everything that can be read of a payment.
     async fn look_at(&self, payment: &Value) {
         let id = payment["id"].as_str().unwrap();
-        let api = self.up.api("shop");
+        let api = self.up.api("shop").await;
         for path in [format!("/payments/{id}"), format!("/payments/{id}/timeline")] {
             let answer = api.get(&path).await;
             self.answer(&path, &answer);
@@ -140,7 +140,7 @@ impl Shown {
     }
 
     async fn look_at_all(&self) {
-        self.answer("events", &self.up.api("shop").get("/events?limit=100").await);
+        self.answer("events", &self.up.api("shop").await.get("/events?limit=100").await);
         for program in Program::ALL {
             let wire = self.up.sandbox(program, "GET", "wire", "").await;
             assert_eq!(wire.status, 200, "{program}");

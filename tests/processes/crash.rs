@@ -15,7 +15,7 @@ use kit::crash_points::Boundary;
 use kit::random::Random;
 use load::Load;
 use payrig::program::Program;
-use payrig_tests::processes::Scratch;
+use payrig_tests::processes::{Scratch, follow};
 use serde_json::json;
 use verdict::{Verdict, all_payments};
 
@@ -161,6 +161,8 @@ impl Run {
         }
         self.fleet.payrig(&["fault", "clear"]).await.ok();
         self.fleet.payrig(&["clock", "until-idle"]).await.ok();
+        follow(&self.load.clock, self.fleet.addresses, &self.fleet.keys).await;
+        self.load.api().forget_token().await;
         let payments = all_payments(&self.load).await;
         let mut verdict = Verdict::of(&self.fleet, &self.load, &payments).await;
         let invariants = self.fleet.payrig(&["invariants"]).await;

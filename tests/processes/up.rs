@@ -119,7 +119,7 @@ async fn a_world_in_memory_writes_no_database() {
     let state = Scratch::new("ephemeral");
     let mut up = Up::start_at(&state, free_port_base(), &["--ephemeral"]).await;
     let body = json!({"amount": {"value": 100, "currency": "EUR"}, "order_reference": "memory"});
-    let answer = up.api("playground").post("/payments", body).await;
+    let answer = up.api("playground").await.post("/payments", body).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
     up.end(Signal::INT).await;
     for (file, _) in modes(state.path()) {
@@ -147,7 +147,7 @@ async fn keys_and_payments_are_the_same_after_a_restart_and_private() {
     let mut up = Up::start_at(&state, base, &[]).await;
     let before = up.payrig(&["env", "--json"]).await.ok();
     let body = json!({"amount": {"value": 4999, "currency": "EUR"}, "order_reference": "kept"});
-    let created = up.api("shop").post("/payments", body).await;
+    let created = up.api("shop").await.post("/payments", body).await;
     assert_eq!(created.status, 201, "{}", created.text());
     for (path, mode) in modes(state.path()) {
         assert_eq!(mode & 0o077, 0, "{path} is open to others: {mode:o}");
@@ -161,7 +161,7 @@ async fn keys_and_payments_are_the_same_after_a_restart_and_private() {
     let up = Up::start_at(&state, base, &[]).await;
     assert_eq!(up.payrig(&["env", "--json"]).await.ok(), before);
     let id = created.json()["id"].as_str().unwrap().to_owned();
-    let read = up.api("shop").get(&format!("/payments/{id}")).await;
+    let read = up.api("shop").await.get(&format!("/payments/{id}")).await;
     assert_eq!(read.json()["order_reference"], "kept", "{}", read.text());
     assert_eq!(read.json()["created_at"], created.json()["created_at"]);
 }

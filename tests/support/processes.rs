@@ -284,10 +284,12 @@ impl Up {
         read_world(&self.state).unwrap()
     }
 
-    /// An API client of this world.
-    pub fn api(&self, name: &str) -> Api {
+    /// An API client of this world, by the world's clock as it is now.
+    pub async fn api(&self, name: &str) -> Api {
+        let clock = Clock::real();
+        follow(&clock, self.addresses, &self.keys()).await;
         let client = self.keys().clients[name].clone();
-        Api::new(Http::default(), &self.url(Program::Gateway), client, Clock::real())
+        Api::new(Http::default(), &self.url(Program::Gateway), client, clock)
     }
 
     /// Runs a command against this world.
@@ -327,4 +329,10 @@ pub async fn sandbox(
         headers.push(("content-type", "application/json"));
     }
     Http::default().try_send(method, &url, &headers, body.to_owned()).await
+}
+
+/// Sets a clock by that of the gateway, which may have been moved.
+pub async fn follow(clock: &Clock, addresses: Addresses, keys: &Keys) {
+    let told = sandbox(addresses, keys, Program::Gateway, "GET", "clock", "").await.unwrap();
+    clock.follow(told.json()["now"].as_str().unwrap().parse().unwrap());
 }

@@ -64,6 +64,8 @@ const PLANS: [Plan; 10] = [
 /// The clients of one run.
 pub struct Load {
     api: Api,
+    /// The clock by which the clients sign.
+    pub clock: Clock,
     http: Http,
     addresses: Addresses,
     publishable_key: String,
@@ -85,8 +87,10 @@ impl Load {
         let http = Http::default();
         let gateway = fleet.addresses.of(Program::Gateway);
         let client = fleet.keys.clients["shop"].clone();
+        let clock = Clock::real();
         Self {
-            api: Api::new(http.clone(), &gateway, client, Clock::real()),
+            api: Api::new(http.clone(), &gateway, client, clock.clone()),
+            clock,
             http,
             addresses: fleet.addresses,
             publishable_key: fleet.keys.publishable_key.clone(),
