@@ -28,7 +28,7 @@ pub use holds::{
 pub use invariants::{InvariantLimits, OverCapture};
 pub use network::{NetworkState, NewNetworkTransaction, Recorded};
 pub use obligations::{NewObligation, StoredObligation};
-pub use reversals::{BegunReversal, NewReversal, ReversalStart};
+pub use reversals::{BegunReversal, NewReversal, OnRecord, ReversalStart};
 pub use views::{
     AccountView, BalanceView, Books, HoldView, LedgerBalance, LedgerLine, LedgerSum, StatusCounts,
 };
@@ -70,9 +70,8 @@ impl Store {
              ON CONFLICT (name) DO UPDATE SET value = value + excluded.value RETURNING value";
         self.database
             .write(move |connection| {
-                let after: i64 = connection
-                    .prepare_cached(sql)?
-                    .query_row((name, count), |row| row.get(0))?;
+                let after: i64 =
+                    connection.prepare_cached(sql)?.query_row((name, count), |row| row.get(0))?;
                 Ok(after.saturating_sub(count))
             })
             .await
@@ -94,12 +93,27 @@ impl Store {
     }
 }
 
+/// One in 64 nonces begins like this: with it a handful of expired ones are forgotten.
+const PRUNES_WITH: char = 'A';
+
 /// Remembers a nonce in the unit of work of the message that it belongs to.
-fn insert_nonce(connection: &Connection, nonce: Option<&NonceRow>) -> Result<(), DatabaseError> {
-    if let Some(row) = nonce {
+fn insert_nonce(
+    connection: &Connection,
+    nonce: Option<&NonceRow>,
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
+    let Some(row) = nonce else { return Ok(()) };
+    connection
+        .prepare_cached("INSERT INTO nonces (expires, nonce, key_id) VALUES (?1, ?2, ?3)")?
+        .execute((row.expires, &row.nonce, &row.key_id))?;
+    if row.nonce.starts_with(PRUNES_WITH) {
         connection
-            .prepare_cached("INSERT INTO nonces (expires, nonce, key_id) VALUES (?1, ?2, ?3)")?
-            .execute((row.expires, &row.nonce, &row.key_id))?;
+            .prepare_cached(
+                "DELETE FROM nonces WHERE (expires, nonce, key_id) IN (
+                     SELECT expires, nonce, key_id FROM nonces WHERE expires < ?1
+                     ORDER BY expires LIMIT 256)",
+            )?
+            .execute([now.seconds()])?;
     }
     Ok(())
 }

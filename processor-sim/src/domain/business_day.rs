@@ -7,13 +7,18 @@ use wire::time::Timestamp;
 /// The daily cut-off of every network, in hours after midnight UTC.
 pub const CUT_OFF_HOUR: i64 = 22;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The settlement date (field 15): today until the cut-off, then tomorrow. `2026-11-22`.
 pub fn settlement_date(now: Timestamp) -> String {
     let day = if now.utc().hour < CUT_OFF_HOUR { now } else { now.plus(DAY) };
     let fields = day.utc();
     format!("{:04}-{:02}-{:02}", fields.year, fields.month, fields.day)
+}
+
+/// Now as a calendar at an offset from UTC in minutes shows it.
+pub fn local_time(now: Timestamp, offset_minutes: i64) -> Timestamp {
+    Timestamp::from_millis(now.millis().saturating_add(offset_minutes.saturating_mul(60_000)))
 }
 
 /// Number of the calendar day at an offset from UTC in minutes: counts per day belong to it.

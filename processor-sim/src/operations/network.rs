@@ -11,10 +11,11 @@ use kit::sqlite::DatabaseError;
 use serde_json::{Map, Value};
 use wire::card::Brand;
 use wire::codes::ResponseCode;
-use wire::processor_api::{Message, Mti};
+use wire::processor_api::{Message, Mti, SandboxData};
 
 use super::Context;
 use super::translate::{self, TakeError};
+use crate::domain::outcome::OutcomeSource;
 
 /// Where a network takes messages.
 pub fn path(brand: Brand) -> String {
@@ -122,16 +123,27 @@ pub fn code_of(reply: Result<Reply, LinkFailure>) -> Option<ResponseCode> {
     serde_json::from_slice::<Message>(&reply.body).ok()?.response_code
 }
 
-/// The body of a business answer that a fault fabricates: an answer to the request with the
-/// fields that the fault names.
+/// Approval code of answers that nobody has given.
+const FABRICATED_AUTH_CODE: &str = "FABR1C";
+
+/// The body of a business answer that a fault fabricates: an approval of the request, with the
+/// fields that the fault names. The scenario is its source.
 pub fn fabricate(request: &[u8], fields: &Map<String, Value>) -> Bytes {
-    let answer = serde_json::from_slice::<Message>(request)
-        .ok()
-        .and_then(|request| request.answer(ResponseCode::APPROVED))
-        .and_then(|answer| serde_json::to_value(answer).ok());
-    let mut answer = answer.unwrap_or_default();
-    if let Value::Object(members) = &mut answer {
+    let made = || {
+        let request: Message = serde_json::from_slice(request).ok()?;
+        let is_authorization = request.mti.class() == '1';
+        let mut answer = request.answer(ResponseCode::APPROVED)?;
+        let source = OutcomeSource::Scenario.as_str().to_owned();
+        answer.sandbox =
+            Some(SandboxData { outcome_source: Some(source), ..SandboxData::default() });
+        let Value::Object(mut members) = serde_json::to_value(answer).ok()? else { return None };
         members.extend(fields.clone());
-    }
-    serde_json::to_vec(&answer).unwrap_or_default().into()
+        let code = members.get("response_code").and_then(Value::as_str);
+        let approves = code.and_then(|code| ResponseCode::parse(code).ok());
+        if is_authorization && approves.is_some_and(ResponseCode::approves) {
+            members.entry("auth_code").or_insert_with(|| FABRICATED_AUTH_CODE.into());
+        }
+        serde_json::to_vec(&members).ok().map(Bytes::from)
+    };
+    made().unwrap_or_default()
 }

@@ -13,9 +13,10 @@ use super::{Store, captures, insert_nonce};
 use crate::domain::acquirer_transaction::{
     AcquirerTransaction, TransactionEvent, TransactionState,
 };
-use crate::domain::answer::Answer;
+use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId};
 use crate::domain::checks::Purpose;
 use crate::domain::identity::{BusinessDigest, CardDigest, Identity};
+use crate::domain::outcome::OutcomeSource;
 
 /// A transaction to be recorded before it is sent.
 #[derive(Clone, Debug)]
@@ -132,12 +133,13 @@ impl Store {
     ) -> Result<Opened, DatabaseError> {
         self.database
             .write(move |connection| {
-                insert_nonce(connection, nonce.as_ref())?;
+                insert_nonce(connection, nonce.as_ref(), new.sent_at)?;
                 if let Some(id) = insert(connection, &new, TransactionState::Sent)? {
                     return Ok(Opened::New(id));
                 }
                 let known = find(connection, &new.identity)?;
-                let known = known.ok_or(DatabaseError::Corrupt("a row that is not there".into()))?;
+                let known =
+                    known.ok_or(DatabaseError::Corrupt("a row that is not there".into()))?;
                 Ok(Opened::Known(Box::new(known)))
             })
             .await
@@ -318,11 +320,11 @@ fn conclude(
             machine.code.map(|code| code.as_str().to_owned()),
             machine.authorized.get(),
             machine.remaining.get(),
-            answer.auth_code.as_ref().map(|code| code.as_str()),
-            answer.network_transaction_id.map(|id| id.number()),
+            answer.auth_code.as_ref().map(AuthCode::as_str),
+            answer.network_transaction_id.map(NetworkTransactionId::number),
             answer.settlement_date,
             columns::results(&answer.results),
-            answer.source.map(|source| source.as_str()),
+            answer.source.map(OutcomeSource::as_str),
             answer.note,
         ])?;
     if let Some(obligation) = &conclusion.obligation {

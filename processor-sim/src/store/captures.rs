@@ -8,6 +8,7 @@ use wire::money::{Currency, MinorUnits};
 use wire::time::Timestamp;
 
 use super::acquirer::{self, StoredTransaction};
+use super::reversals::OnRecord;
 use super::{Store, columns, insert_nonce};
 use crate::domain::capture::{self, CaptureCase, ClearingState};
 use crate::domain::identity::{BusinessDigest, Identity};
@@ -60,20 +61,18 @@ impl Store {
     {
         self.database
             .write(move |connection| {
-                insert_nonce(connection, nonce.as_ref())?;
+                insert_nonce(connection, nonce.as_ref(), new.at)?;
                 take(connection, &new, tolerance)
             })
             .await
     }
 
-    /// The answer to a capture of this identity.
-    pub async fn find_capture(
-        &self,
-        identity: Identity,
-    ) -> Result<Option<ResponseCode>, DatabaseError> {
+    /// What is on record about a capture of this identity.
+    pub async fn find_capture(&self, identity: Identity) -> Result<OnRecord, DatabaseError> {
         self.database
             .read(move |connection| {
-                Ok(find(connection, &identity)?.map(|(_, _, code)| code))
+                let found = find(connection, &identity)?;
+                Ok(found.map_or(OnRecord::Nothing, |(_, _, code)| OnRecord::Answered(code)))
             })
             .await
     }

@@ -51,6 +51,17 @@ pub struct BegunReversal {
     pub received_before: i64,
 }
 
+/// What is on record about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRecord {
+    /// It never came.
+    Nothing,
+    /// It came and has no answer yet.
+    Unanswered,
+    /// It was answered with this code.
+    Answered(ResponseCode),
+}
+
 impl Store {
     /// Records a reversal, withdraws captures that it takes back, and leaves a tombstone when
     /// its original was never seen.
@@ -61,7 +72,7 @@ impl Store {
     ) -> Result<ReversalStart, DatabaseError> {
         self.database
             .write(move |connection| {
-                insert_nonce(connection, nonce.as_ref())?;
+                insert_nonce(connection, nonce.as_ref(), new.original.sent_at)?;
                 begin(connection, &new)
             })
             .await
@@ -90,14 +101,15 @@ impl Store {
             .await
     }
 
-    /// The answer to a reversal of this identity, if it is on record.
-    pub async fn find_reversal(
-        &self,
-        identity: Identity,
-    ) -> Result<Option<Option<ResponseCode>>, DatabaseError> {
+    /// What is on record about a message of this identity.
+    pub async fn find_reversal(&self, identity: Identity) -> Result<OnRecord, DatabaseError> {
         self.database
             .read(move |connection| {
-                Ok(find(connection, &identity)?.map(|found| found.code))
+                Ok(match find(connection, &identity)? {
+                    None => OnRecord::Nothing,
+                    Some(Found { code: None, .. }) => OnRecord::Unanswered,
+                    Some(Found { code: Some(code), .. }) => OnRecord::Answered(code),
+                })
             })
             .await
     }

@@ -13,7 +13,7 @@ use wire::time::Timestamp;
 use crate::domain::account::{AccountKind, AccountTerms};
 use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId, Results};
 use crate::domain::behaviour::{Behaviour, IssuerTiming, PLAIN};
-use crate::domain::business_day::local_day;
+use crate::domain::business_day::{local_day, local_time};
 use crate::domain::checks::{self, Card, Case, Decision, Request};
 use crate::domain::network_profile::NetworkProfile;
 use crate::domain::outcome::OutcomeSource;
@@ -27,7 +27,7 @@ use crate::store::{Authorized, IssuerRequest, Loaded, Ruling};
 /// How long after the network's deadline a silent or late bank comes back.
 const LATE_AFTER: Duration = Duration::from_secs(1);
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What an account that does not exist is opened with.
 const NO_TERMS: AccountTerms =
@@ -105,7 +105,7 @@ async fn send_unasked(
     let call = Call::post(network::path(brand), translate::encode(answered))
         .facts(facts)
         .deadline(context.timers.network);
-    if let Err(failure) = context.hops.from_issuer(context, brand, call).await {
+    if let Err(failure) = context.hops.issuer_to_network(context, brand, call).await {
         tracing::debug!(%failure, "an answer that nobody waited for was lost");
     }
 }
@@ -147,9 +147,8 @@ impl Deciding<'_> {
 
     fn request(&self, state: Option<&CardState>) -> IssuerRequest {
         let now = self.context.clock().now();
-        let rows = self.card.as_ref().zip(state).map(|(card, state)| {
-            card.rows(self.context, state)
-        });
+        let rows =
+            self.card.as_ref().zip(state).map(|(card, state)| card.rows(self.context, state));
         let counts = state.is_some_and(|state| state.controls.counts());
         let id = self.message.network_transaction_id.as_deref();
         IssuerRequest {
@@ -169,10 +168,7 @@ impl Deciding<'_> {
     }
 
     /// The decision as a pure function of what its unit of work loads.
-    fn rule(
-        &self,
-        state: Option<CardState>,
-    ) -> impl FnOnce(Loaded) -> Ruling + Send + 'static {
+    fn rule(&self, state: Option<CardState>) -> impl FnOnce(Loaded) -> Ruling + Send + 'static {
         let (card, issuer, fields) = (self.card.clone(), self.issuer, self.fields.clone());
         let (behaviour, forced_by) = (self.behaviour, self.forced_by);
         let given = Given::of(self.message);
@@ -257,11 +253,7 @@ impl Given {
     }
 }
 
-fn answer_of(
-    decision: &Decision,
-    auth_code: AuthCode,
-    id: Option<NetworkTransactionId>,
-) -> Answer {
+fn answer_of(decision: &Decision, auth_code: AuthCode, id: Option<NetworkTransactionId>) -> Answer {
     let text = |code: [u8; 2]| std::str::from_utf8(&code).map(str::to_owned).ok();
     Answer {
         code: decision.code,
@@ -279,11 +271,6 @@ fn answer_of(
         source: Some(decision.source),
         note: decision.note.map(str::to_owned),
     }
-}
-
-/// Now as the calendar of a bank shows it.
-fn local_time(now: Timestamp, offset_minutes: i64) -> Timestamp {
-    Timestamp::from_millis(now.millis().saturating_add(offset_minutes.saturating_mul(60_000)))
 }
 
 /// When the bank releases a hold: after the card's own time, else after the network's window.

@@ -9,7 +9,7 @@ use wire::processor_api::Message;
 use super::Hop;
 use crate::domain::answer::{Answer, NetworkTransactionId, Results};
 use crate::domain::behaviour::{Behaviour, NetworkRule, PLAIN};
-use crate::domain::business_day::settlement_date;
+use crate::domain::business_day::{local_time, settlement_date};
 use crate::domain::checks::{CardStatus, Purpose};
 use crate::domain::network_profile::NetworkProfile;
 use crate::domain::obligation::{Obligation, ObligationKind};
@@ -136,7 +136,7 @@ impl Passage<'_> {
     /// Approves in the bank's place, or refuses.
     fn stand_in(&self, issuer: &Issuer, reason: StandInReason) -> (Answer, AnsweredBy) {
         let card = self.context.cards.find(&self.fields.number);
-        let now = self.context.clock().now();
+        let now = local_time(self.context.clock().now(), issuer.offset_minutes);
         let is_good = card.is_some_and(|card| {
             let not_past = self.fields.expiry.is_some_and(|expiry| !expiry.is_past(now));
             card.issuer == issuer && card.state().status == CardStatus::Active && not_past
