@@ -83,7 +83,10 @@ impl Api {
 
     async fn try_token(&self) -> anyhow::Result<String> {
         let mut token = self.token.lock().await;
-        if let Some(token) = token.as_ref() {
+        let now = self.clock.now();
+        if let Some((token, until)) = token.as_ref()
+            && now < *until
+        {
             return Ok(token.clone());
         }
         let answer = self.try_request_token("grant_type=client_credentials").await?;
