@@ -1,12 +1,6 @@
 //! A gateway in memory without a processor, and a browser that keeps cookies and fills forms.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::format_push_string,
-    reason = "a test that cannot go on has failed"
-)]
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
