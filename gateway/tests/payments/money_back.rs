@@ -1,11 +1,8 @@
 //! Captures, voids, refunds and expiry of what was authorized.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
-
-mod scripted;
 
 use std::time::Duration;
 
-use scripted::{GOOD_CARD, Says, World};
+use crate::scripted::{GOOD_CARD, Says, World};
 use serde_json::{Value, json};
 
 fn amounts(payment: &Value) -> String {

@@ -1,11 +1,4 @@
 //! A gateway, a client that signs, and a processor that does what a script says, on one clock.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "support of tests, of which each program uses its own part"
-)]
 
 mod processor;
 
@@ -93,7 +86,7 @@ impl World {
 
     /// A world whose database is a file, so that the gateway can be started again.
     pub async fn start_on_disk(name: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("payrig-{}-{name}", std::process::id()));
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gateway-{name}"));
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).unwrap();
         Self::start_with(Location::File(directory.join("gateway.db")), |_| {}).await
@@ -157,16 +150,6 @@ impl World {
         self.plumbing.shutdown.trigger();
         let _ = self.running.await;
         Self::start_beside(self.clock, self.processor, self.location, self.adjust).await
-    }
-
-    /// Stops the gateway and gives back where its database lies.
-    pub async fn stop(self) -> PathBuf {
-        self.plumbing.shutdown.trigger();
-        let _ = self.running.await;
-        match self.location {
-            Location::File(path) => path,
-            Location::Memory => PathBuf::new(),
-        }
     }
 
     pub fn fresh_key(&self) -> String {

@@ -1,11 +1,8 @@
 //! What the API refuses, and how it lists payments.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
-
-mod scripted;
 
 use std::fmt::Write;
 
-use scripted::{GOOD_CARD, Says, World, payment_body};
+use crate::scripted::{GOOD_CARD, Says, World, payment_body};
 use serde_json::{Value, json};
 
 fn changed(change: impl Fn(&mut Value)) -> String {
@@ -169,7 +166,7 @@ async fn lists_are_walked_by_key_in_both_directions() {
         world.clock.advance(std::time::Duration::from_millis(1)).unwrap();
     }
     ids.reverse();
-    let page = |answer: &scripted::Answer| -> (Vec<String>, bool) {
+    let page = |answer: &crate::scripted::Answer| -> (Vec<String>, bool) {
         let data = answer.body["data"].as_array().unwrap();
         let ids = data.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect();
         (ids, answer.body["has_more"].as_bool().unwrap())
@@ -191,7 +188,7 @@ async fn lists_are_filtered() {
     let paid = world.paid("automatic").await;
     world.processor.script("authorization", Says::Code("51"));
     let declined = world.create("automatic").await;
-    world.confirm(&declined, scripted::OTHER_CARD).await;
+    world.confirm(&declined, crate::scripted::OTHER_CARD).await;
     world.advance_seconds(60).await;
     let mut large = payment_body("key-large", "manual");
     large["amount"]["value"] = json!(20_000);

@@ -1,8 +1,6 @@
 //! Paying with a card: approved, declined, and by another card.
 
-mod scripted;
-
-use scripted::{GOOD_CARD, OTHER_CARD, Says, World, payment_body};
+use crate::scripted::{GOOD_CARD, OTHER_CARD, Says, World, payment_body};
 use serde_json::json;
 
 #[tokio::test]
@@ -116,6 +114,17 @@ async fn a_stolen_card_is_not_sent_twice_and_nothing_changes() {
 }
 
 #[tokio::test]
+async fn the_advice_of_a_network_forbids_another_try() {
+    for advice in ["03", "24"] {
+        let world = World::start().await;
+        world.processor.script("authorization", Says::Advice("51", advice));
+        let id = world.create("automatic").await;
+        world.confirm(&id, GOOD_CARD).await;
+        assert_eq!(world.confirm(&id, GOOD_CARD).await.code(), "retry_blocked", "{advice}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_security_code_can_be_corrected_twice() {
     let world = World::start().await;
     let id = world.create("automatic").await;
@@ -183,7 +192,7 @@ async fn the_tenth_decline_ends_the_payment() {
 async fn an_outcome_can_be_asked_for_with_the_sandbox_key_only() {
     let world = World::start().await;
     for (key, expected) in
-        [(Some(scripted::SANDBOX_KEY), "requires_payment_method"), (None, "captured")]
+        [(Some(crate::scripted::SANDBOX_KEY), "requires_payment_method"), (None, "captured")]
     {
         let id = world.create("automatic").await;
         let body = json!({ "card_token": world.card_token(GOOD_CARD).await }).to_string();

@@ -1,12 +1,9 @@
 //! Many calls at once: one effect per key, and sums that hold.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
-
-mod scripted;
 
 use std::collections::BTreeMap;
 
+use crate::scripted::{Answer, GOOD_CARD, World, payment_body};
 use futures_util::future::join_all;
-use scripted::{Answer, GOOD_CARD, World, payment_body};
 use serde_json::json;
 
 fn counted(answers: &[Answer]) -> BTreeMap<(u16, String), usize> {

@@ -1,10 +1,7 @@
 //! A gateway that dies at a boundary and starts again on the same database.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
-mod scripted;
-
+use crate::scripted::{GOOD_CARD, World};
 use kit::crash_points::Boundary;
-use scripted::{GOOD_CARD, World};
 use serde_json::json;
 
 /// Pays until the crash; gives back the payment, the body and the key of the call.

@@ -1,11 +1,8 @@
 //! Answers that never come: inquiry, reversal, and exactly one outcome.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
-
-mod scripted;
 
 use std::time::Duration;
 
-use scripted::{GOOD_CARD, Says, World};
+use crate::scripted::{GOOD_CARD, Says, World};
 use serde_json::{Value, json};
 
 /// Confirms in the background and moves the clock past the deadline.
