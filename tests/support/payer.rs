@@ -227,7 +227,7 @@ impl Payer {
             }
             if matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 url = absolute(&url, &answer.header("location"));
-                method = "GET".to_owned();
+                "GET".clone_into(&mut method);
                 form = None;
                 continue;
             }
