@@ -140,9 +140,10 @@ mod tests {
     fn in_state(state: TransactionState) -> AcquirerTransaction {
         let (code, authorized) = match state {
             TransactionState::Sent | TransactionState::Tombstone => (None, 0),
-            TransactionState::Answered => (Some(ResponseCode::APPROVED), 100),
+            TransactionState::Answered | TransactionState::Reversed => {
+                (Some(ResponseCode::APPROVED), 100)
+            }
             TransactionState::Unanswered => (Some(ResponseCode::RESPONSE_TOO_LATE), 0),
-            TransactionState::Reversed => (Some(ResponseCode::APPROVED), 100),
         };
         let authorized = amount(authorized);
         let remaining =

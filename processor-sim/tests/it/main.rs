@@ -1,5 +1,7 @@
 //! The processor seen through its HTTP interface.
 
+#![cfg(test)]
+
 mod captures;
 mod catalogue;
 mod control;

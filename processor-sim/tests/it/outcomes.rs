@@ -5,8 +5,8 @@ use wire::processor_api::SandboxData;
 
 use crate::world::{World, amount, code, source};
 
-fn wish(outcome: &str) -> Option<SandboxData> {
-    Some(SandboxData { outcome: Some(outcome.into()), ..SandboxData::default() })
+fn wish(outcome: &str) -> SandboxData {
+    SandboxData { outcome: Some(outcome.into()), ..SandboxData::default() }
 }
 
 #[actix_web::test]
@@ -22,7 +22,7 @@ async fn a_wish_in_the_request_decides_before_everything_else() {
         ("visa.ok", "card:verif.partial60", "10"),
     ] {
         let mut message = world.purchase(alias);
-        message.sandbox = wish(outcome);
+        message.sandbox = Some(wish(outcome));
         let answer = world.send(&message).await;
         assert_eq!(code(&answer), expected, "{outcome}");
         assert_eq!(source(&answer), "header", "{outcome}");

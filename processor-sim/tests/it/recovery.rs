@@ -69,7 +69,7 @@ async fn what_was_owed_is_owed_after_a_restart() {
     assert_eq!(world.held("visa.ok").await, 4999);
     world.stop().await;
     let world = World::start_with_file(&scratch.database(), clock).await;
-    world.advance(Duration::from_secs(60)).await;
+    world.advance(Duration::from_mins(1)).await;
     assert_eq!(world.held("visa.ok").await, 0);
     world.check_invariants().await;
 }

@@ -141,7 +141,7 @@ async fn a_reversal_is_repeated_until_it_is_acknowledged() {
         .await;
     let answer = world.stepping(world.send(&world.purchase("visa.ok"))).await;
     assert_eq!(code(&answer), "68");
-    world.advance(Duration::from_secs(60)).await;
+    world.advance(Duration::from_mins(1)).await;
     assert_eq!(
         world.ladder("processor->network").await,
         ["0100 --", "0400 --", "0401 --", "0420 --", "0421 25"]
@@ -181,7 +181,7 @@ async fn a_broken_signature_between_roles_is_no_answer() {
 #[actix_web::test]
 async fn holds_are_released_when_their_time_has_come() {
     let world = World::start().await;
-    let day = Duration::from_secs(24 * 60 * 60);
+    let day = Duration::from_hours(24);
     world.send(&world.purchase("jcb.ok")).await;
     world.send(&world.purchase("visa.ok")).await;
     world.send(&world.purchase("post.force_post")).await;

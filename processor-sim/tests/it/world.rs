@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn secret(byte: u8) -> wire::signature::SigningKey {
 }
 
 fn base64(byte: u8) -> processor_sim::SecretText {
-    let text = secret(byte).secret_base64().to_string();
+    let text = secret(byte).secret_base64().clone();
     processor_sim::SecretText(text)
 }
 
@@ -220,11 +220,18 @@ impl World {
     pub async fn try_send_bytes(&self, body: Vec<u8>) -> Result<Reply, LinkFailure> {
         let facts = Facts::new("authorization", TraceId::new(&self.gateway.random));
         let call = Call::post(PROCESSOR_PATH, body).facts(facts).deadline(Duration::from_secs(20));
-        self.link.send(call).await
+        Box::pin(self.link.send(call)).await
     }
 
     /// Waits for something while moving the clock from timer to timer whenever all is quiet.
-    pub async fn stepping<F: Future>(&self, work: F) -> F::Output {
+    pub fn stepping<'w, F>(&'w self, work: F) -> Pin<Box<dyn Future<Output = F::Output> + 'w>>
+    where
+        F: Future + 'w,
+    {
+        Box::pin(self.step_while(Box::pin(work)))
+    }
+
+    async fn step_while<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(self.gateway.activity.track(work));
         loop {
             tokio::select! {
