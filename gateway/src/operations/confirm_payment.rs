@@ -5,6 +5,7 @@ use std::future::Future;
 use kit::crash_points::Boundary;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use wire::codes::ResponseCode;
 use wire::ids::{AttemptId, CaptureId, PaymentId, ReversalId, TokenId};
 use wire::time::Timestamp;
 
@@ -19,7 +20,7 @@ use crate::domain::identity::Identity;
 use crate::domain::payment::{Event, NewCapture, Payment, Submission};
 use crate::processor::{CardForMessage, Outcome};
 use crate::store::payments::{self, Stored, Twin};
-use crate::store::vault::{OpenedCard, Redemption, redeem_token};
+use crate::store::vault::{OpenedCard, Redemption, erase_card, redeem_token};
 
 /// What is to be paid, and with what.
 pub struct Confirmation {
@@ -211,8 +212,15 @@ async fn finish(
 ) -> Result<Stored, Failure> {
     let capture = new_capture(context).await?;
     let Stored { row, payment } = stored;
-    let attempt = payment.attempts.last().map(|attempt| attempt.id).ok_or(Failure::Ending)?;
+    let (attempt, token) = payment
+        .attempts
+        .last()
+        .map(|attempt| (attempt.id, attempt.card.token))
+        .ok_or(Failure::Ending)?;
     let at = context.plumbing.clock.now();
+    // A number that nobody issued is not kept (ISO 8583 response code 14).
+    let not_issued = matches!(&outcome,
+        Outcome::Answered(answer) if answer.response_code == ResponseCode::INVALID_NUMBER);
     let event = outcome_event(attempt, outcome, capture, at);
     let (inner, trace) = (context.clone(), call.trace);
     context
@@ -225,6 +233,10 @@ async fn finish(
             // Whoever was faster (a late answer found by inquiry) has decided; that stands.
             change.take_in(event)?;
             change.answer_caller()?;
+            if not_issued {
+                let merchant = change.stored.payment.merchant;
+                erase_card(connection, token, merchant, "not_issued", at)?;
+            }
             change.save()
         })
         .await

@@ -107,7 +107,8 @@ pub async fn erase_merchant(
     let erase = move |connection: &Connection| -> Result<(), TokenError> {
         Ok(rows::erase_merchant(connection, merchant, reason, now)?)
     };
-    context.database.write(erase).await
+    context.database.write(erase).await?;
+    Ok(context.database.checkpoint().await?)
 }
 
 /// Forgets, until shutdown, what is kept for a time only: security codes, tokens that were never
@@ -122,7 +123,8 @@ pub async fn run_upkeep(context: &Context) {
         tracing::error!(%error, "upkeep begins at the front again");
         Timestamp::from_millis(0)
     });
-    let upkeep = Upkeep { tokens_after: TokenId::new(swept_to, [0; 10]), events_after: 0 };
+    let tokens_after = TokenId::new(swept_to, [0; 10]);
+    let upkeep = Upkeep { tokens_after, events_after: 0, erased_to: 0 };
     let upkeep = Arc::new(Mutex::new(upkeep));
     worker::run(&context.plumbing, "upkeep", Wake::new(), || {
         let upkeep = upkeep.clone();
@@ -135,6 +137,7 @@ pub async fn run_upkeep(context: &Context) {
 struct Upkeep {
     tokens_after: TokenId,
     events_after: i64,
+    erased_to: i64,
 }
 
 impl Upkeep {
@@ -158,6 +161,7 @@ impl Upkeep {
         };
         while database.write(prune).await? {}
         self.forget_unused_tokens(context, now).await?;
+        self.clear_log_of_erased(context).await?;
         let until = now.minus(context.settings.webhooks.delivery.retention);
         loop {
             let after = self.events_after;
@@ -171,6 +175,22 @@ impl Upkeep {
         }
         // From the front again: what was on its way may have arrived.
         self.events_after = 0;
+        Ok(())
+    }
+
+    /// After an erasure nothing of the record stays in the write-ahead log.
+    async fn clear_log_of_erased(&mut self, context: &Context) -> Result<(), TokenError> {
+        let read = |connection: &Connection| -> Result<i64, TokenError> {
+            Ok(rows::last_erasure(connection)?)
+        };
+        let last = context.database.read(read).await?;
+        if last > self.erased_to {
+            match context.database.checkpoint().await {
+                Ok(()) => self.erased_to = last,
+                // A reader is under way: next time.
+                Err(error) => tracing::info!(%error, "the log was not emptied yet"),
+            }
+        }
         Ok(())
     }
 

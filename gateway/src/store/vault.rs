@@ -332,6 +332,13 @@ fn list_erasure(
     Ok(())
 }
 
+/// The number of the last erasure; 0 for none.
+pub fn last_erasure(connection: &Connection) -> Result<i64, DatabaseError> {
+    let mut statement =
+        connection.prepare_cached("SELECT coalesce(max(id), 0) FROM vault_erasures")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
 /// Erases again what an older backup brought back. Runs before anything reads the vault.
 pub fn replay_erasures(connection: &Connection) -> Result<usize, DatabaseError> {
     let cards = connection.execute(

@@ -101,6 +101,8 @@ impl Courier {
         let storing =
             worker::run(plumbing, "webhook-results", ended_wake, || self.clone().store_step());
         futures_util::future::join(delivering, storing).await;
+        // What ended meanwhile is stored; what is still under way is attempted again next time.
+        self.clone().store_step().await;
     }
 
     /// The public half of the key of all `v1a` signatures.
@@ -279,6 +281,9 @@ impl Courier {
 
     async fn run_slot(&self, lane: Arc<Lane>) {
         while let Next::Attempt { event, low } = lane.next() {
+            if self.0.plumbing.shutdown.is_requested() {
+                return;
+            }
             if low {
                 self.0.wake.wake();
             }

@@ -170,7 +170,7 @@ pub struct AttemptsOfEndpoint {
 }
 
 /// Stores how attempts ended, plans the next ones and judges the endpoint; returns its health
-/// when that changed. None of it for an endpoint that was removed.
+/// when that changed. None of it for an endpoint that was removed, nor for an event that was.
 pub fn record_attempts(
     connection: &Connection,
     policy: &DeliveryPolicy,
@@ -220,8 +220,8 @@ fn insert_attempt(
     let mut statement = connection.prepare_cached(
         "INSERT INTO webhook_attempts \
          (event, endpoint, n, at, outcome, status, duration_ms, signature, answer) \
-         VALUES (?1, ?2, 1 + (SELECT coalesce(max(n), 0) FROM webhook_attempts \
-         WHERE event = ?1 AND endpoint = ?2), ?3, ?4, ?5, ?6, ?7, ?8)",
+         SELECT ?1, ?2, 1 + (SELECT coalesce(max(n), 0) FROM webhook_attempts \
+         WHERE event = ?1 AND endpoint = ?2), ?3, ?4, ?5, ?6, ?7, ?8 FROM events WHERE id = ?1",
     )?;
     statement.execute(params![
         attempt.event,
@@ -279,7 +279,7 @@ fn put_retry(
 ) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO webhook_retries (event, endpoint, tried, attempts, due_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (event, endpoint) \
+         SELECT ?1, ?2, ?3, ?4, ?5 FROM events WHERE id = ?1 ON CONFLICT (event, endpoint) \
          DO UPDATE SET tried = ?3, attempts = ?4, due_at = ?5",
     )?;
     let due_at = due_at.map(Timestamp::millis);

@@ -262,4 +262,8 @@ fn old_events_are_removed_unless_they_are_on_their_way() {
     assert_eq!(prune(&connection, 2, until, 3).unwrap(), None);
     let (left, _) = events(&connection, merchant(1), &EventFilter::default(), 10).unwrap();
     assert_eq!(left.iter().map(|it| it.event.sequence).collect::<Vec<_>>(), [5, 2]);
+    // An attempt on an event that is gone leaves nothing behind.
+    record(&connection, &endpoint, 5, vec![attempt(1, 2, Some(1), Verdict::Refused, START)]);
+    let orphans = "SELECT count(*) FROM webhook_attempts WHERE event = 1";
+    assert_eq!(connection.query_row(orphans, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
