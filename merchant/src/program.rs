@@ -208,6 +208,6 @@ pub async fn serve(flags: Flags) -> anyhow::Result<()> {
 fn announce(address: SocketAddr) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", serde_json::json!({ "ready": true, "addr": address.to_string() }))?;
+    writeln!(out, r#"{{"ready":true,"addr":"{address}"}}"#)?;
     out.flush()
 }

@@ -13,7 +13,7 @@ use crate::operations::{Context, choose, look};
 use crate::pages::storefront::{CartPage, HomePage, OrderRow, ProductPage, quantities};
 
 /// Products shown below another one.
-const OTHERS: usize = 3;
+const OTHERS: usize = 4;
 
 /// `GET /`
 pub async fn home(context: Data<Context>, request: HttpRequest) -> Result<HttpResponse, Problem> {

@@ -198,8 +198,8 @@ fn refunds(order: &Order) -> Vec<RefundRow> {
     let currency = order.total.currency;
     let row = |refund: &crate::domain::refund::Refund| {
         let text = match refund.state {
-            RefundState::Sending | RefundState::Pending { .. } => "on its way",
-            RefundState::Succeeded { .. } => "refunded to your card",
+            RefundState::Sending | RefundState::Pending { .. } => "On its way back to your card",
+            RefundState::Succeeded { .. } => "Refunded to your card",
             // What the shop has not agreed to, or what failed, is no news for a customer.
             RefundState::AwaitingApproval | RefundState::Failed { .. } | RefundState::Rejected => {
                 return None;
