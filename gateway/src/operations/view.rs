@@ -6,7 +6,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use wire::codes::{Family, ResponseCode};
+use wire::codes::Family;
 use wire::gateway_api::{
     Amounts, AttemptView, CaptureMode as CaptureWord, CaptureView, CardView, FailureView,
     PaymentStatus, PaymentView, RefundStatus, RefundView,
@@ -224,15 +224,7 @@ fn family(payment: &Payment, attempt: &Attempt, decline: &Decline) -> Family {
         reversal.original == Original::Attempt(attempt.id)
             && reversal.state != ReversalState::Acknowledged
     });
-    if unsettled { Family::Unknown } else { family_of(decline) }
-}
-
-/// The family of a decline: what the response code says, unless our own code says more.
-fn family_of(decline: &Decline) -> Family {
-    let info = decline.response_code.and_then(ResponseCode::info);
-    info.filter(|info| info.decline_code == Some(decline.code))
-        .and_then(|info| info.family)
-        .unwrap_or_else(|| decline.code.family())
+    if unsettled { Family::Unknown } else { decline.family() }
 }
 
 fn failure_view(decline: &Decline, family: Family, decided_by: Option<String>) -> FailureView {
@@ -268,7 +260,7 @@ pub fn refund(payment: &Payment, refund: &Refund) -> RefundView {
         },
         reason: refund.reason.clone(),
         failure: refund.decline.map(|decline| {
-            failure_view(&decline, family_of(&decline), refund.outcome_source.clone())
+            failure_view(&decline, decline.family(), refund.outcome_source.clone())
         }),
         arn: None,
         created_at: refund.created_at,

@@ -11,6 +11,7 @@
 mod assets;
 mod openapi;
 mod paying;
+#[allow(dead_code, reason = "pages use a part of it")]
 #[path = "../payments/scripted/mod.rs"]
 mod scripted;
 mod support;
