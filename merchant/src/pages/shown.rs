@@ -21,6 +21,8 @@ pub struct When {
     pub machine: String,
     /// `22 Nov 2026, 07:45 UTC`.
     pub people: String,
+    /// The same with seconds, for those who compare.
+    pub exact: String,
 }
 
 const MONTHS: [&str; 12] =
@@ -31,9 +33,12 @@ impl From<Timestamp> for When {
         let utc = at.utc();
         let month = usize::try_from(utc.month.saturating_sub(1)).ok();
         let month = month.and_then(|index| MONTHS.get(index)).unwrap_or(&"");
-        let people =
-            format!("{} {month} {}, {:02}:{:02} UTC", utc.day, utc.year, utc.hour, utc.minute);
-        Self { machine: at.to_string(), people }
+        let minute = format!("{} {month} {}, {:02}:{:02}", utc.day, utc.year, utc.hour, utc.minute);
+        Self {
+            machine: at.to_string(),
+            people: format!("{minute} UTC"),
+            exact: format!("{minute}:{:02} UTC", utc.second),
+        }
     }
 }
 
@@ -100,6 +105,7 @@ mod tests {
     fn times_read_as_people_say_them() {
         let when = When::from(Timestamp::from_millis(1_767_225_600_123));
         assert_eq!(when.people, "1 Jan 2026, 00:00 UTC");
+        assert_eq!(when.exact, "1 Jan 2026, 00:00:00 UTC");
         assert_eq!(when.machine, "2026-01-01T00:00:00.123Z");
     }
 }
