@@ -14,6 +14,7 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod identities;
 pub mod invariants;
+pub mod metrics;
 pub mod read_payment;
 pub mod recover;
 pub mod refund_payment;
@@ -85,6 +86,8 @@ pub struct Parts {
     pub courier: webhooks::Courier,
     /// Jitter of repeats.
     pub jitter: Random,
+    /// Counters since the start.
+    pub metrics: metrics::Metrics,
     /// Where problems point to.
     pub links: ProblemLinks,
 }

@@ -9,7 +9,7 @@ use kit::http::{ProblemLinks, Running, ServeOptions};
 use kit::link::{Link, LinkError, LinkName, Signing};
 use kit::plumbing::Plumbing;
 use kit::random::{IdGenerator, Secrets};
-use kit::sqlite::{Database, DatabaseError, DatabaseOptions, Location, OpenError};
+use kit::sqlite::{Database, DatabaseError, DatabaseOptions, OpenError};
 use kit::worker::{self, Wake};
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ use crate::http::sandbox;
 use crate::operations::access::{self, AccessError, Registry};
 use crate::operations::failure::Failure;
 use crate::operations::identities::Identities;
+use crate::operations::metrics::Metrics;
 use crate::operations::timers::{RunningWork, Timers};
 use crate::operations::vault::{rewrap_all, run_upkeep};
 use crate::operations::view::ClientSecrets;
@@ -203,6 +204,7 @@ async fn prepare(settings: Settings, plumbing: Plumbing) -> Result<Context, Star
         running: RunningWork::default(),
         captures_settled: watch::Sender::new(0),
         jitter: plumbing.random.child("repeats"),
+        metrics: Metrics::default(),
         links: ProblemLinks {
             docs: format!("{}/docs/reference/errors", settings.console_url),
             traces: format!("{}/trace", settings.console_url),
@@ -326,11 +328,8 @@ pub async fn serve(flags: Flags) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let settings = flags.settings(address)?;
     let seed = flags.seed.unwrap_or(crate::settings::SEED);
-    let secrets = match settings.database {
-        Location::Memory => Secrets::seeded(seed),
-        Location::File(_) => Secrets::system(),
-    };
-    let plumbing = Plumbing::new("gateway", flags.clock(), seed, secrets);
+    // Never seeded here: a restart beside a processor that lives on would repeat its nonces.
+    let plumbing = Plumbing::new("gateway", flags.clock(), seed, Secrets::system());
     plumbing.shutdown.on_signals()?;
     if flags.exit_with_stdin {
         plumbing.shutdown.on_stdin_closed()?;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use actix_web::web::ServiceConfig;
+use actix_web::HttpResponse;
+use actix_web::web::{self, Data, ServiceConfig};
 use futures_util::future::LocalBoxFuture;
 use kit::http::{InvariantReport, SandboxHooks, sandbox_routes_with};
 use wire::time::Timestamp;
 
 use super::access;
-use crate::operations::{Context, invariants};
+use crate::operations::{Context, invariants, metrics};
 
 struct Hooks(Context);
 
@@ -26,8 +27,15 @@ impl SandboxHooks for Hooks {
     }
 }
 
-/// The routes of the control plane.
+async fn figures(context: Data<Context>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(metrics::render(&context))
+}
+
+/// The routes of the control plane, and the figures for monitoring.
 pub fn routes(config: &mut ServiceConfig, context: &Context) {
+    config.route("/metrics", web::get().to(figures));
     let key = context.settings.keys.sandbox_key.expose();
     let hooks = Arc::new(Hooks(context.clone()));
     sandbox_routes_with(config, &context.plumbing, key, hooks, access::sandbox_routes);

@@ -123,6 +123,7 @@ fn event(
             refund: refund_of(announcement).and_then(|id| refund_view(payment, id)),
         },
     };
+    context.metrics.count(event_type);
     let body = serde_json::to_vec(&event)?;
     webhooks::enqueue(
         connection,

@@ -262,3 +262,14 @@ async fn a_timeline_tells_everything_in_order_and_no_card_number() {
         ]
     );
 }
+
+#[tokio::test]
+async fn the_figures_count_events_and_tell_nothing_about_a_payment() {
+    let world = World::start().await;
+    let id = world.paid("automatic").await;
+    let figures = world.open("/metrics").await;
+    let text = String::from_utf8(figures.bytes).unwrap();
+    assert!(text.contains("payrig_events_total{type=\"payment.captured\"} 1"), "{text}");
+    assert!(!text.contains(&id) && !text.contains("pay_"));
+    assert_eq!(world.open("/healthz").await.status, 200);
+}

@@ -162,6 +162,11 @@ impl World {
         answer(self.link.send(call).await.unwrap())
     }
 
+    /// An address that needs no token and no signature.
+    pub async fn open(&self, path: &str) -> Answer {
+        answer(self.open.send(Call::get(path)).await.unwrap())
+    }
+
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.post_with_key(path, body, &self.fresh_key()).await
     }
