@@ -259,9 +259,9 @@ pub fn refund(payment: &Payment, refund: &Refund) -> RefundView {
             RefundState::Reversed => RefundStatus::Reversed,
         },
         reason: refund.reason.clone(),
-        failure: refund.decline.map(|decline| {
-            failure_view(&decline, decline.family(), refund.outcome_source.clone())
-        }),
+        failure: refund
+            .decline
+            .map(|decline| failure_view(&decline, decline.family(), refund.outcome_source.clone())),
         arn: None,
         created_at: refund.created_at,
     }

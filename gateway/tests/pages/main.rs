@@ -12,7 +12,6 @@ mod assets;
 mod openapi;
 mod paying;
 #[allow(dead_code, reason = "pages use a part of it")]
-#[allow(dead_code, reason = "the tests of payments use the rest of it")]
 #[path = "../payments/scripted/mod.rs"]
 mod scripted;
 mod support;
