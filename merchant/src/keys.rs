@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -179,9 +179,10 @@ impl KeyRing {
         sha256(key.as_bytes()).ct_eq(&self.sandbox).into()
     }
 
-    /// The key that opens one order to whoever holds it: for clients without cookies.
+    /// The key that opens one order to whoever holds it: for clients without cookies. Letters
+    /// mostly: a long run of digits could be taken for a card number on the way.
     pub fn order_key(&self, order: OrderId) -> String {
-        format!("ok_{}", HEXLOWER.encode(&tag(&self.orders, order.bytes())))
+        format!("ok_{}", BASE64URL_NOPAD.encode(&tag(&self.orders, order.bytes())))
     }
 
     /// Whether a key opens this order.
