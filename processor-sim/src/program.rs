@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use kit::clock::Clock;
 use kit::http::{NonceCache, Running, ServeOptions, listen, serve_with};
 use kit::plumbing::Plumbing;
-use kit::random::Secrets;
-use kit::sqlite::{DatabaseError, OpenError};
+use kit::random::{IdGenerator, Secrets};
+use kit::sqlite::{DatabaseError, Location, OpenError};
 use kit::worker;
 use wire::signature::SigningKey;
 use wire::time::Timestamp;
@@ -70,7 +70,7 @@ impl Program {
     ) -> Result<Self, StartError> {
         settings.timers.check()?;
         let store = Store::open(&settings.database)?;
-        store.count_boot().await?;
+        let plumbing = after_boot(&store, &settings.database, plumbing).await?;
         let keys = &settings.keys;
         let gateway_key =
             SigningKey::from_base64(&keys.gateway.key_id, keys.gateway.signing_key.expose())
@@ -141,6 +141,21 @@ impl Program {
             None => Ok(()),
         }
     }
+}
+
+/// Every start of a stored world goes on with ids and chance on a stream of its own.
+async fn after_boot(
+    store: &Store,
+    database: &Location,
+    mut plumbing: Plumbing,
+) -> Result<Plumbing, DatabaseError> {
+    let boot = store.count_boot().await?;
+    if *database == Location::Memory || boot == 1 {
+        return Ok(plumbing);
+    }
+    plumbing.random = plumbing.random.child(&format!("boot {boot}"));
+    plumbing.ids = IdGenerator::new(&plumbing.clock, &plumbing.random);
+    Ok(plumbing)
 }
 
 /// Runs the program by its flags until it is asked to end.

@@ -40,8 +40,8 @@ pub struct NetworkProfile {
     pub authenticated: Option<&'static str>,
     /// Capture tolerances; zero where no range matches.
     pub tolerances: &'static [Tolerance],
-    /// The network answers for a silent issuer, up to this many whole units; 0: never.
-    pub stand_in_whole_units: i64,
+    /// The network answers for a silent issuer, up to this many minor units; 0: never.
+    pub stand_in_minor_units: i64,
     /// First digit of its transaction ids.
     pub id_digit: char,
 }
@@ -76,7 +76,7 @@ const BASE: NetworkProfile = NetworkProfile {
     security_code_failure: N7,
     authenticated: Some("05"),
     tolerances: &[],
-    stand_in_whole_units: 500,
+    stand_in_minor_units: 50_000,
     id_digit: '3',
 };
 
@@ -104,7 +104,7 @@ pub const NETWORKS: [NetworkProfile; 10] = [
         ..BASE
     },
     NetworkProfile { brand: Brand::Mir, authenticated: None, id_digit: '9', ..BASE },
-    NetworkProfile { brand: Brand::Private, stand_in_whole_units: 0, id_digit: '0', ..BASE },
+    NetworkProfile { brand: Brand::Private, stand_in_minor_units: 0, id_digit: '0', ..BASE },
 ];
 
 impl NetworkProfile {

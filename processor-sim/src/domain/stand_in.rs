@@ -1,6 +1,6 @@
 //! When a network answers in the place of an issuer that does not.
 
-use wire::money::{Currency, MinorUnits};
+use wire::money::MinorUnits;
 
 /// Why the issuer did not answer (field 25 of the advice).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,23 +40,20 @@ impl StandInReason {
 pub struct StandInCase {
     /// Minor units.
     pub amount: MinorUnits,
-    /// The currency.
-    pub currency: Currency,
     /// Whether the number is in the issuer's card file and its card is good.
     pub card_is_good: bool,
     /// Whether stand-in is switched on for the card.
     pub switched_on: bool,
     /// Whether money of the cardholder is asked for.
     pub is_purchase: bool,
-    /// The network's limit in whole units of any currency; 0: never.
-    pub whole_units_max: i64,
+    /// The network's limit in minor units of any currency; 0: never.
+    pub minor_units_max: i64,
 }
 
 /// Whether the network approves in the issuer's place.
 pub fn approves(case: &StandInCase) -> bool {
-    let scale = 10_i64.saturating_pow(case.currency.exponent());
-    let limit = case.whole_units_max.saturating_mul(scale);
-    case.switched_on && case.card_is_good && case.is_purchase && case.amount.get() <= limit
+    let within = case.amount.get() <= case.minor_units_max;
+    case.switched_on && case.card_is_good && case.is_purchase && within
 }
 
 #[cfg(test)]
@@ -67,19 +64,16 @@ mod tests {
     fn a_network_stands_in_up_to_its_limit_for_good_cards_only() {
         let case = StandInCase {
             amount: MinorUnits::new(50_000).unwrap(),
-            currency: Currency::parse("EUR").unwrap(),
             card_is_good: true,
             switched_on: true,
             is_purchase: true,
-            whole_units_max: 500,
+            minor_units_max: 50_000,
         };
         assert!(approves(&case));
         assert!(!approves(&StandInCase { amount: MinorUnits::new(50_001).unwrap(), ..case }));
         assert!(!approves(&StandInCase { card_is_good: false, ..case }));
         assert!(!approves(&StandInCase { switched_on: false, ..case }));
         assert!(!approves(&StandInCase { is_purchase: false, ..case }));
-        assert!(!approves(&StandInCase { whole_units_max: 0, ..case }));
-        let yen = StandInCase { currency: Currency::parse("JPY").unwrap(), ..case };
-        assert!(!approves(&yen), "500 yen is the limit");
+        assert!(!approves(&StandInCase { minor_units_max: 0, ..case }));
     }
 }

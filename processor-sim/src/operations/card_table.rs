@@ -85,6 +85,14 @@ impl IssuedCard {
         };
     }
 
+    /// Takes over the terms of an account that another card draws on too.
+    fn share_terms(&self, stored: &StoredCard) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.stored.is_some_and(|rows| rows.account == stored.account) {
+            state.terms = stored.terms;
+        }
+    }
+
     /// Its rows, or what they will be.
     pub fn rows(&self, context: &Context, state: &CardState) -> CardRows {
         match state.stored {
@@ -186,6 +194,13 @@ impl CardTable {
         };
         card.remember(stored);
         Ok(card)
+    }
+
+    /// Lets every card that draws on the same account know of its terms.
+    pub fn share_terms(&self, stored: &StoredCard) {
+        for card in self.all() {
+            card.share_terms(stored);
+        }
     }
 
     fn insert(&self, card: Arc<IssuedCard>) {

@@ -122,10 +122,8 @@ pub async fn issue(context: &Context, wanted: Issue) -> Result<CardReport, CardE
     let account = match wanted.account {
         None => None,
         Some(id) => {
-            let accounts = context.store.account_views().await?;
-            let found = accounts
-                .into_iter()
-                .find(|account| account.account_id == id && account.issuer == issuer.id);
+            let found = context.store.account_by_id(id).await?;
+            let found = found.filter(|account| account.issuer == issuer.id);
             Some(found.ok_or(CardError::Unknown)?.id)
         }
     };
@@ -231,6 +229,7 @@ pub async fn change(
     let now = context.clock().now();
     let stored = context.store.change_card(stored.id, change, now).await?;
     let card = context.cards.take_over(&stored)?;
+    context.cards.share_terms(&stored);
     let account = context.store.account_view(stored.account).await?;
     Ok(CardReport {
         catalogue: card.alias.as_deref().and_then(test_cards::by_alias),
@@ -301,9 +300,7 @@ pub async fn account(
     id: &str,
 ) -> Result<(AccountView, Vec<HoldView>), CardError> {
     let id: AccountId = id.parse().map_err(|_| CardError::Unknown)?;
-    let accounts = context.store.account_views().await?;
-    let found = accounts.into_iter().find(|account| account.account_id == id);
-    let found = found.ok_or(CardError::Unknown)?;
+    let found = context.store.account_by_id(id).await?.ok_or(CardError::Unknown)?;
     let holds = context.store.hold_views(found.id).await?;
     Ok((found, holds))
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use kit::facts::TraceId;
 use kit::http::NonceRow;
 use kit::sqlite::DatabaseError;
+use wire::card::mask_card_numbers;
 use wire::codes::ResponseCode;
 use wire::processor_api::{Message, Mti};
 
@@ -133,7 +134,8 @@ pub async fn take(
 /// The answer to a message that is not taken; nothing of it is kept.
 fn refused(message: &Message, fault: &Fault) -> Option<Taken> {
     let mut answer = message.answer(fault.code)?;
-    let note = Some(fault.note.clone());
+    // What a reader complains about may repeat what somebody put into the wrong field.
+    let note = Some(mask_card_numbers(&fault.note).into_owned());
     answer.sandbox = Some(wire::processor_api::SandboxData { note, ..Default::default() });
     Some(Taken::given(answer))
 }

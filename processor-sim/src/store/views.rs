@@ -155,6 +155,19 @@ impl Store {
         self.database.read(|connection| accounts(connection, None)).await
     }
 
+    /// One account by its id.
+    pub async fn account_by_id(&self, id: AccountId) -> Result<Option<AccountView>, DatabaseError> {
+        let sql = "SELECT id FROM accounts WHERE public_id = ?1";
+        self.database
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query([id.bytes()])?;
+                let Some(row) = rows.next()? else { return Ok(None) };
+                Ok(accounts(connection, Some(row.get(0)?))?.pop())
+            })
+            .await
+    }
+
     /// One account by its row.
     pub async fn account_view(&self, id: i64) -> Result<Option<AccountView>, DatabaseError> {
         self.database.read(move |connection| Ok(accounts(connection, Some(id))?.pop())).await

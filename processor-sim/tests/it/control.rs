@@ -128,3 +128,25 @@ async fn no_number_stands_in_the_wire_log() {
     assert!(!log.contains("4000010040010002"));
     assert!(log.contains("400001"));
 }
+
+#[actix_web::test]
+async fn the_page_shows_banks_and_ledgers() {
+    let world = World::start().await;
+    world.send(&world.purchase("visa.ok")).await;
+    world.control("POST", "issuers/dahlia/sign-off", None).await;
+    let page = world.page("/").await;
+    for text in ["Aurora Bank", "JCB: signed off", "Visa: signed on", "€49.99"] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    assert!(!page.contains("4000010000000001"));
+}
+
+#[actix_web::test]
+async fn a_number_in_the_wrong_field_is_not_repeated() {
+    let world = World::start().await;
+    let mut value = serde_json::to_value(world.purchase("visa.ok")).unwrap();
+    value["amount"] = json!("4242424242424242");
+    let reply = world.try_send_bytes(serde_json::to_vec(&value).unwrap()).await.unwrap();
+    let text = String::from_utf8(reply.body.to_vec()).unwrap();
+    assert!(text.contains("\"30\"") && !text.contains("4242424242424242"), "{text}");
+}

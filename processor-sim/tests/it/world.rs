@@ -302,6 +302,12 @@ impl World {
         (reply.status, serde_json::from_slice(&reply.body).unwrap_or(Value::Null))
     }
 
+    pub async fn page(&self, path: &str) -> String {
+        let reply = self.control.send(Call::get(path)).await.expect("a page");
+        assert_eq!(reply.status, 200);
+        String::from_utf8(reply.body.to_vec()).unwrap()
+    }
+
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.control("GET", path, None).await;
         assert_eq!(status, 200, "{path}: {body}");

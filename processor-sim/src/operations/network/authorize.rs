@@ -143,11 +143,10 @@ impl Passage<'_> {
         });
         let approves = stand_in::approves(&StandInCase {
             amount: self.fields.amount,
-            currency: self.fields.currency,
             card_is_good: is_good,
             switched_on: self.behaviour.network != NetworkRule::NoStandIn,
             is_purchase: self.fields.purpose == Purpose::Purchase,
-            whole_units_max: NetworkProfile::of(self.brand).stand_in_whole_units,
+            minor_units_max: NetworkProfile::of(self.brand).stand_in_minor_units,
         });
         if !approves {
             let by = if reason.leaves_doubt() {
