@@ -108,7 +108,7 @@ impl Context {
     pub fn return_url(&self, order: OrderId, with_key: bool) -> String {
         let base = &self.rules.public_url;
         if with_key {
-            format!("{base}/orders/{order}/return?key={}", self.keys.order_key(order))
+            format!("{base}/orders/{order}/return?cs={}", self.keys.order_key(order))
         } else {
             format!("{base}/orders/{order}/return")
         }

@@ -2,6 +2,7 @@
 
 mod state;
 
+use wire::card::contains_card_number;
 use wire::codes::Family;
 use wire::ids::{OrderId, PaymentId};
 use wire::money::{MinorUnits, Money};
@@ -309,6 +310,9 @@ impl Order {
         }
         if request.reason.is_empty() || request.reason.chars().count() > REASON_MAX {
             return Err(refund::Refusal::Reason);
+        }
+        if contains_card_number(&request.reason) {
+            return Err(refund::Refusal::ReasonIsCardNumber);
         }
         let left = self.refundable();
         let amount = request.amount.unwrap_or(left);

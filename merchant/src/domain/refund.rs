@@ -92,6 +92,9 @@ pub enum Refusal {
     /// No reason was given, or a very long one.
     #[error("give a reason of at most {REASON_MAX} characters")]
     Reason,
+    /// A card number stands in the reason.
+    #[error("the reason holds what looks like a card number")]
+    ReasonIsCardNumber,
     /// The one who asked cannot be the one who agrees.
     #[error("a second person has to approve this refund")]
     SamePerson,

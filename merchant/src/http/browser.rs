@@ -78,8 +78,7 @@ pub async fn shop_form(
     check_origin(received)?;
     let pairs = form_pairs(received)?;
     let guest = Guest::of(context, received.headers()).await?;
-    if guest.is_new || !context.keys.form_fits(&guest.cookie, pairs.get("form_token").unwrap_or(""))
-    {
+    if guest.is_new || !context.keys.form_fits(&guest.cookie, pairs.get("csrf").unwrap_or("")) {
         return Err(error::form_foreign());
     }
     Ok((guest, pairs))
@@ -133,7 +132,7 @@ pub async fn office_form(
     let pairs = form_pairs(received)?;
     let colleague = Colleague::of(context, received.headers()).await?;
     let colleague = colleague.ok_or_else(error::login_needed)?;
-    if !context.keys.form_fits(&colleague.token, pairs.get("form_token").unwrap_or("")) {
+    if !context.keys.form_fits(&colleague.token, pairs.get("csrf").unwrap_or("")) {
         return Err(error::form_foreign());
     }
     Ok((colleague, pairs))

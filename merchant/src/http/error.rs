@@ -85,6 +85,7 @@ pub fn refund(refusal: RefundRefusal) -> Problem {
         RefundRefusal::TooMuch => (422, "amount_too_large"),
         RefundRefusal::Nothing => (422, "amount_invalid"),
         RefundRefusal::Reason => (422, "reason_invalid"),
+        RefundRefusal::ReasonIsCardNumber => (422, "card_number_not_allowed_here"),
         RefundRefusal::SamePerson => (403, "second_person_needed"),
         RefundRefusal::Role => (403, "role_missing"),
         RefundRefusal::NotWaiting | RefundRefusal::NotSent => (409, "refund_not_waiting"),

@@ -137,10 +137,11 @@ pub async fn open(
     if open { Ok(id) } else { Err(Problem::not_found()) }
 }
 
-/// The gateway adds parameters of its own to the way back: only the order's key is read.
+/// The gateway adds parameters of its own to the way back: only the order's key is read. It goes
+/// by the name under which session keys are hidden in logs.
 fn key_of(query: &str) -> Option<String> {
     let pairs = query_pairs(query).ok()?;
-    pairs.get("key").map(str::to_owned)
+    pairs.get("cs").map(str::to_owned)
 }
 
 fn notice(query: &str) -> Option<Notice> {

@@ -1,5 +1,6 @@
 //! Giving money back: asked for, approved by a second person above the limit, sent once.
 
+use data_encoding::HEXLOWER;
 use kit::crash_points::Boundary;
 use wire::ids::{OrderId, PaymentId};
 use wire::money::{MinorUnits, Money};
@@ -10,6 +11,7 @@ use crate::domain::order::{Order, RefundRequest, State};
 use crate::domain::payment::{RefundNews, RefundOutcome};
 use crate::domain::refund::{Event, Refund, Refusal, SEND_AGAIN_AFTER, State as RefundState};
 use crate::gateway::Failure;
+use crate::keys::sha256;
 use crate::store::audit::Entry;
 use crate::store::orders::Outcome;
 
@@ -43,7 +45,7 @@ pub async fn request(
             amount: ask.amount,
             reason: plain_text(&ask.reason),
             actor: ask.actor,
-            request_key: ask.request_key,
+            request_key: ask.request_key.map(|key| HEXLOWER.encode(&sha256(key.as_bytes()))),
         };
         let refund = order.request_refund(request, alone_max, now)?.clone();
         let outcome = Outcome::of(refund.number);

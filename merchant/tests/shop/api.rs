@@ -132,7 +132,7 @@ async fn a_payer_who_comes_back_with_the_orders_key_sees_the_order() {
     world.gateway.submit_card(payment.id);
     world.gateway.capture(payment.id);
     let mut payer = world.browser();
-    let back = payer.get(&format!("/orders/{id}/return?key={key}&payment={}", payment.id)).await;
+    let back = payer.get(&format!("/orders/{id}/return?cs={key}&payment={}", payment.id)).await;
     assert_eq!(back.header("location"), Some(format!("/orders/{id}").as_str()));
     assert!(payer.get(&format!("/orders/{id}")).await.text().contains("Paid. Thank you!"));
     assert_eq!(payer.newest_order().await, id);
@@ -180,6 +180,11 @@ async fn a_refund_needs_a_person_or_the_sandbox_key() {
         (json!({"amount": 0, "reason": "x"}), 422, "amount_invalid"),
         (json!({"amount": -5, "reason": "x"}), 422, "amount_invalid"),
         (json!({"amount": 1, "reason": " "}), 422, "reason_invalid"),
+        (
+            json!({"amount": 1, "reason": "card 4242-4242-4242-4242"}),
+            422,
+            "card_number_not_allowed_here",
+        ),
         (json!({"amount": 1}), 400, "field_missing"),
         (json!({"amount": 1.5, "reason": "x"}), 400, "field_invalid"),
     ] {

@@ -24,7 +24,7 @@ impl Browser {
     /// Fills a form: its token is read from the page it stands on.
     pub async fn submit(&mut self, page: &str, action: &str, pairs: &[(&str, &str)]) -> Answer {
         let token = self.form_token(page).await;
-        let mut all = vec![("form_token", token.as_str())];
+        let mut all = vec![("csrf", token.as_str())];
         all.extend_from_slice(pairs);
         self.post(action, &all).await
     }
@@ -45,7 +45,7 @@ impl Browser {
     }
 
     pub async fn form_token(&mut self, page: &str) -> String {
-        field(&self.get(page).await.text(), "form_token")
+        field(&self.get(page).await.text(), "csrf")
     }
 
     async fn request(
@@ -89,7 +89,7 @@ impl Browser {
     pub async fn checkout_form(&mut self, currency: &str) -> Vec<(String, String)> {
         let page = self.get(&format!("/checkout?currency={currency}")).await;
         assert_eq!(page.status, 200, "{:?}", page.header("location"));
-        let mut pairs: Vec<(String, String)> = ["form_token", "currency", "revision"]
+        let mut pairs: Vec<(String, String)> = ["csrf", "currency", "revision"]
             .iter()
             .map(|name| ((*name).to_owned(), field(&page.text(), name)))
             .collect();

@@ -21,9 +21,8 @@ async fn ask_refund(
 ) -> (u16, String) {
     let page = format!("/office/orders/{order}");
     let text = browser.get(&page).await.text();
-    let (token, key) = (field(&text, "form_token"), refund_key(&text));
-    let pairs =
-        [("form_token", token.as_str()), ("key", &key), ("amount", amount), ("reason", reason)];
+    let (token, key) = (field(&text, "csrf"), refund_key(&text));
+    let pairs = [("csrf", token.as_str()), ("key", &key), ("amount", amount), ("reason", reason)];
     let answer = browser.post(&format!("{page}/refunds"), &pairs).await;
     (answer.status, answer.header("location").unwrap_or_default().to_owned())
 }
@@ -89,9 +88,9 @@ async fn a_refund_within_the_limit_goes_out_at_once_and_only_once() {
     let mut ada = logged_in(&world, "ada").await;
     let page = format!("/office/orders/{order}");
     let text = ada.get(&page).await.text();
-    let (token, key) = (field(&text, "form_token"), refund_key(&text));
+    let (token, key) = (field(&text, "csrf"), refund_key(&text));
     let pairs = [
-        ("form_token", token.as_str()),
+        ("csrf", token.as_str()),
         ("key", key.as_str()),
         ("amount", "10.50"),
         ("reason", "tin was dented"),
@@ -117,9 +116,9 @@ async fn a_refund_within_the_limit_goes_out_at_once_and_only_once() {
         ("1", "", "give a reason"),
     ] {
         let text = ada.get(&page).await.text();
-        let (token, key) = (field(&text, "form_token"), refund_key(&text));
+        let (token, key) = (field(&text, "csrf"), refund_key(&text));
         let pairs =
-            [("form_token", token.as_str()), ("key", &key), ("amount", amount), ("reason", reason)];
+            [("csrf", token.as_str()), ("key", &key), ("amount", amount), ("reason", reason)];
         let answer = ada.post(&action, &pairs).await;
         assert_eq!(answer.status, 422, "{amount}");
         assert!(answer.text().contains(why), "{amount}: {why}");
@@ -152,7 +151,7 @@ async fn above_the_limit_a_second_person_has_to_approve() {
     assert!(world.gateway.only_payment().refunds.is_empty());
     let (mut one, mut two) = (grace.clone(), grace.clone());
     let token = grace.form_token("/office/approvals").await;
-    let pairs = [("form_token", token.as_str())];
+    let pairs = [("csrf", token.as_str())];
     let (left, right) = tokio::join!(one.post(&approve, &pairs), two.post(&approve, &pairs));
     let mut statuses = [left.status, right.status];
     statuses.sort_unstable();
@@ -204,7 +203,7 @@ async fn a_viewer_sees_everything_and_changes_nothing() {
         (format!("/office/orders/{open}/cancel"), ("x", "")),
         (format!("/office/orders/{open}/refresh"), ("x", "")),
     ] {
-        let pairs = [("form_token", token.as_str()), ("reason", "x"), extra];
+        let pairs = [("csrf", token.as_str()), ("reason", "x"), extra];
         assert_eq!(victor.post(&action, &pairs).await.status, 403, "{action}");
     }
     assert_eq!(victor.get("/office/audit").await.status, 403);

@@ -136,7 +136,7 @@ async fn two_tabs_that_pay_again_share_one_payment() {
     let token = first.form_token(&here).await;
     let (mut one, mut two) = (ada.clone(), ada);
     let action = format!("{here}/pay");
-    let pairs = [("form_token", token.as_str())];
+    let pairs = [("csrf", token.as_str())];
     let (left, right) = tokio::join!(one.post(&action, &pairs), two.post(&action, &pairs));
     assert_eq!(world.gateway.kept().payments.len(), 2);
     let url = world.gateway.newest().checkout_url;
@@ -172,10 +172,10 @@ async fn forms_of_other_sites_are_refused() {
     let (world, mut ada, order) = bought().await;
     let action = format!("/orders/{order}/cancel");
     let token = ada.form_token(&format!("/orders/{order}")).await;
-    let good = [("form_token", token.as_str())];
+    let good = [("csrf", token.as_str())];
     for (pairs, headers) in [
         (&[][..], &[][..]),
-        (&[("form_token", "x")][..], &[][..]),
+        (&[("csrf", "x")][..], &[][..]),
         (&good[..], &[("origin", "http://evil.example")][..]),
         (&good[..], &[("origin", "null")][..]),
         (&good[..], &[("sec-fetch-site", "cross-site")][..]),
