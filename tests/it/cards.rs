@@ -32,7 +32,8 @@ async fn every_card_does_what_its_row_says() {
     let mut wrong = Vec::new();
     let mut tried = 0;
     for card in wire::test_cards::all() {
-        if card.outcome == "form_error" {
+        // An answer one millisecond before the deadline is proven where the clock steps by message.
+        if card.outcome == "form_error" || card.outcome == "slow_approve" {
             continue;
         }
         let number = card.number.digits().to_owned();

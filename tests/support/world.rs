@@ -206,7 +206,7 @@ impl World {
             // A message that is awaited and that nobody serves is on its way, or was lost.
             let awaited: u64 = now.iter().map(|it| it.awaiting_answer).sum();
             let served: u64 = now.iter().map(|it| it.serving).sum();
-            if quiet > if awaited == served { 50 } else { 3_000 } {
+            if quiet > if awaited == served { 800 } else { 6_000 } {
                 return;
             }
             // Lets other threads work: this is no wait for time, only for their turn.
