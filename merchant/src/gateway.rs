@@ -28,6 +28,9 @@ pub use translate::{payment_request, snapshot};
 /// The link, as faults and the wire log name it.
 pub const LINK: &str = "merchant->gateway";
 
+/// Conflicts that are over when the call is signed anew and sent again.
+const ASK_AGAIN: [&str; 2] = ["idempotency_key_in_use", "signature_replayed"];
+
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
@@ -263,7 +266,7 @@ fn judge(reply: Reply) -> Result<Reply, Failure> {
     match reply.status {
         200..=299 => Ok(reply),
         // Still running under this key, too often, or an error in the gateway: ask again.
-        409 if refusal(&reply).code == "idempotency_key_in_use" => {
+        409 if ASK_AGAIN.contains(&refusal(&reply).code.as_str()) => {
             Err(Failure::Unknown("still running".to_owned()))
         }
         408 | 425 | 429 | 500..=599 => Err(Failure::Unknown(format!("answered {}", reply.status))),

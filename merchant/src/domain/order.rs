@@ -10,8 +10,10 @@ use wire::time::Timestamp;
 
 use super::customer::Customer;
 use super::operator::Actor;
-use super::payment::{News, Payment, RefundOutcome, Snapshot, Source, Status as PaymentStatus};
-use super::refund::{self, REASON_MAX, Refund, SEND_AGAIN_AFTER};
+use super::payment::{
+    News, Payment, RefundNews, RefundOutcome, Snapshot, Source, Status as PaymentStatus,
+};
+use super::refund::{self, ELSEWHERE, REASON_MAX, Refund, SEND_AGAIN_AFTER};
 
 pub use state::{Attention, Effect, Event, Refusal, State, Status, Unpaid};
 
@@ -166,7 +168,7 @@ impl Order {
                 // Refusals concern what people ask for; news of the gateway are never refused.
                 effects.extend(self.apply(event).unwrap_or_default());
             }
-            self.settle_refunds(snapshot);
+            self.settle_refunds(snapshot, now);
         }
         for effect in &effects {
             if let Effect::Flag(attention) = effect {
@@ -228,10 +230,13 @@ impl Order {
     }
 
     /// Brings the shop's refunds in line with the gateway's list.
-    fn settle_refunds(&mut self, snapshot: &Snapshot) {
+    fn settle_refunds(&mut self, snapshot: &Snapshot, now: Timestamp) {
         for news in &snapshot.refunds {
-            let known = self.refunds.iter_mut().find(|it| it.state.id() == Some(news.id));
-            let Some(refund) = known else { continue };
+            let known = self.refunds.iter().position(|it| it.state.id() == Some(news.id));
+            let Some(refund) = known.and_then(|index| self.refunds.get_mut(index)) else {
+                self.note_foreign_refund(news, now);
+                continue;
+            };
             let event = match news.outcome {
                 RefundOutcome::Pending => refund::Event::Accepted { id: news.id },
                 RefundOutcome::Succeeded => refund::Event::Succeeded { id: news.id },
@@ -243,6 +248,36 @@ impl Order {
             // A refund with a gateway id was sent: the gateway's word always fits.
             let _changed = refund.apply(event).unwrap_or(false);
         }
+    }
+
+    /// Keeps a refund that was made elsewhere. While one of ours has no answer yet, a new id may
+    /// be that answer: then its own repeat will tell.
+    fn note_foreign_refund(&mut self, news: &RefundNews, now: Timestamp) {
+        if self.refunds.iter().any(|refund| refund.state == refund::State::Sending) {
+            return;
+        }
+        let id = news.id;
+        let number = self.refunds.last().map_or(1, |refund| refund.number.saturating_add(1));
+        self.refunds.push(Refund {
+            number,
+            amount: news.amount.value,
+            reason: news.reason.clone().unwrap_or_default(),
+            requested_by: ELSEWHERE.to_owned(),
+            needs_second_person: false,
+            decided_by: None,
+            idempotency_key: String::new(),
+            request_key: None,
+            state: match news.outcome {
+                RefundOutcome::Pending => refund::State::Pending { id },
+                RefundOutcome::Succeeded => refund::State::Succeeded { id },
+                RefundOutcome::Failed => refund::State::Failed {
+                    id: Some(id),
+                    code: news.failure.clone().unwrap_or_else(|| "failed".to_owned()),
+                },
+            },
+            send_due_at: None,
+            created_at: now,
+        });
     }
 
     /// What can still be given back.
@@ -281,6 +316,7 @@ impl Order {
             .refunds
             .iter()
             .filter(|refund| refund.state.reserves() && refund.decided_by.is_none())
+            .filter(|refund| refund.requested_by != ELSEWHERE)
             .fold(amount.get(), |sum, refund| sum.saturating_add(refund.amount.get()));
         let waits = alone > alone_max.get();
         let number = self.refunds.last().map_or(1, |refund| refund.number.saturating_add(1));

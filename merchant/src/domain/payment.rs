@@ -189,6 +189,8 @@ pub struct RefundNews {
     pub amount: Money,
     /// Where it stands.
     pub outcome: RefundOutcome,
+    /// Why it was made.
+    pub reason: Option<String>,
     /// Why it did not work.
     pub failure: Option<String>,
 }
@@ -260,6 +262,11 @@ impl Payment {
         (self.status.phase(), self.attempts, decided)
     }
 
+    /// Whether it ended: what has ended never opens again, whoever says so.
+    const fn has_ended(&self) -> bool {
+        self.status.phase() >= 2
+    }
+
     /// Takes news in, unless it is old; plans the next read.
     pub fn learn(&mut self, snapshot: &Snapshot, source: Source, now: Timestamp) -> News {
         let before = self.clone();
@@ -304,7 +311,8 @@ impl Payment {
         }
         let before = self.clone();
         self.take(snapshot);
-        if before.ahead && self.progress() < before.progress() {
+        let resurrected = before.has_ended() && !self.has_ended();
+        if resurrected || (before.ahead && self.progress() < before.progress()) {
             *self = Self { sequence, ..before };
             return News::Stale;
         }
@@ -317,7 +325,12 @@ impl Payment {
         if since != self.sequence {
             return News::Overtaken;
         }
+        let before = self.clone();
         self.take(snapshot);
+        if before.has_ended() && !self.has_ended() {
+            *self = before;
+            return News::Stale;
+        }
         self.ahead = true;
         News::Fresh
     }
@@ -413,6 +426,17 @@ mod tests {
         let processing = snapshot(Status::Checking, 1, 0, 0);
         assert_eq!(payment.learn(&processing, Source::Event { sequence: 2 }, NOW), News::Stale);
         assert_eq!(payment.status, Status::Captured);
+    }
+
+    #[test]
+    fn what_has_ended_never_opens_again() {
+        let mut payment = begun();
+        payment.learn(&snapshot(Status::Failed, 1, 0, 0), Source::Event { sequence: 1 }, NOW);
+        let opened = snapshot(Status::Open, 1, 0, 0);
+        assert_eq!(payment.learn(&opened, Source::Event { sequence: 2 }, NOW), News::Stale);
+        assert_eq!(payment.learn(&opened, Source::Read { since: 2 }, NOW), News::Stale);
+        assert_eq!((payment.status, payment.sequence), (Status::Failed, 2));
+        assert_eq!(payment.read_due_at, None);
     }
 
     #[test]

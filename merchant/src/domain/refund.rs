@@ -9,6 +9,9 @@ use wire::time::Timestamp;
 /// Longest reason, in characters.
 pub const REASON_MAX: usize = 200;
 
+/// Who asked for a refund that was not made here: the gateway's own dashboard.
+pub const ELSEWHERE: &str = "gateway";
+
 /// How long to wait before a refund without an answer is sent again.
 pub const SEND_AGAIN_AFTER: Duration = Duration::from_secs(30);
 

@@ -90,6 +90,7 @@ pub(super) fn refund(view: &RefundView) -> RefundNews {
             RefundStatus::Succeeded => RefundOutcome::Succeeded,
             RefundStatus::Failed | RefundStatus::Reversed => RefundOutcome::Failed,
         },
+        reason: view.reason.clone(),
         failure: view.failure.as_ref().map(|failure| failure.code.as_str().to_owned()),
     }
 }

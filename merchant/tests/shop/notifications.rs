@@ -432,6 +432,30 @@ async fn money_for_a_canceled_order_is_flagged_and_not_shipped() {
     world.check_invariants().await;
 }
 
+/// B21: nothing that the gateway can say leads into a loop of 5xx.
+#[actix_web::test]
+async fn a_payment_that_ended_does_not_open_again() {
+    let world = World::start().await;
+    let order = world.order("tea-42").await;
+    let first = world.gateway.only_payment().id;
+    world.gateway.submit_card(first);
+    let failed = world.gateway.end(first, PaymentStatus::Failed, Some("generic_decline"));
+    let event = world.gateway.event(EventType::PaymentFailed, &failed);
+    assert_eq!(world.deliver(&event).await.status, 200);
+    let again = world.api("POST", &format!("/api/orders/{order}/payments"), None).await;
+    assert_eq!(again.status, 201);
+    let reopened = PaymentView { status: PaymentStatus::Processing, ..failed };
+    let event = world.gateway.event(EventType::PaymentProcessing, &reopened);
+    let answer = world.deliver(&event).await;
+    assert_eq!((answer.status, &answer.json()["verdict"]), (200, &"stale".into()));
+    assert_eq!(world.status(&order).await, "awaiting_payment");
+    let captured = world.gateway.capture(first);
+    let answer = world.deliver(&captured_event(&world, &captured)).await;
+    assert_eq!(answer.json()["verdict"], "flagged", "money by a replaced payment");
+    assert_eq!(world.read(&order).await["fulfilments"], 0);
+    world.check_invariants().await;
+}
+
 /// WI5: what was committed before the answer was lost is not done again after a restart.
 #[actix_web::test]
 async fn after_a_crash_a_repeated_event_is_a_duplicate() {

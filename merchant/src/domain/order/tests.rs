@@ -378,6 +378,30 @@ fn a_refund_made_elsewhere_counts_too() {
 }
 
 #[test]
+fn a_refund_made_elsewhere_is_kept_under_the_gateways_name() {
+    let mut order = order(State::Unpaid(Unpaid::Awaiting));
+    begin(&mut order);
+    let mut news = snapshot(&order, PaymentStatus::Captured);
+    order.observe(&news, event(1), NOW).unwrap();
+    news.refunded = minor(60_000);
+    news.refunds = vec![RefundNews {
+        id: RefundId::from_bytes([5; 16]),
+        amount: euros(60_000),
+        outcome: RefundOutcome::Succeeded,
+        reason: Some("by phone".into()),
+        failure: None,
+    }];
+    for sequence in [2, 3] {
+        order.observe(&news, event(sequence), NOW).unwrap();
+    }
+    assert_eq!(order.refunds.len(), 1);
+    assert_eq!(order.refunds[0].requested_by, refund::ELSEWHERE);
+    assert_eq!(order.refundable(), minor(TOTAL - 60_000));
+    let own = order.request_refund(request(Some(100), "a"), minor(50_000), NOW).unwrap();
+    assert_eq!(own.state.as_str(), "sending", "the gateway's own refunds have their own rules");
+}
+
+#[test]
 fn the_gateways_word_settles_a_refund() {
     let mut order = order(State::Unpaid(Unpaid::Awaiting));
     begin(&mut order);
@@ -386,8 +410,13 @@ fn the_gateways_word_settles_a_refund() {
     order.request_refund(request(Some(500), "a"), minor(50_000), NOW).unwrap();
     let id = RefundId::from_bytes([3; 16]);
     order.refund_mut(1).unwrap().apply(refund::Event::Accepted { id }).unwrap();
-    let mut refund =
-        RefundNews { id, amount: euros(500), outcome: RefundOutcome::Pending, failure: None };
+    let mut refund = RefundNews {
+        id,
+        amount: euros(500),
+        outcome: RefundOutcome::Pending,
+        reason: None,
+        failure: None,
+    };
     news.refunds = vec![refund.clone()];
     order.observe(&news, event(2), NOW).unwrap();
     assert!(order.payments[0].read_due_at.is_some(), "a pending refund is watched");
