@@ -236,18 +236,16 @@ fn codes(card: &Used) -> Vec<String> {
     ]
 }
 
-fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
-}
-
 /// What of the cards stands in these bytes.
 fn search(place: &str, bytes: &[u8], numbers_allowed: bool) -> Vec<String> {
+    // What is no text stays apart from what is: no digit comes or goes.
+    let bytes = String::from_utf8_lossy(bytes);
     let mut found = Vec::new();
     for card in TEST_CARDS.iter().chain([&REAL]) {
         let allowed = numbers_allowed && card.number != REAL.number;
         let written = if allowed { Vec::new() } else { numbers(card) };
         for text in written.into_iter().chain(codes(card)) {
-            if holds(bytes, &text) {
+            if bytes.contains(&text) {
                 found.push(format!("{text} stands in {place}"));
             }
         }
@@ -304,12 +302,13 @@ fn tables(database: &Connection) -> Vec<String> {
 /// A search that finds nothing proves something only if it can find.
 fn the_search_finds_what_is_there(state: &Path) {
     let issuers = fs::read(state.join(ISSUERS_DATABASE)).unwrap();
+    let issuers = String::from_utf8_lossy(&issuers);
     for card in &TEST_CARDS {
-        assert!(holds(&issuers, card.number), "{} is not at its issuer", card.number);
+        assert!(issuers.contains(card.number), "{} is not at its issuer", card.number);
         let form = format!("cc-number={}&cc-csc={}&x", card.number, card.code);
         assert_eq!(search("a form", form.as_bytes(), false).len(), 2, "{form}");
         let json = json!({"pan": card.number, "cvv": card.code}).to_string();
         assert_eq!(search("a message", json.as_bytes(), false).len(), 2, "{json}");
     }
-    assert!(!holds(&issuers, REAL.number));
+    assert!(!issuers.contains(REAL.number));
 }

@@ -170,11 +170,13 @@ impl Run {
         verdict.add_books(&self.fleet, &payments);
         let repeated = self.load.unanswered.get();
         println!("killed: {killed}\n{} · calls repeated {repeated}", verdict.line());
-        let mut faults = self.load.faults.borrow().clone();
+        let mut faults = verdict.faults();
+        faults.extend(self.load.faults.borrow().clone());
         faults.extend(self.fleet.unwanted_ends());
+        if invariants.code != Some(0) {
+            faults.push(format!("invariants: {}{}", invariants.output, invariants.notes));
+        }
         assert!(faults.is_empty(), "{}", faults.join("\n"));
-        verdict.assert_clean();
-        invariants.ok();
     }
 }
 

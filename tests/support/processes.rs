@@ -69,16 +69,22 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 /// Looks until there is something to see.
-pub async fn until<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, within: Duration, look: impl AsyncFnMut() -> Option<T>) -> T {
+    seen(within, look).await.unwrap_or_else(|| panic!("not within {within:?}: {what}"))
+}
+
+/// Looks until there is something to see, or patience ends.
+pub async fn seen<T>(within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let clock = Clock::real();
     let waited = clock.stopwatch();
-    loop {
-        if let Some(seen) = look().await {
+    while waited.elapsed() < within {
+        let seen = look().await;
+        if seen.is_some() {
             return seen;
         }
-        assert!(waited.elapsed() < within, "not within {within:?}: {what}");
         clock.sleep(LOOK_EVERY).await;
     }
+    None
 }
 
 /// The first of four free ports in a row, away from those that the system gives out by itself.

@@ -62,16 +62,13 @@ impl Verdict {
         )
     }
 
-    /// Nothing lost, doubled or stuck.
-    pub fn assert_clean(&self) {
+    /// Examples of what was lost, doubled or stuck.
+    pub fn faults(&self) -> Vec<String> {
         let kinds = [("lost", &self.lost), ("doubled", &self.doubled), ("stuck", &self.stuck)];
-        let shown: Vec<String> = kinds
-            .into_iter()
-            .flat_map(|(kind, all)| {
-                all.iter().take(SHOWN_MAX).map(move |one| format!("{kind}: {one}"))
-            })
-            .collect();
-        assert!(shown.is_empty(), "{}\n{}", self.line(), shown.join("\n"));
+        let shown = |(kind, all): (&str, &Vec<String>)| {
+            all.iter().take(SHOWN_MAX).map(|one| format!("{kind}: {one}")).collect::<Vec<_>>()
+        };
+        kinds.into_iter().flat_map(shown).collect()
     }
 
     fn nothing_is_lost(&mut self, told: &Told, payments: &BTreeMap<String, Value>) {
@@ -146,6 +143,7 @@ impl Verdict {
             .map(|payment| (payment["order_reference"].as_str().unwrap(), payment))
             .collect();
         let shop = fleet.addresses.of(Program::Merchant);
+        let key = [("sandbox-key", fleet.keys.sandbox_key.as_str())];
         let ordered: Vec<(String, Option<String>)> = load
             .told
             .borrow()
@@ -155,7 +153,8 @@ impl Verdict {
             .collect();
         self.orders = ordered.len();
         for (order, outcome) in ordered {
-            let answer = Http::default().get(&format!("{shop}/api/orders/{order}")).await;
+            let url = format!("{shop}/api/orders/{order}");
+            let answer = Http::default().send("GET", &url, &key, "").await;
             let status = answer.json()["status"].as_str().unwrap_or("").to_owned();
             let paid = by_reference.get(&*order).is_some_and(|payment| is_paid(payment));
             let told_paid = matches!(outcome.as_deref(), Some("paid" | "already_paid"));
@@ -237,13 +236,6 @@ impl Verdict {
         let received = count(&merchant, "SELECT count(*) FROM inbox");
         if received < sent {
             self.lost.push(format!("{} of {sent} events never reached the shop", sent - received));
-        }
-        let twice = count(
-            &merchant,
-            "SELECT count(*) FROM (SELECT 1 FROM inbox GROUP BY event HAVING count(*) > 1)",
-        );
-        if twice > 0 {
-            self.doubled.push(format!("{twice} events stand twice in the shop's inbox"));
         }
     }
 }
