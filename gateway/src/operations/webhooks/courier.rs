@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::http::header::HttpDate;
 use bytes::Bytes;
+use kit::crash_points::Boundary;
 use kit::facts::Facts;
 use kit::link::{Call, LinkFailure, Reply, UnknownCause};
 use kit::plumbing::Plumbing;
@@ -300,6 +301,7 @@ impl Courier {
         let secrets = target.secrets_at(at);
         let signature = sign(&secrets, [&inner.signing_key], &id, timestamp, &event.body);
         let n = event.attempts.saturating_add(1);
+        inner.plumbing.crash_points.reached("webhook", Boundary::Prepared);
         let stopwatch = inner.plumbing.clock.stopwatch();
         let (verdict, status, answer) = match &target.link {
             None => (Verdict::Blocked, None, Bytes::new()),
@@ -415,6 +417,7 @@ impl Courier {
             Ok(changes) => changes,
             Err(error) => return Err((error, batch)),
         };
+        self.0.plumbing.crash_points.reached("webhook", Boundary::AnswerStored);
         for (lane, of, ended) in &by_lane {
             lane.stored(ended, of.delivered_to);
         }
