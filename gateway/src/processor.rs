@@ -9,7 +9,7 @@ use kit::facts::{Facts, TraceId};
 use kit::link::{Call, Link, LinkFailure};
 use kit::random::Secrets;
 use serde_json::{Map, Value};
-use wire::card::{CardNumber, SecurityCode};
+use wire::card::{Brand, CardNumber, SecurityCode};
 use wire::codes::ResponseCode;
 use wire::ids::PaymentId;
 use wire::money::{Currency, MinorUnits};
@@ -30,7 +30,16 @@ pub struct Processor {
     link: Link,
     merchant: MerchantKeys,
     secrets: Secrets,
-    deadline: Duration,
+    terms: Terms,
+}
+
+/// What is agreed with the processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Longest wait for an answer.
+    pub deadline: Duration,
+    /// Whether an approval for a part of the amount is taken.
+    pub accept_partial: bool,
 }
 
 /// What became of a message.
@@ -88,6 +97,8 @@ pub struct About {
     pub amount: MinorUnits,
     /// Number of the attempt.
     pub attempt: Option<u32>,
+    /// The card's network.
+    pub network: Option<Brand>,
     /// Alias of the test card, where it is known.
     pub card: Option<&'static str>,
 }
@@ -102,6 +113,7 @@ impl About {
             currency: payment.currency,
             amount: payment.amounts.requested,
             attempt: payment.attempts.last().map(|attempt| attempt.n),
+            network: payment.attempts.last().map(|attempt| attempt.card.brand),
             card: None,
         }
     }
@@ -109,8 +121,8 @@ impl About {
 
 impl Processor {
     /// Talks over `link` for this merchant.
-    pub fn new(link: Link, merchant: MerchantKeys, secrets: Secrets, deadline: Duration) -> Self {
-        Self { link, merchant, secrets, deadline }
+    pub fn new(link: Link, merchant: MerchantKeys, secrets: Secrets, terms: Terms) -> Self {
+        Self { link, merchant, secrets, terms }
     }
 
     /// 0100: asks the card's issuer for the money of the payment's last attempt.
@@ -199,12 +211,13 @@ impl Processor {
             card: about.card.map(str::to_owned),
             amount: Some(about.amount.get()),
             attempt: about.attempt,
+            network: about.network.map(|brand| brand.as_str().to_owned()),
             mti: Some(message.mti.as_str().to_owned()),
             ..Facts::new(kind, about.trace)
         };
         let call = Call::post(PROCESSOR_PATH, body)
             .facts(facts)
-            .deadline(self.deadline)
+            .deadline(self.terms.deadline)
             .fabricate(fabricate);
         match self.link.send(call).await {
             Ok(reply) => match reply.status {

@@ -132,7 +132,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { attempts_max: 10, captures_in_flight_max: 64 }
+        Self { attempts_max: 10, captures_in_flight_max: 1024 }
     }
 }
 

@@ -81,7 +81,7 @@ impl Processor {
         let mut message = self.message(Mti::AuthorizationRequest, identity, about);
         message.processing_code = Some(PURCHASE.to_owned());
         message.function_code = Some(FUNCTION_ACCURATE.to_owned());
-        message.accept_partial = Some(false);
+        message.accept_partial = Some(self.terms.accept_partial);
         message.reversal_id = Some(reversal_id);
         message.sandbox = sandbox_outcome
             .map(|outcome| SandboxData { outcome: Some(outcome), ..SandboxData::default() });
