@@ -36,8 +36,6 @@ const ALONE: Duration = Duration::from_secs(1);
 const DRAIN_WITHIN: Duration = Duration::from_mins(1);
 /// How often the programs are asked whether they are done.
 const ASK_EVERY: Duration = Duration::from_millis(10);
-/// A timer beyond this is no work that the load left behind.
-const TIMER_SOON: Duration = Duration::from_mins(2);
 
 /// Measures and reports.
 pub async fn run(flags: BenchFlags) -> Outcome {
@@ -139,15 +137,19 @@ async fn load_and_check(
     let payer =
         Payer::new(&access.world, client.credentials(), access.addresses, clock, flags.two_step);
     let payer = payer.await.map_err(cannot_pay)?;
+    let events = EventCount::start(access).await?;
     let alone = pay(&payer, clock, "alone", 1, ALONE).await;
     refuse_hopeless(&alone)?;
+    let events = events.per_payment(access, alone.latencies.len()).await?;
     let before = times(children);
     let stopwatch = clock.stopwatch();
     let time = Duration::from_secs(u64::from(flags.seconds));
     let tally = pay(&payer, clock, "load", flags.connections, time).await;
     let elapsed = stopwatch.elapsed();
     let after = times(children);
-    let webhooks = drain(access).await?;
+    let paid_alone = alone.latencies.len();
+    let payments_stored = tally.latencies.len().saturating_add(paid_alone);
+    let webhooks = drain(access, events.expected(payments_stored)).await?;
     let findings = check_invariants(access).await?;
     for child in children {
         let Some(figures) = programs.get_mut(&child.program) else { continue };
@@ -156,7 +158,6 @@ async fn load_and_check(
         figures.processor_time =
             spent.map_or(Duration::ZERO, |(after, before)| after.saturating_sub(*before));
     }
-    let paid_alone = alone.latencies.len();
     Ok(Measured {
         elapsed,
         ready_after: Duration::ZERO,
@@ -164,7 +165,7 @@ async fn load_and_check(
         latency: Latency::of(tally.latencies.clone()),
         latency_alone: Latency::of(alone.latencies),
         payments: tally.latencies.len(),
-        payments_stored: tally.latencies.len().saturating_add(paid_alone),
+        payments_stored,
         problems: tally.problems,
         problem_count: tally.problem_count,
         webhooks,
@@ -206,28 +207,68 @@ fn times(children: &[Child]) -> BTreeMap<Program, Duration> {
     children.iter().filter_map(|child| Some((child.program, processor_time(child.pid)?))).collect()
 }
 
-/// Waits until nothing that the load left behind remains: captures and webhooks.
-async fn drain(access: &Access) -> Outcome<Webhooks> {
+/// How many notifications the shop had received, and how many belong to one payment.
+struct EventCount {
+    before: u64,
+    per_payment: u64,
+}
+
+impl EventCount {
+    async fn start(access: &Access) -> Outcome<Self> {
+        Ok(Self { before: received(&ask_all(access).await?), per_payment: 1 })
+    }
+
+    /// Learns from the first payments how many events a payment has.
+    async fn per_payment(mut self, access: &Access, payments: usize) -> Outcome<Self> {
+        let clock = &access.plumbing.clock;
+        let stopwatch = clock.stopwatch();
+        loop {
+            let idle = ask_all(access).await?;
+            let payments = u64::try_from(payments).unwrap_or(u64::MAX);
+            let events = received(&idle).saturating_sub(self.before);
+            if is_at_rest(&idle) && events >= payments && events.is_multiple_of(payments) {
+                self.per_payment = events.checked_div(payments).unwrap_or(1);
+                return Ok(self);
+            }
+            if stopwatch.elapsed() > DRAIN_WITHIN {
+                return Err(Failure::check(format!(
+                    "{payments} payments led to {events} notifications, not to the same number each"
+                )));
+            }
+            clock.sleep(ASK_EVERY).await;
+        }
+    }
+
+    fn expected(&self, payments: usize) -> u64 {
+        let payments = u64::try_from(payments).unwrap_or(u64::MAX);
+        self.before.saturating_add(self.per_payment.saturating_mul(payments))
+    }
+}
+
+/// Messages that the shop has received from other programs: only notifications, in a bench.
+fn received(idle: &[Idle]) -> u64 {
+    let shop = idle.iter().find(|idle| idle.program == Program::Merchant.as_str());
+    shop.map_or(0, |shop| shop.received)
+}
+
+/// Waits until the shop has got every notification and nobody has anything left to do.
+async fn drain(access: &Access, expected: u64) -> Outcome<Webhooks> {
     let clock = &access.plumbing.clock;
     let stopwatch = clock.stopwatch();
     loop {
         let idle = ask_all(access).await?;
-        if is_drained(&idle) {
-            return Ok(Webhooks { drained_after: stopwatch.elapsed(), all_delivered: true });
-        }
-        if stopwatch.elapsed() > DRAIN_WITHIN {
-            return Ok(Webhooks { drained_after: stopwatch.elapsed(), all_delivered: false });
+        let received = received(&idle);
+        let all_delivered = is_at_rest(&idle) && received >= expected;
+        if all_delivered || stopwatch.elapsed() > DRAIN_WITHIN {
+            let drained_after = stopwatch.elapsed();
+            return Ok(Webhooks { drained_after, all_delivered, expected, received });
         }
         clock.sleep(ASK_EVERY).await;
     }
 }
 
-fn is_drained(idle: &[Idle]) -> bool {
-    idle.iter().all(|idle| {
-        let soon = idle.now.plus(TIMER_SOON);
-        let rested = idle.in_flight == 0 && idle.queued == 0 && idle.awaiting_answer == 0;
-        rested && idle.next_work_due_at.is_none_or(|due| due > soon)
-    })
+fn is_at_rest(idle: &[Idle]) -> bool {
+    idle.iter().all(|idle| idle.in_flight == 0 && idle.queued == 0 && idle.awaiting_answer == 0)
 }
 
 /// Database and write-ahead log of a program.
@@ -272,12 +313,18 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_that_is_due_soon_is_work_left_behind() {
-        let retry = Idle { next_work_due_at: Some(Timestamp::from_seconds(105)), ..idle() };
-        assert!(!is_drained(&[idle(), retry]));
-        let cleaning = Idle { next_work_due_at: Some(Timestamp::from_seconds(9000)), ..idle() };
-        assert!(is_drained(&[idle(), cleaning]));
-        assert!(!is_drained(&[Idle { queued: 1, ..idle() }]));
+    fn a_message_that_is_not_answered_is_no_rest() {
+        assert!(is_at_rest(&[idle(), idle()]));
+        assert!(!is_at_rest(&[idle(), Idle { awaiting_answer: 1, ..idle() }]));
+        assert!(!is_at_rest(&[Idle { queued: 1, ..idle() }]));
+    }
+
+    #[test]
+    fn every_payment_is_expected_to_lead_to_the_same_number_of_events() {
+        let events = EventCount { before: 5, per_payment: 3 };
+        assert_eq!(events.expected(100), 305);
+        let shop = Idle { program: "merchant".into(), received: 7, ..idle() };
+        assert_eq!(received(&[idle(), shop]), 7);
     }
 
     #[test]
