@@ -209,6 +209,7 @@ async fn a_damaged_file_ends_the_thread_and_refuses_what_follows() {
     for number in 0..200 {
         database.write(move |c| insert(c, &format!("{number}{}", "x".repeat(200)))).await.unwrap();
     }
+    database.checkpoint().await.unwrap();
     database.close().await;
     let mut bytes = std::fs::read(&path).unwrap();
     for byte in bytes.iter_mut().skip(3 * 4096) {
