@@ -25,11 +25,12 @@ CREATE TABLE payments (
   reversed INTEGER NOT NULL CHECK (reversed >= 0),
   refunded INTEGER NOT NULL CHECK (refunded BETWEEN 0 AND captured),
   automatic INTEGER NOT NULL CHECK (automatic IN (0, 1)),
-  state TEXT NOT NULL CHECK (state IN (
-    'requires_payment_method', 'processing',
-    'unknown_inquiring', 'unknown_waiting', 'unknown_reversing',
-    'authorized', 'partially_captured', 'captured', 'capture_failed',
-    'canceled', 'expired', 'failed')),
+  state TEXT NOT NULL CHECK (
+      state = 'requires_payment_method' OR state = 'processing'
+      OR state = 'unknown_inquiring' OR state = 'unknown_waiting'
+      OR state = 'unknown_reversing' OR state = 'authorized'
+      OR state = 'partially_captured' OR state = 'captured' OR state = 'capture_failed'
+      OR state = 'canceled' OR state = 'expired' OR state = 'failed'),
   sequence INTEGER NOT NULL CHECK (sequence >= 0),
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
@@ -69,7 +70,9 @@ CREATE TABLE attempts (
   transmission_at INTEGER NOT NULL,
   reversal_id BLOB NOT NULL CHECK (length(reversal_id) = 16),
   state TEXT NOT NULL
-    CHECK (state IN ('processing', 'approved', 'declined', 'unknown', 'reversed')),
+    CHECK (
+      state = 'processing' OR state = 'approved' OR state = 'declined'
+      OR state = 'unknown' OR state = 'reversed'),
   decided_at INTEGER,
   response_code TEXT,
   auth_code TEXT,
@@ -91,7 +94,8 @@ CREATE TABLE captures (
   stan INTEGER NOT NULL CHECK (stan BETWEEN 1 AND 999999),
   transmission_at INTEGER NOT NULL,
   amount INTEGER NOT NULL CHECK (amount > 0),
-  state TEXT NOT NULL CHECK (state IN ('pending', 'succeeded', 'failed', 'withdrawn')),
+  state TEXT NOT NULL CHECK (
+      state = 'pending' OR state = 'succeeded' OR state = 'failed' OR state = 'withdrawn'),
   tries INTEGER NOT NULL,
   due_at INTEGER,
   PRIMARY KEY (payment, n)
@@ -111,7 +115,9 @@ CREATE TABLE refunds (
   amount INTEGER NOT NULL CHECK (amount > 0),
   reason TEXT,
   state TEXT NOT NULL
-    CHECK (state IN ('authorizing', 'unknown', 'queued', 'failed', 'reversed')),
+    CHECK (
+      state = 'authorizing' OR state = 'unknown' OR state = 'queued' OR state = 'failed'
+      OR state = 'reversed'),
   response_code TEXT,
   decline_code TEXT,
   advice TEXT,
@@ -133,11 +139,14 @@ CREATE TABLE reversals (
   -- One of the two says what is given back.
   attempt BLOB CHECK (length(attempt) = 16),
   refund BLOB CHECK (length(refund) = 16),
-  reason TEXT NOT NULL CHECK (reason IN ('4000', '4004', '4005', '4021', '4351')),
+  reason TEXT NOT NULL CHECK (
+      reason = '4000' OR reason = '4004' OR reason = '4005' OR reason = '4021'
+      OR reason = '4351'),
   amount INTEGER NOT NULL CHECK (amount > 0),
   remains INTEGER NOT NULL CHECK (remains BETWEEN 0 AND amount),
   transmission_at INTEGER NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('queued', 'retry', 'acked', 'parked')),
+  state TEXT NOT NULL CHECK (
+      state = 'queued' OR state = 'retry' OR state = 'acked' OR state = 'parked'),
   tries INTEGER NOT NULL,
   due_at INTEGER,
   PRIMARY KEY (payment, n),
@@ -155,7 +164,8 @@ CREATE TABLE idempotency (
   created_at INTEGER NOT NULL,
   status INTEGER NOT NULL,
   -- The answer is a payment or refund as an event shows it, or a body of its own.
-  kind TEXT NOT NULL CHECK (kind IN ('running', 'payment', 'refund', 'body')),
+  kind TEXT NOT NULL CHECK (
+      kind = 'running' OR kind = 'payment' OR kind = 'refund' OR kind = 'body'),
   event INTEGER,
   body BLOB,
   CHECK ((body IS NOT NULL) = (kind = 'body'))

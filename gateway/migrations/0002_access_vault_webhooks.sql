@@ -72,7 +72,9 @@ CREATE TABLE vault_audit (
   at INTEGER NOT NULL,
   token BLOB NOT NULL CHECK (length(token) = 16),
   merchant BLOB NOT NULL CHECK (length(merchant) = 16),
-  purpose TEXT NOT NULL CHECK (purpose IN ('authorization', 'capture', 'refund', 'reversal')),
+  purpose TEXT NOT NULL CHECK (
+      purpose = 'authorization' OR purpose = 'capture' OR purpose = 'refund'
+      OR purpose = 'reversal'),
   payment BLOB CHECK (length(payment) = 16)
 ) STRICT;
 
@@ -97,7 +99,9 @@ CREATE TABLE webhook_endpoints (
   secret BLOB NOT NULL,
   previous_secret BLOB,
   previous_until INTEGER,
-  disabled_reason TEXT CHECK (disabled_reason IN ('by_owner', 'gone', 'failing')),
+  disabled_reason TEXT CHECK (
+      disabled_reason = 'by_owner' OR disabled_reason = 'gone'
+      OR disabled_reason = 'failing'),
   failing_since INTEGER,
   -- Every event up to this row was handed over to attempts and retries.
   delivered_to INTEGER NOT NULL,
@@ -141,7 +145,9 @@ CREATE TABLE webhook_attempts (
   n INTEGER NOT NULL CHECK (n > 0),
   at INTEGER NOT NULL,
   outcome TEXT NOT NULL
-    CHECK (outcome IN ('delivered', 'refused', 'timeout', 'unreachable', 'blocked')),
+    CHECK (
+      outcome = 'delivered' OR outcome = 'refused' OR outcome = 'timeout'
+      OR outcome = 'unreachable' OR outcome = 'blocked'),
   status INTEGER,
   duration_ms INTEGER NOT NULL,
   signature TEXT NOT NULL,

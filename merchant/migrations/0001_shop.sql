@@ -31,8 +31,10 @@ CREATE TABLE orders (
   customer_email TEXT NOT NULL,
   currency       TEXT NOT NULL CHECK (length(currency) = 3),
   total          INTEGER NOT NULL CHECK (total BETWEEN 1 AND 999999999999),
-  status         TEXT NOT NULL CHECK (status IN ('awaiting_payment', 'checking', 'declined',
-                   'canceled', 'paid', 'partially_refunded', 'refunded')),
+  status         TEXT NOT NULL CHECK (
+      status = 'awaiting_payment' OR status = 'checking' OR status = 'declined'
+      OR status = 'canceled' OR status = 'paid' OR status = 'partially_refunded'
+      OR status = 'refunded'),
   declined       TEXT,
   paid_by        BLOB CHECK (length(paid_by) = 16),
   captured       INTEGER NOT NULL DEFAULT 0 CHECK (captured >= 0),
@@ -70,8 +72,11 @@ CREATE TABLE payments (
   public_id       BLOB UNIQUE CHECK (length(public_id) = 16),
   idempotency_key TEXT NOT NULL,
   request         BLOB NOT NULL,
-  status          TEXT NOT NULL CHECK (status IN ('creating', 'open', 'checking', 'authorized',
-                    'captured', 'capture_failed', 'canceled', 'expired', 'failed', 'refused')),
+  status          TEXT NOT NULL CHECK (
+      status = 'creating' OR status = 'open' OR status = 'checking'
+      OR status = 'authorized' OR status = 'captured' OR status = 'capture_failed'
+      OR status = 'canceled' OR status = 'expired' OR status = 'failed'
+      OR status = 'refused'),
   outcome_unknown INTEGER NOT NULL CHECK (outcome_unknown IN (0, 1)),
   attempts        INTEGER NOT NULL CHECK (attempts >= 0),
   declined        TEXT,
@@ -115,8 +120,9 @@ CREATE TABLE refunds (
   decided_by      TEXT CHECK (decided_by <> requested_by),
   idempotency_key TEXT NOT NULL,
   request_key     TEXT,
-  state           TEXT NOT NULL CHECK (state IN ('awaiting_approval', 'sending', 'pending',
-                    'succeeded', 'failed', 'rejected')),
+  state           TEXT NOT NULL CHECK (
+      state = 'awaiting_approval' OR state = 'sending' OR state = 'pending'
+      OR state = 'succeeded' OR state = 'failed' OR state = 'rejected'),
   failure         TEXT,
   send_due_at     INTEGER,
   created_at      INTEGER NOT NULL,

@@ -48,7 +48,8 @@ CREATE TABLE acquirer_transactions (
     card_alias      TEXT,
     -- The outcome that was asked for, `rc:51` or `card:visa.stolen`.
     wish            TEXT,
-    purpose         TEXT NOT NULL CHECK (purpose IN ('purchase', 'verification', 'refund')),
+    purpose         TEXT NOT NULL CHECK (
+            purpose = 'purchase' OR purpose = 'verification' OR purpose = 'refund'),
     category        TEXT,
     amount          INTEGER NOT NULL CHECK (amount >= 0),
     currency        TEXT NOT NULL,
@@ -57,7 +58,9 @@ CREATE TABLE acquirer_transactions (
     trace           BLOB NOT NULL,
     sent_at         INTEGER NOT NULL,
     state           TEXT NOT NULL
-        CHECK (state IN ('tombstone', 'sent', 'answered', 'unanswered', 'reversed')),
+        CHECK (
+            state = 'tombstone' OR state = 'sent' OR state = 'answered' OR state = 'unanswered'
+            OR state = 'reversed'),
     response_code   TEXT,
     authorized      INTEGER NOT NULL DEFAULT 0,
     remaining       INTEGER NOT NULL DEFAULT 0 CHECK (remaining BETWEEN 0 AND authorized),
@@ -86,8 +89,10 @@ CREATE TABLE clearing_records (
     kind            TEXT NOT NULL CHECK (kind IN ('presentment', 'credit')),
     amount          INTEGER NOT NULL CHECK (amount >= 0),
     currency        TEXT NOT NULL,
-    state           TEXT NOT NULL CHECK (state IN ('refused', 'queued', 'withdrawn', 'in_file',
-        'presented', 'rejected', 'posted', 'settled', 'written_off')),
+    state           TEXT NOT NULL CHECK (
+            state = 'refused' OR state = 'queued' OR state = 'withdrawn' OR state = 'in_file'
+            OR state = 'presented' OR state = 'rejected' OR state = 'posted'
+            OR state = 'settled' OR state = 'written_off'),
     response_code   TEXT NOT NULL,
     answers_lost    INTEGER NOT NULL DEFAULT 0,
     created_at      INTEGER NOT NULL,
@@ -128,7 +133,8 @@ CREATE TABLE network_transactions (
     amount          INTEGER NOT NULL,
     currency        TEXT NOT NULL,
     answered_at     INTEGER NOT NULL,
-    state           TEXT NOT NULL CHECK (state IN ('answered', 'stood_in', 'refused', 'reversed')),
+    state           TEXT NOT NULL CHECK (
+            state = 'answered' OR state = 'stood_in' OR state = 'refused' OR state = 'reversed'),
     response_code   TEXT NOT NULL,
     authorized      INTEGER NOT NULL,
     auth_code       TEXT,
@@ -144,7 +150,8 @@ CREATE TABLE network_transactions (
 CREATE TABLE obligations (
     id              INTEGER PRIMARY KEY,
     kind            TEXT NOT NULL
-        CHECK (kind IN ('processor_reversal', 'network_reversal', 'stand_in_advice')),
+        CHECK (
+            kind = 'processor_reversal' OR kind = 'network_reversal' OR kind = 'stand_in_advice'),
     -- Identity of the authorization that it speaks of.
     transmission_at INTEGER NOT NULL,
     terminal        INTEGER NOT NULL REFERENCES terminals (id),
@@ -166,7 +173,9 @@ CREATE TABLE obligations (
     payment         BLOB,
     trace           BLOB NOT NULL,
     state           TEXT NOT NULL
-        CHECK (state IN ('queued', 'sent', 'retry', 'acked', 'withdrawn', 'parked')),
+        CHECK (
+            state = 'queued' OR state = 'sent' OR state = 'retry' OR state = 'acked'
+            OR state = 'withdrawn' OR state = 'parked'),
     tries           INTEGER NOT NULL DEFAULT 0,
     created_at      INTEGER NOT NULL,
     due_at          INTEGER NOT NULL,
@@ -181,7 +190,7 @@ CREATE TABLE accounts (
     id            INTEGER PRIMARY KEY,
     public_id     BLOB NOT NULL UNIQUE,
     issuer        TEXT NOT NULL,
-    kind          TEXT NOT NULL CHECK (kind IN ('credit', 'debit', 'prepaid')),
+    kind          TEXT NOT NULL CHECK (kind = 'credit' OR kind = 'debit' OR kind = 'prepaid'),
     whole_units   INTEGER NOT NULL CHECK (whole_units >= 0),
     pays_its_debt INTEGER NOT NULL CHECK (pays_its_debt IN (0, 1)),
     created_at    INTEGER NOT NULL
@@ -194,8 +203,10 @@ CREATE TABLE cards (
     pan                TEXT NOT NULL UNIQUE,
     alias              TEXT UNIQUE,
     expiry             TEXT,
-    status             TEXT NOT NULL CHECK (status IN ('inactive', 'active', 'blocked_temp',
-        'lost', 'stolen', 'closed', 'expired', 'replaced')),
+    status             TEXT NOT NULL CHECK (
+            status = 'inactive' OR status = 'active' OR status = 'blocked_temp'
+            OR status = 'lost' OR status = 'stolen' OR status = 'closed' OR status = 'expired'
+            OR status = 'replaced'),
     blocked_categories TEXT,
     blocked_countries  TEXT,
     suspected_fraud    INTEGER NOT NULL DEFAULT 0 CHECK (suspected_fraud IN (0, 1)),
@@ -238,10 +249,13 @@ CREATE TABLE holds (
     issuer          TEXT NOT NULL,
     card            INTEGER REFERENCES cards (id),
     account         INTEGER REFERENCES accounts (id),
-    purpose         TEXT CHECK (purpose IN ('purchase', 'verification', 'refund')),
+    purpose         TEXT CHECK (
+            purpose = 'purchase' OR purpose = 'verification' OR purpose = 'refund'),
     currency        TEXT,
-    state           TEXT NOT NULL CHECK (state IN ('tombstone', 'declined', 'open',
-        'partially_cleared', 'cleared', 'reversed', 'expired')),
+    state           TEXT NOT NULL CHECK (
+            state = 'tombstone' OR state = 'declined' OR state = 'open'
+            OR state = 'partially_cleared' OR state = 'cleared' OR state = 'reversed'
+            OR state = 'expired'),
     authorized      INTEGER NOT NULL CHECK (authorized >= 0),
     open            INTEGER NOT NULL CHECK (open BETWEEN 0 AND authorized),
     stood_in        INTEGER NOT NULL DEFAULT 0 CHECK (stood_in IN (0, 1)),

@@ -203,7 +203,7 @@ impl Clock {
 
     /// Starts measuring real, monotonic time: for metrics and log fields only.
     pub fn stopwatch(&self) -> Stopwatch {
-        Stopwatch(monotonic_now())
+        Stopwatch::start()
     }
 }
 
@@ -244,6 +244,11 @@ pub async fn real_timeout<F: Future>(
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
+    /// Starts now.
+    pub(crate) fn start() -> Self {
+        Self(monotonic_now())
+    }
+
     /// Real time since the start.
     pub fn elapsed(&self) -> Duration {
         monotonic_now().duration_since(self.0)

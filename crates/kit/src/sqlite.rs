@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -12,7 +13,7 @@ mod writer;
 
 pub use rows::{bytes16, optional_bytes16, optional_timestamp, timestamp};
 
-use writer::{Alive, Job, Unit};
+use writer::{Alive, Job, Unit, Work};
 
 /// Units of work that may wait for the database thread; more wait for room.
 pub const QUEUE_MAX: usize = 4096;
@@ -25,6 +26,9 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Prepared statements kept per connection.
 const STATEMENTS_MAX: usize = 256;
+
+/// Pages in the WAL before they are moved into the database: what is written often is moved once.
+const CHECKPOINT_PAGES: u32 = 3000;
 
 /// The WAL file is cut back to this size after a checkpoint.
 const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
@@ -207,7 +211,19 @@ impl Database {
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
     {
-        submit(&self.writer, work).await
+        submit(&self.writer, Job::Work, work).await
+    }
+
+    /// Runs one unit of work and answers before it is synced. It becomes durable with the next
+    /// [`write`](Self::write), or a moment later by itself: for steps of which nobody outside hears
+    /// before something later is written. If it cannot be committed, the database ends.
+    pub async fn stage<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        submit(&self.writer, Job::Staged, work).await
     }
 
     /// Runs reads in one consistent snapshot, without holding up the writer. For a database in
@@ -218,7 +234,7 @@ impl Database {
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
     {
-        submit(self.reader.as_ref().unwrap_or(&self.writer), work).await
+        submit(self.reader.as_ref().unwrap_or(&self.writer), Job::Work, work).await
     }
 
     /// Writes a compact copy to a new file. The writer is held up meanwhile.
@@ -284,14 +300,18 @@ impl std::fmt::Debug for Database {
     }
 }
 
-async fn submit<T, E, F>(thread: &mpsc::Sender<Job>, work: F) -> Result<T, E>
+async fn submit<T, E, F>(
+    thread: &mpsc::Sender<Job>,
+    job: fn(Box<dyn Work>) -> Job,
+    work: F,
+) -> Result<T, E>
 where
     F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     T: Send + 'static,
     E: From<DatabaseError> + Send + 'static,
 {
     let (unit, answer): (Unit<T, E, F>, oneshot::Receiver<Result<T, E>>) = Unit::new(work);
-    if thread.send(Job::Work(Box::new(unit))).await.is_err() {
+    if thread.send(job(Box::new(unit))).await.is_err() {
         return Err(DatabaseError::Closed.into());
     }
     answer.await.unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
@@ -346,6 +366,8 @@ fn connect_reader(path: &Path, options: &DatabaseOptions) -> Result<Connection, 
 fn configure(connection: &Connection, options: &DatabaseOptions) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(options.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // A statement is planned once, whatever values it is given.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -359,6 +381,7 @@ fn configure_file(
     let any = |_: &rusqlite::Row<'_>| Ok(());
     connection.pragma_update_and_check(None, "journal_mode", "WAL", any)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, any)?;
     connection.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES_KEPT, any)?;
     if cfg!(target_os = "macos") {
         connection.pragma_update(None, "fullfsync", true)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use wire::time::Timestamp;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::facts::{Facts, TraceId};
 
 mod entry;
@@ -180,6 +180,10 @@ struct Ring {
     bytes: usize,
     bytes_max: usize,
     last_seq: u64,
+    second: Stopwatch,
+    /// Bytes kept since `second` began.
+    bytes_this_second: usize,
+    not_kept: u64,
 }
 
 impl WireLog {
@@ -191,6 +195,9 @@ impl WireLog {
             bytes: 0,
             bytes_max: BYTES_MAX,
             last_seq: 0,
+            second: clock.stopwatch(),
+            bytes_this_second: 0,
+            not_kept: 0,
         };
         let (latest, _) = watch::channel(0);
         Self(Arc::new(Inner { program, clock: clock.clone(), ring: Mutex::new(ring), latest }))
@@ -203,15 +210,17 @@ impl WireLog {
         ring.shrink();
     }
 
-    /// Masks and keeps one exchange. Returns its number, counted from 1.
-    pub fn record(&self, exchange: Exchange<'_>) -> u64 {
-        let spare = std::mem::take(&mut self.ring().spare);
+    /// Masks and keeps one exchange. Returns its number, counted from 1; none when it was not
+    /// kept: what the ring cannot hold for a second is only counted.
+    pub fn record(&self, exchange: Exchange<'_>) -> Option<u64> {
+        let spare = self.ring().room(&self.0.clock)?;
         let mut record = Record::new(exchange, spare);
         let seq = {
             let mut ring = self.ring();
             ring.last_seq = ring.last_seq.saturating_add(1);
             record.seq = ring.last_seq;
             ring.bytes = ring.bytes.saturating_add(record.size());
+            ring.bytes_this_second = ring.bytes_this_second.saturating_add(record.size());
             ring.records.push_back(record);
             ring.shrink();
             ring.last_seq
@@ -220,7 +229,12 @@ impl WireLog {
             *latest = seq.max(*latest);
             true
         });
-        seq
+        Some(seq)
+    }
+
+    /// Exchanges that were not kept, because there were more than can be kept for a second.
+    pub fn not_kept(&self) -> u64 {
+        self.ring().not_kept
     }
 
     /// The oldest entries that fit, at most `limit` and [`READ_MAX`] of them.
@@ -266,6 +280,19 @@ impl WireLog {
 }
 
 impl Ring {
+    /// A buffer for the next record; none when it would be overwritten within the second.
+    fn room(&mut self, clock: &Clock) -> Option<Vec<u8>> {
+        if self.bytes_this_second >= self.bytes_max {
+            if self.second.elapsed() < Duration::from_secs(1) {
+                self.not_kept = self.not_kept.saturating_add(1);
+                return None;
+            }
+            self.second = clock.stopwatch();
+            self.bytes_this_second = 0;
+        }
+        Some(std::mem::take(&mut self.spare))
+    }
+
     fn shrink(&mut self) {
         while self.bytes > self.bytes_max {
             let Some(oldest) = self.records.pop_front() else { break };

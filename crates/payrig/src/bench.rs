@@ -11,11 +11,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use http::Method;
 use kit::clock::Clock;
 use kit::plumbing::Plumbing;
 use kit::random::Secrets;
+use wire::gateway_api::EndpointView;
 
-use crate::access::Access;
+use crate::access::{Access, ApiClient, refused};
 use crate::cli::{BenchFlags, ClockMode};
 use crate::commands::{check_invariants, print_json};
 use crate::failure::{Exit, Failure, Outcome};
@@ -34,6 +36,10 @@ const SETTLE: Duration = Duration::from_millis(500);
 const ALONE: Duration = Duration::from_secs(1);
 /// How long webhooks may take after the load before the bench gives up on them.
 const DRAIN_WITHIN: Duration = Duration::from_mins(1);
+/// Card tokens at hand before the first payment.
+const TOKENS_FIRST: usize = 4000;
+/// Card tokens at hand before the load, in percent of what the warm-up says will be used.
+const TOKENS_PERCENT: usize = 125;
 /// How often the programs are asked whether they are done.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
@@ -137,10 +143,17 @@ async fn load_and_check(
     let payer =
         Payer::new(&access.world, client.credentials(), access.addresses, clock, flags.two_step);
     let payer = payer.await.map_err(cannot_pay)?;
+    subscribe(&client, &flags.events).await?;
+    payer.prepare_tokens(TOKENS_FIRST, flags.connections).await.map_err(cannot_pay)?;
     let events = EventCount::start(access).await?;
     let alone = pay(&payer, clock, "alone", 1, ALONE).await;
     refuse_hopeless(&alone)?;
     let events = events.per_payment(access, alone.latencies.len()).await?;
+    let warm = pay(&payer, clock, "warm", flags.connections, ALONE).await;
+    let tokens = warm.latencies.len().saturating_mul(TOKENS_PERCENT) / 100;
+    let tokens = tokens.saturating_mul(usize::try_from(flags.seconds).unwrap_or(1));
+    payer.prepare_tokens(tokens, flags.connections).await.map_err(cannot_pay)?;
+    drain(access, 0).await?;
     let before = times(children);
     let stopwatch = clock.stopwatch();
     let time = Duration::from_secs(u64::from(flags.seconds));
@@ -148,7 +161,8 @@ async fn load_and_check(
     let elapsed = stopwatch.elapsed();
     let after = times(children);
     let paid_alone = alone.latencies.len();
-    let payments_stored = tally.latencies.len().saturating_add(paid_alone);
+    let paid_before = paid_alone.saturating_add(warm.latencies.len());
+    let payments_stored = tally.latencies.len().saturating_add(paid_before);
     let webhooks = drain(access, events.expected(payments_stored)).await?;
     let findings = check_invariants(access).await?;
     for child in children {
@@ -205,6 +219,25 @@ async fn pay(payer: &Payer, clock: &Clock, name: &str, payers: u32, time: Durati
 
 fn times(children: &[Child]) -> BTreeMap<Program, Duration> {
     children.iter().filter_map(|child| Some((child.program, processor_time(child.pid)?))).collect()
+}
+
+/// Says which events the shop is told of.
+async fn subscribe(client: &ApiClient, events: &[String]) -> Outcome {
+    #[derive(serde::Deserialize)]
+    struct Endpoints {
+        data: Vec<EndpointView>,
+    }
+    let endpoints: Endpoints = client.read("/api/webhook-endpoints").await?;
+    for endpoint in endpoints.data {
+        let path = format!("/api/webhook-endpoints/{}", endpoint.id);
+        let body = serde_json::json!({ "events": events }).to_string().into();
+        let key = Some(format!("bench-{}", endpoint.id));
+        let reply = client.call(Method::PATCH, &path, Some(body), key).await?;
+        if !reply.is_success() {
+            return Err(refused(&reply));
+        }
+    }
+    Ok(())
 }
 
 /// How many notifications the shop had received, and how many belong to one payment.

@@ -393,6 +393,9 @@ pub struct BenchFlags {
     /// Create and confirm in two calls instead of one
     #[arg(long)]
     pub two_step: bool,
+    /// The events that the shop is told of: types with commas between them, or `*`
+    #[arg(long, value_name = "TYPES", value_delimiter = ',', default_value = "payment.captured")]
+    pub events: Vec<String>,
     /// Where to put the four ports; free ones are looked for when absent
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65_532))]
     pub port_base: Option<u16>,

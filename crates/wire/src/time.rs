@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 /// Milliseconds since the Unix epoch, UTC. Serialised as RFC 3339 with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -124,14 +124,36 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
+/// The length of a written timestamp.
+const WRITTEN_BYTES: usize = 24;
+
+impl Timestamp {
+    /// RFC 3339, written without the machinery of formats: every message holds several.
+    fn written(self) -> [u8; WRITTEN_BYTES] {
+        let at = self.utc();
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let numbers = [
+            (at.year, 0, 4),
+            (at.month, 5, 2),
+            (at.day, 8, 2),
+            (at.hour, 11, 2),
+            (at.minute, 14, 2),
+            (at.second, 17, 2),
+            (at.millisecond, 20, 3),
+        ];
+        for (mut number, start, length) in numbers {
+            for slot in text.iter_mut().skip(start).take(length).rev() {
+                *slot = b'0' | u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.utc();
-        write!(
-            formatter,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            at.year, at.month, at.day, at.hour, at.minute, at.second, at.millisecond
-        )
+        formatter.write_str(std::str::from_utf8(&self.written()).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -147,7 +169,7 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(std::str::from_utf8(&self.written()).map_err(ser::Error::custom)?)
     }
 }
 

@@ -114,7 +114,7 @@ async fn record(
         Outcome::Answered(code) if code.approves() => {
             // The way of nearly every capture: one statement instead of a payment.
             let accept = move |connection: &Connection| captures::accept(connection, row, n);
-            context.database.write::<_, DatabaseError, _>(accept).await?;
+            context.database.stage::<_, DatabaseError, _>(accept).await?;
             return Ok(());
         }
         Outcome::Answered(code) if is_refusal(code) => Event::CaptureRefused(id),

@@ -125,14 +125,15 @@ pub struct Conclusion {
 }
 
 impl Store {
-    /// Records a transaction before it is sent, with the nonce of its message.
+    /// Records a transaction before it is sent, with the nonce of its message. Staged: what leaves
+    /// this program is said after its conclusion.
     pub async fn open_transaction(
         &self,
         new: NewTransaction,
         nonce: Option<NonceRow>,
     ) -> Result<Opened, DatabaseError> {
         self.database
-            .write(move |connection| {
+            .stage(move |connection| {
                 insert_nonce(connection, nonce.as_ref(), new.sent_at)?;
                 if let Some(id) = insert(connection, &new, TransactionState::Sent)? {
                     return Ok(Opened::New(id));

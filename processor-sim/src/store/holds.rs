@@ -150,7 +150,7 @@ impl Store {
     where
         F: FnOnce(Loaded) -> Ruling + Send + 'static,
     {
-        self.database.write(move |connection| authorize(connection, &request, rule)).await
+        self.database.stage(move |connection| authorize(connection, &request, rule)).await
     }
 
     /// Books what a network approved in an issuer's place.

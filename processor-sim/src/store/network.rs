@@ -87,13 +87,14 @@ pub enum Recorded {
 }
 
 impl Store {
-    /// Records a transaction with its answer and with what the network owes for it.
+    /// Records a transaction with its answer and with what the network owes for it. Staged: the
+    /// processor concludes before anybody outside hears of it.
     pub async fn record_network_transaction(
         &self,
         new: NewNetworkTransaction,
     ) -> Result<Recorded, DatabaseError> {
         self.database
-            .write(move |connection| {
+            .stage(move |connection| {
                 if insert(connection, &new)? {
                     for obligation in &new.obligations {
                         obligations::insert(connection, obligation)?;

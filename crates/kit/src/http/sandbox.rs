@@ -312,7 +312,11 @@ async fn read_wire(sandbox: Shared, received: ReceivedRequest) -> Answer {
     let limit = number("limit")?.and_then(|limit| usize::try_from(limit).ok());
     let log = &sandbox.plumbing.wire_log;
     let entries = log.since(&filter, limit.unwrap_or(READ_MAX));
-    Ok(HttpResponse::Ok().json(json!({ "entries": entries, "last_seq": log.last_seq() })))
+    Ok(HttpResponse::Ok().json(json!({
+        "entries": entries,
+        "last_seq": log.last_seq(),
+        "not_kept": log.not_kept(),
+    })))
 }
 
 async fn list_crash_points(sandbox: Shared) -> Answer {

@@ -201,6 +201,48 @@ async fn a_full_disk_refuses_the_batch_and_is_recovered_from() {
     assert_eq!(database.read(names).await.unwrap().len(), 1);
 }
 
+/// Staged work is answered while its transaction is still open, and is durable with what is
+/// written after it; by itself it is committed a moment later.
+#[tokio::test]
+async fn staged_work_is_answered_early_and_durable_with_the_next_write() {
+    let scratch = Scratch::new("staged");
+    let database = open(&scratch.path("items.db")).unwrap();
+    database.stage(|connection| insert(connection, "early")).await.unwrap();
+    let refused = database.stage(|_| Err::<(), _>(ItemError::Refused)).await.unwrap_err();
+    assert!(matches!(refused, ItemError::Refused));
+    let in_the_same_transaction =
+        |connection: &Connection| Ok::<_, ItemError>(connection.is_autocommit());
+    assert!(!database.write(in_the_same_transaction).await.unwrap());
+    assert_eq!(database.read(names).await.unwrap(), ["early"]);
+    database.stage(|connection| insert(connection, "alone")).await.unwrap();
+    database.close().await;
+    assert_eq!(open(&scratch.path("items.db")).unwrap().read(names).await.unwrap().len(), 2);
+}
+
+/// What was answered before its commit must not be lost while the program goes on.
+#[tokio::test]
+async fn staged_work_that_cannot_be_committed_ends_the_database() {
+    let scratch = Scratch::new("staged-full");
+    let database = open(&scratch.path("items.db")).unwrap();
+    let limit = |connection: &Connection| -> Result<(), ItemError> {
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        connection.pragma_update(None, "max_page_count", pages)?;
+        Ok(())
+    };
+    database.write(limit).await.unwrap();
+    let release = occupied(&database).await;
+    let staged = database.stage(|connection| insert(connection, "early"));
+    let large = database.write(|connection| insert(connection, &"x".repeat(100_000)));
+    let both = futures_util::future::join(staged, large);
+    release.send(()).unwrap();
+    let (staged, large) = both.await;
+    assert!(staged.is_ok());
+    assert!(matches!(large, Err(ItemError::Database(DatabaseError::Full))), "{large:?}");
+    database.ended().await;
+    let later = database.write(names).await.unwrap_err();
+    assert!(matches!(later, ItemError::Database(DatabaseError::Closed)));
+}
+
 #[tokio::test]
 async fn a_damaged_file_ends_the_thread_and_refuses_what_follows() {
     let scratch = Scratch::new("damaged");

@@ -2,16 +2,23 @@
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Statement};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{BATCH_MAX, DatabaseError};
+use crate::clock::Stopwatch;
 
 /// What a database thread is asked to do.
 pub(super) enum Job {
-    /// A unit of work, in a transaction with its neighbours.
+    /// A unit of work, in a transaction with its neighbours; answered when that is synced.
     Work(Box<dyn Work>),
+    /// A unit of work that is answered at once: what is written later makes it durable too.
+    Staged(Box<dyn Work>),
     /// Something that SQLite refuses to do inside a transaction.
     Alone(Box<dyn Work>),
     /// Finish and close.
@@ -221,32 +228,29 @@ pub(super) fn write_loop(connection: Connection, mut queue: mpsc::Receiver<Job>,
     drop((queue, connection));
 }
 
+/// How long a transaction of staged work alone is kept open for what makes it durable.
+const STAGED_WITHIN: Duration = Duration::from_millis(2);
+
 fn commit_batches(frame: &mut Frame<'_>, queue: &mut mpsc::Receiver<Job>) -> Result<(), Failure> {
-    let mut done: Vec<Box<dyn Work>> = Vec::new();
+    let patience = Patience::new();
+    let mut batch = Batch::default();
     while let Some(first) = queue.blocking_recv() {
         let (mut next, mut failed) = (Some(first), None);
-        let mut in_transaction = false;
-        // What is waiting joins the batch; nobody is waited for.
-        while let Some(Job::Work(mut work)) = next.take_if(|job| matches!(job, Job::Work(_))) {
-            let ran = if in_transaction { Ok(()) } else { frame.begin() };
-            in_transaction = ran.is_ok();
-            let ran = ran.and_then(|()| frame.run(&mut *work));
-            done.push(work);
-            if let Err(failure) = ran {
-                failed = Some(frame.abandon(failure));
+        while let Some(job) = next.take_if(|job| matches!(job, Job::Work(_) | Job::Staged(_))) {
+            failed = batch.run(frame, job).err().map(|failure| frame.abandon(failure));
+            if failed.is_some() || batch.is_full() {
                 break;
             }
-            next = if done.len() < BATCH_MAX { queue.try_recv().ok() } else { None };
+            // What is waiting joins the batch; nobody is waited for who would have to wait.
+            next = queue.try_recv().ok();
+            if next.is_none() && batch.done.is_empty() {
+                next = patience.next_within(queue, STAGED_WITHIN);
+            }
         }
-        if failed.is_none() && in_transaction {
+        if failed.is_none() && batch.in_transaction {
             failed = frame.commit().err().map(|failure| frame.abandon(failure));
         }
-        for work in done.drain(..) {
-            work.answer(failed.as_ref());
-        }
-        if let Some(failure @ Failure::Fatal(_)) = failed {
-            return Err(failure);
-        }
+        batch.end(failed)?;
         match next {
             Some(Job::Stop) => return Ok(()),
             Some(Job::Alone(mut work)) => {
@@ -257,10 +261,91 @@ fn commit_batches(frame: &mut Frame<'_>, queue: &mut mpsc::Receiver<Job>) -> Res
                     return Err(Failure::Fatal(DISK_FAILED.to_owned()));
                 }
             }
-            Some(Job::Work(_)) | None => {}
+            Some(Job::Work(_) | Job::Staged(_)) | None => {}
         }
     }
     Ok(())
+}
+
+/// The units of work of one transaction.
+#[derive(Default)]
+struct Batch {
+    /// Those whose callers wait for the commit.
+    done: Vec<Box<dyn Work>>,
+    /// How many were answered already.
+    staged: usize,
+    in_transaction: bool,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.done.len().saturating_add(self.staged) >= BATCH_MAX
+    }
+
+    fn run(&mut self, frame: &mut Frame<'_>, job: Job) -> Result<(), Failure> {
+        let (mut work, staged) = match job {
+            Job::Work(work) => (work, false),
+            Job::Staged(work) => (work, true),
+            Job::Alone(_) | Job::Stop => return Ok(()),
+        };
+        let begun = if self.in_transaction { Ok(()) } else { frame.begin() };
+        self.in_transaction = begun.is_ok();
+        let ran = begun.and_then(|()| frame.run(&mut *work));
+        if staged && ran.is_ok() {
+            self.staged = self.staged.saturating_add(1);
+            work.answer(None);
+        } else {
+            self.done.push(work);
+        }
+        ran
+    }
+
+    /// Tells everybody who waits. What was answered before its commit must not be lost while the
+    /// program goes on: then a failure is fatal.
+    fn end(&mut self, failed: Option<Failure>) -> Result<(), Failure> {
+        for work in self.done.drain(..) {
+            work.answer(failed.as_ref());
+        }
+        let staged = std::mem::take(&mut self.staged);
+        self.in_transaction = false;
+        match failed {
+            Some(failure @ Failure::Fatal(_)) => Err(failure),
+            Some(failure) if staged > 0 => Err(Failure::Fatal(failure.error().to_string())),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Waits for the next job, but not forever.
+struct Patience(Waker);
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self(Waker::from(Arc::new(Unpark(std::thread::current()))))
+    }
+
+    fn next_within(&self, queue: &mut mpsc::Receiver<Job>, limit: Duration) -> Option<Job> {
+        let stopwatch = Stopwatch::start();
+        let mut context = Context::from_waker(&self.0);
+        loop {
+            if let Poll::Ready(job) = queue.poll_recv(&mut context) {
+                return job;
+            }
+            let left = limit.saturating_sub(stopwatch.elapsed());
+            if left.is_zero() {
+                return None;
+            }
+            std::thread::park_timeout(left);
+        }
+    }
 }
 
 /// Runs each queued read in a snapshot of its own.

@@ -64,7 +64,7 @@ const SIGNED: &[(&str, &str)] = &[
 fn an_entry_is_masked_and_shows_what_was_signed() {
     let log = log();
     let body = r#"{"mti":"0100","pan":"4242424242424242","cvv":"123","amount":4999}"#;
-    assert_eq!(log.record(exchange(facts("pay_1"), SIGNED, body)), 1);
+    assert_eq!(log.record(exchange(facts("pay_1"), SIGNED, body)), Some(1));
     let entries = log.since(&WireFilter::default(), 10);
     insta::assert_json_snapshot!(entries);
     let text = serde_json::to_string(&entries).unwrap();
@@ -92,19 +92,38 @@ fn entries_are_found_by_trace_payment_and_number() {
     assert_eq!(log.since(&WireFilter::default(), 2).len(), 2);
 }
 
+/// As if the second that is counted had ended.
+fn a_second_passes(log: &WireLog) {
+    log.ring().bytes_this_second = 0;
+}
+
+#[test]
+fn what_would_be_overwritten_within_a_second_is_only_counted() {
+    let log = log();
+    log.record(exchange(facts("pay_1"), SIGNED, "{}"));
+    log.set_bytes_max(log.bytes() * 2);
+    let kept = [(); 3].map(|()| log.record(exchange(facts("pay_1"), SIGNED, "{}")));
+    assert_eq!(kept, [Some(2), None, None]);
+    assert_eq!((log.last_seq(), log.not_kept()), (2, 2));
+    a_second_passes(&log);
+    assert_eq!(log.record(exchange(facts("pay_1"), SIGNED, "{}")), Some(3));
+}
+
 #[test]
 fn the_oldest_entries_make_room_and_numbers_go_on() {
     let log = log();
     log.record(exchange(facts("pay_1"), SIGNED, "{}"));
     log.set_bytes_max(log.bytes() * 3);
     for _ in 0..9 {
+        a_second_passes(&log);
         log.record(exchange(facts("pay_1"), SIGNED, "{}"));
     }
     let entries = log.since(&WireFilter::default(), 100);
     assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [8, 9, 10]);
     log.clear();
     assert_eq!(log.bytes(), 0);
-    assert_eq!(log.record(exchange(facts("pay_1"), &[], "")), 11);
+    a_second_passes(&log);
+    assert_eq!(log.record(exchange(facts("pay_1"), &[], "")), Some(11));
     log.set_bytes_max(0);
     assert!(log.since(&WireFilter::default(), 10).is_empty());
     assert_eq!(log.last_seq(), 11);

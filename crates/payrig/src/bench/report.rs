@@ -375,6 +375,7 @@ mod tests {
 
     fn flags(connections: u32) -> BenchFlags {
         BenchFlags {
+            events: vec!["payment.captured".to_owned()],
             connections,
             seconds: 10,
             two_step: false,

@@ -413,7 +413,7 @@ impl Courier {
                 of.iter().map(|of| rows::record_attempts(connection, &policy, of)).collect();
             changes
         };
-        let changes = match self.0.database.write(store).await {
+        let changes = match self.0.database.stage(store).await {
             Ok(changes) => changes,
             Err(error) => return Err((error, batch)),
         };

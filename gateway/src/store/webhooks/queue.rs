@@ -217,13 +217,7 @@ fn insert_attempt(
     endpoint: i64,
     attempt: &AttemptRow,
 ) -> Result<(), DatabaseError> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO webhook_attempts \
-         (event, endpoint, n, at, outcome, status, duration_ms, signature, answer) \
-         SELECT ?1, ?2, 1 + (SELECT coalesce(max(n), 0) FROM webhook_attempts \
-         WHERE event = ?1 AND endpoint = ?2), ?3, ?4, ?5, ?6, ?7, ?8 FROM events WHERE id = ?1",
-    )?;
-    statement.execute(params![
+    let row = params![
         attempt.event,
         endpoint,
         attempt.at.millis(),
@@ -232,7 +226,20 @@ fn insert_attempt(
         i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
         attempt.signature,
         attempt.answer.as_ref(),
-    ])?;
+        attempt.n,
+    ];
+    let as_numbered = "INSERT OR IGNORE INTO webhook_attempts \
+         (event, endpoint, n, at, outcome, status, duration_ms, signature, answer) \
+         SELECT ?1, ?2, ?9, ?3, ?4, ?5, ?6, ?7, ?8 FROM events WHERE id = ?1";
+    if connection.prepare_cached(as_numbered)?.execute(row)? > 0 {
+        return Ok(());
+    }
+    // The event was removed, or its number was given to another attempt meanwhile.
+    let renumbered = "INSERT INTO webhook_attempts \
+         (event, endpoint, n, at, outcome, status, duration_ms, signature, answer) \
+         SELECT ?1, ?2, max(?9, 1 + (SELECT coalesce(max(n), 0) FROM webhook_attempts \
+         WHERE event = ?1 AND endpoint = ?2)), ?3, ?4, ?5, ?6, ?7, ?8 FROM events WHERE id = ?1";
+    connection.prepare_cached(renumbered)?.execute(row)?;
     Ok(())
 }
 
