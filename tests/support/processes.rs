@@ -23,7 +23,7 @@ use crate::http::{Answer, Http};
 /// Pause between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// What a command may take at most.
-const COMMAND_WITHIN: Duration = Duration::from_mins(1);
+const COMMAND_WITHIN: Duration = Duration::from_mins(5);
 /// What the start or the end of a world may take at most, on a busy machine.
 pub const WORLD_WITHIN: Duration = Duration::from_secs(30);
 /// The last line of the banner begins so.

@@ -97,6 +97,7 @@ async fn attempt(
         Begun::Fresh(stored, card) => (stored, card),
         Begun::Replayed(answered) => return Ok(Paid::Replayed(answered)),
     };
+    context.plumbing.crash_points.reached(call.message_kind(), Boundary::Stored);
     context.plumbing.crash_points.reached("authorization", Boundary::Prepared);
     committed(context, &stored.payment);
     let code = context.security_codes.take(token, context.plumbing.clock.now());

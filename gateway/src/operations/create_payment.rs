@@ -1,5 +1,6 @@
 //! Creating a payment, and the checks of what a merchant says about it.
 
+use kit::crash_points::Boundary;
 use wire::card::contains_card_number;
 use wire::gateway_api::{CaptureMode as CaptureWord, CreatePayment, LineItem};
 use wire::ids::{MerchantId, PaymentId};
@@ -199,7 +200,7 @@ pub async fn create(
 ) -> Result<Answered, Failure> {
     let at = context.plumbing.clock.now();
     let payment = new_payment(context, call.merchant, checked, at);
-    let inner = context.clone();
+    let (inner, kind) = (context.clone(), call.message_kind());
     let answered = context
         .database
         .write(move |connection| -> Result<Answered, Failure> {
@@ -216,6 +217,7 @@ pub async fn create(
         })
         .await?;
     if let Answered::Payment(payment) = &answered {
+        context.plumbing.crash_points.reached(kind, Boundary::Stored);
         committed(context, payment);
     }
     Ok(answered)

@@ -43,6 +43,11 @@ pub struct Keyed {
 }
 
 impl Call {
+    /// The kind of message that it came with: a call of the API has a key, a form has none.
+    pub const fn message_kind(&self) -> &'static str {
+        if self.key.is_some() { "api" } else { "card_form" }
+    }
+
     /// A call of our own, without a key.
     pub fn own(merchant: MerchantId, trace: TraceId) -> Self {
         Self { merchant, trace, nonce: None, key: None }

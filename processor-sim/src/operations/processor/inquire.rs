@@ -47,10 +47,22 @@ fn about_transaction(
             Some(_),
         ) => {
             let mut answer = plain(message, ResponseCode::APPROVED)?;
-            answer.inquired = stored_answer(context, found).map(Box::new);
+            answer.inquired = stored_answer(context, found).map(|it| Box::new(at_its_end(it, found)));
             Ok(Taken { message: answer, lost })
         }
     }
+}
+
+/// A refund without an answer that we reversed ourselves was not made, whatever the bank did with
+/// it; nobody else reverses refunds, so whoever asks learns of its end here.
+fn at_its_end(mut answer: Message, found: &StoredTransaction) -> Message {
+    let was_reversed =
+        found.purpose == Purpose::Refund && found.machine.state == TransactionState::Reversed;
+    let in_doubt = found.answer.as_ref().map(|answer| answer.code);
+    if was_reversed && in_doubt == Some(ResponseCode::RESPONSE_TOO_LATE) {
+        answer.response_code = Some(ResponseCode::SYSTEM_MALFUNCTION);
+    }
+    answer
 }
 
 /// The 0110 that a transaction was answered with, from the record alone.
