@@ -142,9 +142,15 @@ pub async fn rest(access: &Access) -> Outcome<Vec<Idle>> {
 
 /// Nobody is busy, and no message moved between two looks.
 fn is_quiet(before: &[Idle], now: &[Idle]) -> bool {
-    let quiet = |all: &[Idle]| all.iter().all(|idle| idle.in_flight == 0 && idle.queued == 0);
+    let quiet = |all: &[Idle]| all.iter().all(|idle| !is_busy(idle));
     let moved = |all: &[Idle]| (sum(all, |idle| idle.sent), sum(all, |idle| idle.received));
     quiet(before) && quiet(now) && moved(before) == moved(now)
+}
+
+/// A timer that is past and still set belongs to a worker that is about to run.
+fn is_busy(idle: &Idle) -> bool {
+    let past = idle.next_due_at.is_some_and(|due| due <= idle.now);
+    idle.in_flight > 0 || idle.queued > 0 || past
 }
 
 /// A message that was sent and is not being served is on its way, held back, or with a stranger:
@@ -193,6 +199,11 @@ mod tests {
         assert!(is_quiet(&[idle(0, 5)], &[idle(0, 5)]));
         assert!(!is_quiet(&[idle(1, 5)], &[idle(0, 5)]));
         assert!(!is_quiet(&[idle(0, 5)], &[idle(0, 6)]));
+        let due = |seconds| Some(Timestamp::from_seconds(seconds));
+        let about_to_run = Idle { next_due_at: due(1), ..idle(0, 5) };
+        assert!(!is_quiet(&[about_to_run.clone()], &[about_to_run]));
+        let asleep = Idle { next_due_at: due(2), ..idle(0, 5) };
+        assert!(is_quiet(&[asleep.clone()], &[asleep]));
         let waiting = Idle { awaiting_answer: 1, ..idle(0, 5) };
         assert!(looks_needed(&[waiting]) > looks_needed(&[idle(0, 5)]));
     }
