@@ -1,0 +1,12 @@
+//! Scenarios: files that set up a payment world, break it on purpose and say what must be true.
+
+mod check;
+pub mod diagnostic;
+mod format;
+pub mod matchers;
+pub mod model;
+pub mod references;
+pub mod schema;
+mod shape;
+pub mod targets;
+mod yaml;
