@@ -9,10 +9,11 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kit::activity::Snapshot;
+use kit::activity::{Activity, Snapshot};
 use kit::clock::Clock;
 use kit::plumbing::Plumbing;
 use kit::random::Secrets;
+use scenario::world::{Credentials, WorldError};
 use serde_json::Value;
 use wire::time::Timestamp;
 
@@ -239,6 +240,59 @@ impl World {
     fn move_to(&self, target: Timestamp) -> Outcome {
         let moved = self.clock.advance_to(target);
         moved.map(drop).map_err(|error| Failure::could_not_run(error.to_string()))
+    }
+}
+
+impl scenario::world::World for World {
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn activity(&self) -> &Activity {
+        &self.outside.activity
+    }
+
+    fn address(&self, program: &str) -> Option<&str> {
+        let program = Program::ALL.into_iter().find(|known| known.as_str() == program)?;
+        Some(self.address(program))
+    }
+
+    fn credentials(&self, client: &str) -> Option<Credentials> {
+        let known = self.keys.world.clients.get(client)?;
+        Some(Credentials {
+            client_id: known.client_id.clone(),
+            client_secret: known.client_secret.clone(),
+            key_id: known.key_id.clone(),
+            signing_key: known.signing_key.clone(),
+        })
+    }
+
+    fn clients(&self) -> Vec<String> {
+        self.keys.world.clients.keys().cloned().collect()
+    }
+
+    fn sandbox_key(&self) -> &str {
+        &self.keys.world.sandbox_key
+    }
+
+    fn publishable_key(&self) -> &str {
+        &self.keys.world.publishable_key
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.next_due()
+    }
+
+    fn next_work_due(&self) -> Option<Timestamp> {
+        self.next_work_due()
+    }
+
+    async fn settle(&self) -> Result<(), WorldError> {
+        self.settle().await.map_err(|failure| WorldError(failure.message))
+    }
+
+    async fn advance_to(&self, target: Timestamp) -> Result<u32, WorldError> {
+        self.advance_to(target).await.map_err(|failure| WorldError(failure.message))
     }
 }
 

@@ -1,5 +1,7 @@
 //! A plain HTTP client whose requests the world knows of.
 
+use std::fmt::Write;
+
 use ::http::{HeaderMap, Method, Request};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -126,7 +128,9 @@ pub fn encode_form(fields: &[(String, String)]) -> String {
                     all.push(char::from(byte));
                 }
                 b' ' => all.push('+'),
-                _ => all += &format!("%{byte:02X}"),
+                _ => {
+                    write!(all, "%{byte:02X}").ok();
+                }
             }
             all
         })
