@@ -33,7 +33,10 @@ pub fn failure(report: &CaseReport, scenario: &Scenario) -> String {
             writeln!(text, "  {}", trouble.message).ok();
         }
     }
-    let sent: Vec<String> = report.steps.iter().flat_map(|step| &step.messages).map(line).collect();
+    let about_payments =
+        |message: &&Value| message.get("type").is_none_or(|kind| kind != "network_management");
+    let messages = report.steps.iter().flat_map(|step| &step.messages);
+    let sent: Vec<String> = messages.filter(about_payments).map(line).collect();
     for message in sent.iter().skip(sent.len().saturating_sub(MESSAGES_MAX)) {
         writeln!(text, "    {message}").ok();
     }

@@ -66,6 +66,8 @@ struct Run<'r, W> {
     steps: RefCell<Vec<StepReport>>,
     /// Branches of `parallel` that are running.
     branches: Cell<u32>,
+    /// What branches tell, until they have come together: their order is left to chance.
+    held: RefCell<Vec<(String, Value)>>,
     until: Option<String>,
     stopped: Cell<bool>,
 }
@@ -100,6 +102,7 @@ pub async fn play<W: World>(
         marks: RefCell::default(),
         steps: RefCell::default(),
         branches: Cell::new(0),
+        held: RefCell::default(),
         until: options.until,
         stopped: Cell::new(false),
     };
@@ -142,6 +145,14 @@ pub fn not_started(
     };
     listen(report.finished_event(&label(scenario, case)));
     report
+}
+
+/// `3.2.1` as numbers: what comes first in the file. A step comes after those within it.
+fn place(number: &str) -> Vec<u32> {
+    let mut place: Vec<u32> =
+        number.split('.').map(|part| part.parse().unwrap_or(u32::MAX)).collect();
+    place.push(u32::MAX);
+    place
 }
 
 fn label(scenario: &Scenario, case: &Case) -> String {
@@ -202,7 +213,20 @@ impl<W: World> Run<'_, W> {
         if let Value::Object(about) = about {
             fields.extend(about);
         }
-        (self.listen)(self.without_ports(Value::Object(fields)));
+        let event = self.without_ports(Value::Object(fields));
+        if self.branches.get() == 0 {
+            return (self.listen)(event);
+        }
+        let step = event.get("step").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.held.borrow_mut().push((step, event));
+    }
+
+    /// Tells what branches held back, branch by branch.
+    fn tell_held(&self) {
+        let mut held = self.held.take();
+        held.sort_by_cached_key(|(step, _)| place(step));
+        held.into_iter().for_each(|(_, event)| (self.listen)(event));
+        self.steps.borrow_mut().sort_by_cached_key(|step| place(&step.number));
     }
 
     /// Addresses change from run to run; the names of the programs do not.

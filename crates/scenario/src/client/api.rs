@@ -32,7 +32,7 @@ pub struct Api {
 }
 
 /// What is wrong with a call, on purpose.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tamper {
     /// These bytes are sent, though others were signed.
     pub body: Option<Vec<u8>>,
@@ -166,9 +166,11 @@ impl Api {
         let body = tamper.body.clone().unwrap_or(body);
         let outgoing = Outgoing { method: call.method.clone(), url, headers, body };
         let answer = self.http.send(outgoing).await?;
-        if answer.headers.contains_key("signature") {
+        // The answer to a tampered request is bound to another signature than ours.
+        let tampered = *tamper != Tamper::default();
+        if !tampered && answer.headers.contains_key("signature") {
             self.verify(&answer, &signed.binding(&target))?;
-        } else if answer.status < 300 {
+        } else if !tampered && answer.status < 300 {
             return Err(self.failed("the answer to a signed call is not signed"));
         }
         Ok(answer)

@@ -193,10 +193,11 @@ impl<W: World> Run<'_, W> {
     }
 
     /// What was sent since the last step, told and kept for the report.
-    pub(super) async fn news(&self, step: &str) -> Result<Vec<Value>, Trouble> {
+    /// What raced is told in the order of its words: that of its arrival is left to chance.
+    pub(super) async fn news(&self, step: &str, raced: bool) -> Result<Vec<Value>, Trouble> {
         let before = self.told.borrow().clone();
         let entries = self.entries(&before).await?;
-        let mut news = Vec::new();
+        let mut news: Vec<Value> = Vec::new();
         for entry in entries {
             let program = entry.get("program").and_then(Value::as_str).unwrap_or_default();
             if let Some(program) = PROGRAMS.iter().find(|known| **known == program) {
@@ -212,12 +213,21 @@ impl<W: World> Run<'_, W> {
                     fields.remove("body");
                     fields.remove("answer");
                 }
-                self.tell("message", about.clone());
                 news.push(about);
             }
         }
+        if raced {
+            news.sort_by_cached_key(|message| (text_at(message, "at"), message.to_string()));
+        }
+        for message in &news {
+            self.tell("message", message.clone());
+        }
         Ok(news)
     }
+}
+
+fn text_at(value: &Value, key: &str) -> String {
+    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// Both ends of a link write a log; one of them is told. Browsers and we ourselves write none.

@@ -57,8 +57,11 @@ impl<W: World> Run<'_, W> {
             Err(trouble) => StepStatus::Failed(trouble),
         };
         // Within branches others still send; what was sent is told when all have come together.
-        let messages =
-            if self.branches.get() == 0 { self.news(&number).await? } else { Vec::new() };
+        let messages = if self.branches.get() == 0 {
+            self.news(&number, step.verb == Verb::Parallel).await?
+        } else {
+            Vec::new()
+        };
         if let Some(id) = &step.id {
             self.marks.borrow_mut().insert(id.clone(), self.told.borrow().clone());
         }
@@ -189,6 +192,9 @@ impl<W: World> Run<'_, W> {
         let running = branches.map(|(branch, prefix)| self.steps(branch, prefix));
         let ended = join_all(running).await;
         self.branches.set(before);
+        if before == 0 {
+            self.tell_held();
+        }
         ended.into_iter().collect()
     }
 }
