@@ -192,11 +192,15 @@ impl World {
     /// Whether every message that was sent has arrived, and every answer too.
     fn is_balanced(&self, look: &Look, lasts: bool) -> bool {
         let now = look.imbalance();
-        let mut lost = self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lost = self.lost();
         if lasts {
             *lost = now;
         }
         now == *lost
+    }
+
+    fn lost(&self) -> std::sync::MutexGuard<'_, Imbalance> {
+        self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Lets every program take its turn.
@@ -285,6 +289,11 @@ impl scenario::world::World for World {
 
     fn next_work_due(&self) -> Option<Timestamp> {
         self.next_work_due()
+    }
+
+    async fn turn(&self) -> Result<bool, WorldError> {
+        self.ping().await.map_err(|failure| WorldError(failure.message))?;
+        Ok(self.look().imbalance().sent == self.lost().sent)
     }
 
     async fn settle(&self) -> Result<(), WorldError> {

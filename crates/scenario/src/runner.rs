@@ -4,6 +4,7 @@ mod asking;
 mod calling;
 mod changing;
 mod paying;
+mod racing;
 mod reading;
 mod result;
 mod steps;

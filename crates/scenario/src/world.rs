@@ -44,6 +44,8 @@ pub trait World {
     fn next_due(&self) -> Option<Timestamp>;
     /// The next timer of work: deadlines, retries, reversals.
     fn next_work_due(&self) -> Option<Timestamp>;
+    /// Lets every program take a turn; whether every message that was sent has arrived.
+    fn turn(&self) -> impl Future<Output = Result<bool, WorldError>>;
     /// Waits until nothing runs and no message is on its way.
     fn settle(&self) -> impl Future<Output = Result<(), WorldError>>;
     /// Moves time to `target`, timer by timer; how many fired.

@@ -28,7 +28,7 @@ pub struct Api {
     name: String,
     calls: Cell<u64>,
     last_nonce: RefCell<String>,
-    token: RefCell<Option<(String, Timestamp)>>,
+    token: tokio::sync::Mutex<Option<(String, Timestamp)>>,
 }
 
 /// What is wrong with a call, on purpose.
@@ -80,7 +80,7 @@ impl Api {
             name: name.to_owned(),
             calls: Cell::new(0),
             last_nonce: RefCell::default(),
-            token: RefCell::default(),
+            token: tokio::sync::Mutex::default(),
         }
     }
 
@@ -94,13 +94,14 @@ impl Api {
         NoAnswer { url: self.base.clone(), reason: reason.to_owned() }
     }
 
+    /// Callers that come together fetch it once.
     async fn token(&self) -> Result<String, NoAnswer> {
+        let mut kept = self.token.lock().await;
         let now = self.clock.now();
-        let kept = self.token.borrow().clone();
-        if let Some((token, until)) = kept
-            && now < until
+        if let Some((token, until)) = kept.as_ref()
+            && now < *until
         {
-            return Ok(token);
+            return Ok(token.clone());
         }
         let pair = format!("{}:{}", self.credentials.client_id, self.credentials.client_secret);
         let basic = format!("Basic {}", BASE64.encode(pair.as_bytes()));
@@ -115,7 +116,7 @@ impl Api {
         let json = answer.json();
         let token = json.get("access_token").and_then(serde_json::Value::as_str);
         let token = token.ok_or_else(|| self.failed("the gateway gave no access token"))?;
-        *self.token.borrow_mut() = Some((token.to_owned(), now.plus(RENEW_AFTER)));
+        *kept = Some((token.to_owned(), now.plus(RENEW_AFTER)));
         Ok(token.to_owned())
     }
 

@@ -81,6 +81,36 @@ mod tests {
     fn every_row_is_a_test_case() {
         let scenario = samples::scenario();
         let document = document(&samples::reports(), |_| Some(&scenario));
-        insta::assert_snapshot!(document, @"");
+        insta::assert_snapshot!(document, @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="payrig" tests="2" failures="1" time="3.668">
+          <testsuite name="timeouts.answer-lost" tests="2" failures="1">
+            <testcase name="The answer is lost [a]" classname="timeouts.answer-lost" time="1.834">
+              <properties>
+                <property name="seed" value="42"/>
+                <property name="virtual_duration" value="1d"/>
+                <property name="version" value="0.1.0"/>
+              </properties>
+            </testcase>
+            <testcase name="The answer is lost [b]" classname="timeouts.answer-lost" time="1.834">
+              <properties>
+                <property name="seed" value="42"/>
+                <property name="virtual_duration" value="1d"/>
+                <property name="version" value="0.1.0"/>
+              </properties>
+              <failure message="expected 0, got 1 &lt;hold&gt;">step 1 &quot;Nothing is held&quot;
+            ╭─[scenarios/timeouts/answer-lost.scenario.yaml:7:22]
+          6 │     query: { from: issuer.holds }
+          7 │     expect: { count: 0 }
+            ·                      ┬
+            ·                      ╰── expected 0, got 1 &lt;hold&gt;
+            ╰────
+            10:00:20.000  gateway → processor       reversal       0400 ⟶ 0410 25
+          again   payrig run scenarios/timeouts/answer-lost.scenario.yaml --case &quot;b&quot; --seed 42 --until 1
+        </failure>
+            </testcase>
+          </testsuite>
+        </testsuites>
+        "#);
     }
 }

@@ -39,6 +39,25 @@ mod tests {
     #[test]
     fn a_failure_has_a_block() {
         let scenario = samples::scenario();
-        insta::assert_snapshot!(document(&samples::reports(), |_| Some(&scenario)), @"");
+        insta::assert_snapshot!(document(&samples::reports(), |_| Some(&scenario)), @r#"
+        TAP version 14
+        1..2
+        ok 1 - timeouts.answer-lost: The answer is lost [a]
+        not ok 2 - timeouts.answer-lost: The answer is lost [b]
+          ---
+          message: "expected 0, got 1 <hold>"
+          seed: 42
+          details: |
+            step 1 "Nothing is held"
+                ╭─[scenarios/timeouts/answer-lost.scenario.yaml:7:22]
+              6 │     query: { from: issuer.holds }
+              7 │     expect: { count: 0 }
+                ·                      ┬
+                ·                      ╰── expected 0, got 1 <hold>
+                ╰────
+                10:00:20.000  gateway → processor       reversal       0400 ⟶ 0410 25
+              again   payrig run scenarios/timeouts/answer-lost.scenario.yaml --case "b" --seed 42 --until 1
+          ...
+        "#);
     }
 }

@@ -90,6 +90,19 @@ mod tests {
             text.push_str(&failure(report, &scenario));
         }
         text.push_str(&summary(&reports, Duration::from_millis(3668), Paint::PLAIN));
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+          ✓ The answer is lost [a]                                                 1 steps          1d virtual   1.8 s
+          ✗ The answer is lost [b]                                               step 1 of 1   1.8 s
+            step 1 "Nothing is held"
+                ╭─[scenarios/timeouts/answer-lost.scenario.yaml:7:22]
+              6 │     query: { from: issuer.holds }
+              7 │     expect: { count: 0 }
+                ·                      ┬
+                ·                      ╰── expected 0, got 1 <hold>
+                ╰────
+                10:00:20.000  gateway → processor       reversal       0400 ⟶ 0410 25
+              again   payrig run scenarios/timeouts/answer-lost.scenario.yaml --case "b" --seed 42 --until 1
+        1 failed, 1 passed in 3.7 s
+        "#);
     }
 }

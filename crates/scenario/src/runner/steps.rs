@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
 use super::{Run, StepReport, StepStatus, Trouble};
@@ -180,21 +179,5 @@ impl<W: World> Run<'_, W> {
         }
         self.scope.borrow_mut().steps.insert(id.clone(), Value::Object(kept));
         Ok(())
-    }
-
-    /// Runs all branches at once. One that fails lets the others finish.
-    async fn parallel(&self, step: &Step, number: &str) -> Result<(), Trouble> {
-        let prefixes: Vec<String> =
-            (1..=step.branches.len()).map(|branch| format!("{number}.{branch}.")).collect();
-        let before = self.branches.get();
-        self.branches.set(before.saturating_add(1));
-        let branches = step.branches.iter().zip(&prefixes);
-        let running = branches.map(|(branch, prefix)| self.steps(branch, prefix));
-        let ended = join_all(running).await;
-        self.branches.set(before);
-        if before == 0 {
-            self.tell_held();
-        }
-        ended.into_iter().collect()
     }
 }
