@@ -212,6 +212,9 @@ impl<W: World> Run<'_, W> {
                 let mut about = message(&entry);
                 if let Value::Object(fields) = &mut about {
                     fields.insert("step".into(), step.into());
+                    // `event` names the line itself.
+                    let notification = fields.remove("event").unwrap_or_default();
+                    fields.insert("notification".into(), notification);
                     fields.remove("body");
                     fields.remove("answer");
                 }
