@@ -114,7 +114,8 @@ pub enum Command {
     #[command(after_help = "Examples:\n  payrig check\n  payrig check my.scenario.yaml")]
     Check(CheckFlags),
     /// The JSON Schema of scenario files, for editors
-    #[command(after_help = "Examples:\n  payrig schema > scenario.schema.json")]
+    #[command(after_help = "Examples:\n  payrig schema > scenario.schema.json\n  \
+        payrig schema | jq .properties.steps")]
     Schema,
     /// Payments per second, latency, memory and start-up of a world of its own
     #[command(after_help = "Examples:\n  payrig bench --connections 64 --seconds 10\n  \
