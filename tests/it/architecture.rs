@@ -11,8 +11,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gateway", &["kit", "wire"]),
     ("merchant", &["kit", "wire"]),
     ("processor-sim", &["kit", "wire"]),
-    ("payrig", &["gateway", "merchant", "processor-sim", "kit", "wire"]),
-    ("payrig-tests", &["gateway", "merchant", "processor-sim", "payrig", "kit", "wire"]),
+    ("scenario", &["kit", "wire"]),
+    ("payrig", &["gateway", "merchant", "processor-sim", "scenario", "kit", "wire"]),
+    (
+        "payrig-tests",
+        &["gateway", "merchant", "processor-sim", "payrig", "scenario", "kit", "wire"],
+    ),
 ];
 
 /// What `wire` must not know: it is plain values.

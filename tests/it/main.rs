@@ -5,5 +5,6 @@ mod cards;
 mod interop;
 mod purchase;
 mod refusals;
+mod scenarios;
 mod tidy;
 mod unknown_outcomes;

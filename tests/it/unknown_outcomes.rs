@@ -157,6 +157,7 @@ async fn the_slow_and_lost_cards_end_as_their_rows_say() {
         ("4000010040020001", "requires_payment_method", Some("issuer_unavailable")),
         ("4000010040030000", "requires_payment_method", Some("issuer_unavailable")),
         ("4000010040040009", "failed", Some("timeout_reversed")),
+        ("4000010040050008", "captured", None),
         ("4000010040060007", "failed", Some("timeout_reversed")),
         ("4000010040070006", "failed", Some("timeout_reversed")),
         ("4000010040080005", "captured", None),

@@ -11,4 +11,5 @@
 mod card_data;
 mod command_line;
 mod crash;
+mod scenarios;
 mod up;

@@ -6,11 +6,17 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use kit::activity::Activity;
+use kit::http::AGENT_PREFIX;
 use serde_json::Value;
 
 /// Sends requests, follows nothing, remembers nothing.
 #[derive(Clone)]
-pub struct Http(Client<HttpConnector, Full<Bytes>>);
+pub struct Http {
+    client: Client<HttpConnector, Full<Bytes>>,
+    /// Where its requests are counted, if a world waits for them.
+    counted: Option<Activity>,
+}
 
 /// What came back.
 #[derive(Clone, Debug)]
@@ -58,11 +64,16 @@ impl Answer {
 
 impl Default for Http {
     fn default() -> Self {
-        Self(Client::builder(TokioExecutor::new()).build_http())
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), counted: None }
     }
 }
 
 impl Http {
+    /// A client whose requests a world knows of: it comes to rest only after they have arrived.
+    pub fn counted(activity: Activity) -> Self {
+        Self { counted: Some(activity), ..Self::default() }
+    }
+
     /// Sends one request.
     pub async fn send(
         &self,
@@ -87,7 +98,13 @@ impl Http {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = self.0.request(request.body(Full::new(body.into()))?).await?;
+        // The control plane asks about activity and is none itself.
+        let counted = self.counted.as_ref().filter(|_| !url.contains("/_sandbox/"));
+        let _on_its_way = counted.map(Activity::message_sent);
+        if counted.is_some() {
+            request = request.header("user-agent", format!("{AGENT_PREFIX}tests"));
+        }
+        let answer = self.client.request(request.body(Full::new(body.into()))?).await?;
         let (parts, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })

@@ -1,12 +1,8 @@
 //! Three programs in one process, in memory, on ports of their own, under one clock.
 
-use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::ops::Deref;
 
 use kit::clock::Clock;
-use kit::plumbing::Plumbing;
-use kit::random::Secrets;
-use payrig::keys::WorldKeys;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use wire::time::Timestamp;
@@ -20,22 +16,20 @@ const SEED: u64 = 7;
 /// When virtual worlds begin.
 const BEGIN: &str = "2026-01-15T10:00:00Z";
 
-/// A world.
+/// A world, with what tests do in it.
 pub struct World {
-    /// The one clock.
-    pub clock: Clock,
-    /// Every key.
-    pub keys: WorldKeys,
+    inner: payrig::world::World,
     /// A plain client.
     pub http: Http,
-    /// Base address of the shop.
-    pub shop: String,
-    /// Base address of the gateway.
-    pub gateway: String,
-    /// Base address of the processor.
-    pub processor: String,
-    plumbings: Vec<Plumbing>,
     apis: std::sync::Mutex<std::collections::BTreeMap<String, Api>>,
+}
+
+impl Deref for World {
+    type Target = payrig::world::World;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
 }
 
 /// An order that waits for its payment.
@@ -47,13 +41,6 @@ pub struct Order {
     pub checkout_url: String,
     /// The shop's whole answer.
     pub body: Value,
-}
-
-fn listener() -> (TcpListener, String) {
-    let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let listener = kit::http::listen(address).unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, url)
 }
 
 impl World {
@@ -69,56 +56,9 @@ impl World {
     }
 
     async fn start_with(clock: Clock) -> Self {
-        let secrets = Secrets::seeded(SEED);
-        let keys = payrig::keys::generate(&secrets, clock.now()).unwrap();
-        let plumbing =
-            |program| Plumbing::new(program, clock.clone(), SEED, Secrets::seeded(SEED + 1));
-        let (shop_listener, shop) = listener();
-        let (gateway_listener, gateway) = listener();
-        let (processor_listener, processor) = listener();
-        let plumbings = vec![plumbing("gateway"), plumbing("merchant"), plumbing("processor-sim")];
-
-        let settings = processor_sim::Settings::in_memory(
-            serde_json::from_value(keys.processor_sim.clone()).unwrap(),
-        );
-        let program =
-            processor_sim::Program::start(settings, processor_listener, plumbings[2].clone())
-                .await
-                .unwrap();
-        tokio::spawn(async move { program.run().await.unwrap() });
-
-        let mut settings = merchant::Settings::in_memory(
-            serde_json::from_value(keys.merchant.clone()).unwrap(),
-            &gateway,
-        );
-        settings.public_url = Some(shop.clone());
-        let program =
-            merchant::Program::start(settings, shop_listener, plumbings[1].clone()).await.unwrap();
-        tokio::spawn(async move { program.run().await.unwrap() });
-
-        let mut settings = gateway::settings::Settings::in_memory(
-            serde_json::from_value(keys.gateway.clone()).unwrap(),
-            &processor,
-            &gateway,
-        );
-        settings.shop_url = Some(shop.clone());
-        let program = gateway::Program::start(settings, gateway_listener, plumbings[0].clone())
-            .await
-            .unwrap();
-        tokio::spawn(async move { program.run().await.unwrap() });
-
-        let world = Self {
-            clock,
-            keys,
-            http: Http::default(),
-            shop,
-            gateway,
-            processor,
-            plumbings,
-            apis: std::sync::Mutex::default(),
-        };
-        world.settle().await;
-        world
+        let inner = payrig::world::World::start(clock, SEED).await.unwrap();
+        let http = Http::counted(inner.outside.activity.clone());
+        Self { inner, http, apis: std::sync::Mutex::default() }
     }
 
     /// A client of the gateway's API by name: shop, playground, bench.
@@ -195,51 +135,13 @@ impl World {
 
     /// Waits until nothing runs, nothing is queued and no message is on its way.
     pub async fn settle(&self) {
-        let mut quiet = 0;
-        let mut last = Vec::new();
-        for _ in 0..400_000_u32 {
-            let now: Vec<_> = self.plumbings.iter().map(|it| it.activity.snapshot()).collect();
-            let busy = now.iter().any(|it| it.in_flight > 0 || it.queued > 0);
-            let moved: Vec<_> = now.iter().map(|it| (it.sent, it.received)).collect();
-            quiet = if busy || moved != last { 0 } else { quiet + 1 };
-            last = moved;
-            // A message that is awaited and that nobody serves is on its way, or was lost.
-            let awaited: u64 = now.iter().map(|it| it.awaiting_answer).sum();
-            let served: u64 = now.iter().map(|it| it.serving).sum();
-            if quiet > if awaited == served { 800 } else { 6_000 } {
-                return;
-            }
-            // Lets other threads work: this is no wait for time, only for their turn.
-            std::thread::yield_now();
-            tokio::task::yield_now().await;
-        }
-        let now: Vec<_> = self.plumbings.iter().map(|it| it.activity.snapshot()).collect();
-        panic!("the world does not come to rest: {now:#?}");
+        self.inner.settle().await.unwrap();
     }
 
     /// Moves virtual time, timer by timer.
     pub async fn advance(&self, by: &str) {
-        let by = kit::settings::duration(by).unwrap();
-        let target = self.clock.now().plus(by);
-        loop {
-            self.settle().await;
-            let due = self.next_due().filter(|due| *due <= target);
-            let Some(due) = due else { break };
-            let due = due.max(self.clock.now().plus(Duration::from_millis(1)));
-            self.clock.advance_to(due.min(target)).unwrap();
-        }
-        if self.clock.now() < target {
-            self.clock.advance_to(target).unwrap();
-        }
-        self.settle().await;
-    }
-
-    fn next_due(&self) -> Option<Timestamp> {
-        let mut all: Vec<Timestamp> = self.clock.next_due().into_iter().collect();
-        for plumbing in &self.plumbings {
-            all.extend(plumbing.activity.next_due().earliest());
-        }
-        all.into_iter().min()
+        let target = self.clock.now().plus(kit::settings::duration(by).unwrap());
+        self.inner.advance_to(target).await.unwrap();
     }
 
     // --- paying --------------------------------------------------------------------------------
@@ -298,15 +200,8 @@ impl World {
         let body = json!({"amount": {"value": value, "currency": currency},
             "order_reference": reference, "card_token": token, "confirm": true});
         let handle = tokio::task::spawn(async move { api.post("/payments", body).await });
-        // The request must be on its way before anybody calls the world quiet.
-        let before: u64 = self.plumbings[0].activity.snapshot().received;
-        for _ in 0..100_000 {
-            if handle.is_finished() || self.plumbings[0].activity.snapshot().received > before {
-                break;
-            }
-            std::thread::yield_now();
-            tokio::task::yield_now().await;
-        }
+        // From now on it counts as a message, so nobody calls the world quiet before it arrives.
+        tokio::task::yield_now().await;
         handle
     }
 

@@ -142,7 +142,7 @@ impl Drop for WaitGuard {
 
 /// Counts one message as handed to the network and unanswered until it is dropped.
 #[must_use]
-pub(crate) struct AwaitingGuard(Activity);
+pub struct AwaitingGuard(Activity);
 
 impl Drop for AwaitingGuard {
     fn drop(&mut self) {
@@ -190,7 +190,8 @@ impl Activity {
         self.0.queued.fetch_add(change, Ordering::AcqRel);
     }
 
-    pub(crate) fn message_sent(&self) -> AwaitingGuard {
+    /// Counts a message to one of our programs as sent, and as unanswered while the guard lives.
+    pub fn message_sent(&self) -> AwaitingGuard {
         self.0.sent.fetch_add(1, Ordering::Relaxed);
         self.0.awaiting.fetch_add(1, Ordering::AcqRel);
         AwaitingGuard(self.clone())

@@ -12,7 +12,7 @@ mod sandbox;
 mod serve;
 mod verify;
 
-pub(crate) use exchange::AGENT_PREFIX;
+pub use exchange::AGENT_PREFIX;
 pub use exchange::{annotate, no_wire_log, on_link};
 pub use json::json;
 pub use nonces::{NonceCache, NonceRow};

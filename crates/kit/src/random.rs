@@ -1,5 +1,6 @@
 //! The only source of chance: seeded streams for behaviour, the operating system for secrets.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -205,22 +206,27 @@ fn fill_from_system(target: &mut [u8]) {
     }
 }
 
-/// Makes time-ordered ids from the clock and the stream `ids`.
+/// Makes time-ordered ids from the clock and the stream `ids`, of which each kind of id has a child:
+/// what happens at the same moment must not change the ids of something else.
 #[derive(Clone, Debug)]
 pub struct IdGenerator {
     clock: Clock,
     random: Random,
+    kinds: Arc<Mutex<HashMap<&'static str, Random>>>,
 }
 
 impl IdGenerator {
     /// A generator on its own child stream.
     pub fn new(clock: &Clock, random: &Random) -> Self {
-        Self { clock: clock.clone(), random: random.child("ids") }
+        Self { clock: clock.clone(), random: random.child("ids"), kinds: Arc::default() }
     }
 
     /// Makes one id: `ids.with(PaymentId::new)`.
     pub fn with<T>(&self, make: impl FnOnce(Timestamp, [u8; 10]) -> T) -> T {
-        make(self.clock.now(), self.random.bytes())
+        let kind = std::any::type_name::<T>();
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let random = kinds.entry(kind).or_insert_with(|| self.random.child(kind));
+        make(self.clock.now(), random.bytes())
     }
 }
 

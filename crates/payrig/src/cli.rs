@@ -37,6 +37,11 @@ Break
   fault       Lose, delay, repeat and damage messages
   clock       Show the clock, or move it forward in all programs
 
+Prove
+  run         Play scenarios: files that break a payment world and say what must be true
+  check       Look for mistakes in scenario files, without starting anything
+  schema      The JSON Schema of scenario files, for editors
+
 Measure
   bench       Payments per second, latency, memory and start-up of a world of its own
 
@@ -99,6 +104,19 @@ pub enum Command {
         payrig client add --name my-shop --return-origin http://localhost:3000\n  \
         payrig client list")]
     Client(ClientFlags),
+    /// Play scenarios, each case in a world of its own
+    #[command(after_help = "Examples:\n  payrig run scenarios/timeouts\n  \
+        payrig run scenarios --jobs 2 --report junit=target/scenario/junit.xml\n\n\
+        Exit: 0 all passed, 1 wrong command line, 2 a file is wrong, 3 a world could not run, \
+        4 an expectation failed")]
+    Run(RunFlags),
+    /// Look for mistakes in scenario files, without starting anything
+    #[command(after_help = "Examples:\n  payrig check\n  payrig check my.scenario.yaml")]
+    Check(CheckFlags),
+    /// The JSON Schema of scenario files, for editors
+    #[command(after_help = "Examples:\n  payrig schema > scenario.schema.json\n  \
+        payrig schema | jq .properties.steps")]
+    Schema,
     /// Payments per second, latency, memory and start-up of a world of its own
     #[command(after_help = "Examples:\n  payrig bench --connections 64 --seconds 10\n  \
         payrig bench --connections 1 --seconds 5 --json")]
@@ -405,6 +423,72 @@ pub struct BenchFlags {
     /// Keep the state directory for a look at the databases
     #[arg(long)]
     pub keep: bool,
+}
+
+/// `payrig run`
+#[derive(Debug, Clone, Args)]
+pub struct RunFlags {
+    /// Scenario files and directories
+    #[arg(default_value = "scenarios")]
+    pub paths: Vec<PathBuf>,
+    /// Only scenarios with this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// Only the case with this name
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Seed of everything that is left to chance, instead of the seeds in the files
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Cases that are played at a time
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+    pub jobs: usize,
+    /// Stop before the step with this number, id or name
+    #[arg(long, value_name = "STEP")]
+    pub until: Option<String>,
+    /// Begin no further case after one has failed
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Write a report: junit=FILE, tap=FILE, jsonl=FILE or html=FILE; may be repeated
+    #[arg(long, value_name = "KIND=FILE", value_delimiter = ',')]
+    pub report: Vec<ReportFlag>,
+    /// Show only what failed
+    #[arg(long)]
+    pub quiet: bool,
+    /// Every event as one line of JSON, as it happens
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A report to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportFlag {
+    /// junit, tap, jsonl or html.
+    pub kind: String,
+    /// Where.
+    pub path: PathBuf,
+}
+
+impl std::str::FromStr for ReportFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((kind @ ("junit" | "tap" | "jsonl" | "html"), path)) if !path.is_empty() => {
+                Ok(Self { kind: kind.to_owned(), path: path.into() })
+            }
+            _ => Err("expected junit=FILE, tap=FILE, jsonl=FILE or html=FILE".to_owned()),
+        }
+    }
+}
+
+/// `payrig check`
+#[derive(Debug, Clone, Args)]
+pub struct CheckFlags {
+    /// Scenario files and directories
+    #[arg(default_value = "scenarios")]
+    pub paths: Vec<PathBuf>,
 }
 
 /// `payrig keys`

@@ -2,12 +2,14 @@
 
 mod call;
 mod cards;
+mod check;
 mod client;
 mod clock;
 mod env;
 mod fault;
 mod invariants;
 mod keys;
+mod run;
 mod serve;
 mod trace;
 mod up;
@@ -33,6 +35,9 @@ pub fn run(command: Command) -> Outcome {
         Command::Invariants(flags) => wait_for(invariants::run(flags)),
         Command::Client(flags) => wait_for(client::run(flags)),
         Command::Bench(flags) => wait_for(crate::bench::run(flags)),
+        Command::Run(flags) => run::run(&flags),
+        Command::Check(flags) => check::run(&flags),
+        Command::Schema => print_json(&scenario::schema::schema()),
         Command::Keys(flags) => keys::run(&flags),
     }
 }

@@ -14,6 +14,7 @@ pub mod supervisor;
 pub mod terminal;
 pub mod timekeeping;
 pub mod trace;
+pub mod world;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -136,11 +136,19 @@ async fn pay(
         merchant: visit.payment.merchant,
         trace: received.trace,
     };
-    let (work, guard) = (context.clone(), context.plumbing.activity.enter());
+    let work = context.clone();
+    let activity = context.plumbing.activity.clone();
+    // Counted from here on: nobody may take the program for idle before the work has begun.
+    let counted = activity.enter();
     let running = actix_web::rt::spawn(async move {
-        let _guard = guard;
-        hosted_page::pay(&work, payer, form_key, card).await
+        let paying = async {
+            drop(counted);
+            hosted_page::pay(&work, payer, form_key, card).await
+        };
+        activity.track(paying).await
     });
+    // The work counts as activity; this only waits for it.
+    let _waiting = context.plumbing.activity.waiting();
     let notice = match kit::clock::real_timeout(PATIENCE, running).await {
         Ok(Ok(Submission::Declined)) => "?notice=declined",
         Ok(Ok(Submission::OrderPaid)) => "?notice=order_paid",

@@ -25,7 +25,7 @@ use crate::facts::{Facts, TraceId};
 use crate::wirelog::{Exchange, LoggedAnswer, LoggedRequest, Outcome, Side};
 
 /// How our own programs name themselves: `payrig/gateway`.
-pub(crate) const AGENT_PREFIX: &str = "payrig/";
+pub const AGENT_PREFIX: &str = "payrig/";
 
 /// What is known about a request while it is served.
 pub(super) struct State {
@@ -92,6 +92,9 @@ pub(super) async fn exchange(
         // Not counted as activity: these requests ask what the others do.
         return Ok(finish(&served, next.call(request).await?.map_into_boxed_body()));
     }
+    // Counted from the first byte, whatever a fault then does to the request.
+    let from_program = agent(request.headers()).starts_with(AGENT_PREFIX.as_bytes());
+    let _serving = from_program.then(|| served.plumbing.activity.message_received());
     if !plan.is_empty() {
         return browser::suffer(&served, request, next, &request_id, plan).await;
     }
@@ -106,8 +109,6 @@ pub(super) async fn run(
     request_id: &str,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let activity = served.plumbing.activity.clone();
-    let from_program = agent(request.headers()).starts_with(AGENT_PREFIX.as_bytes());
-    let _serving = from_program.then(|| activity.message_received());
     let may_act = !request.method().is_safe();
     let work = next.call(request).map_ok(ServiceResponse::map_into_boxed_body);
     let work = AssertUnwindSafe(async move { activity.track(work).await }).catch_unwind();
@@ -143,7 +144,7 @@ fn begin(served: &Served, request: &ServiceRequest) -> State {
         .find_map(|name| TraceId::from_header(request.headers().get(*name)?.to_str().ok()?));
     State {
         trace: trace.unwrap_or_else(|| TraceId::new(&served.traces)),
-        request_id: plumbing.ids.with(RequestId::new).to_string(),
+        request_id: served.request_ids.with(RequestId::new).to_string(),
         body: None,
         request_verdict: None,
         answer_key: None,

@@ -13,7 +13,7 @@ use super::exchange::exchange;
 use super::{Problem, ProblemLinks, ProblemPage};
 use crate::assets;
 use crate::plumbing::Plumbing;
-use crate::random::Random;
+use crate::random::{IdGenerator, Random};
 
 /// How long an unused connection is kept; longer than our clients keep theirs.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -84,6 +84,8 @@ pub(super) struct Served {
     pub(super) browser_link: &'static str,
     /// New trace and span ids.
     pub(super) traces: Random,
+    /// Request ids: on a stream of their own, because looks from outside draw them too.
+    pub(super) request_ids: IdGenerator,
     names: Vec<String>,
     any_name: bool,
 }
@@ -106,6 +108,7 @@ impl Served {
             problem_page: options.problem_page,
             browser_link,
             traces: plumbing.random.child("traces"),
+            request_ids: IdGenerator::new(&plumbing.clock, &plumbing.random.child("requests")),
             names,
             any_name: options.any_name,
         }

@@ -1,0 +1,315 @@
+//! A world in one process: three programs in memory, on ports of their own, under one clock.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kit::activity::{Activity, Snapshot};
+use kit::clock::Clock;
+use kit::plumbing::Plumbing;
+use kit::random::Secrets;
+use scenario::world::{Credentials, WorldError};
+use serde_json::Value;
+use wire::time::Timestamp;
+
+use crate::failure::{Failure, Outcome};
+use crate::keys::{WorldKeys, generate};
+use crate::program::Program;
+
+/// How long a world may take to come to rest, in real time.
+const REST_WITHIN: Duration = Duration::from_secs(30);
+/// Looks in a row that must find the same quiet world, each after every program has taken a turn.
+const QUIET_LOOKS: u32 = 3;
+/// A message that stays under way for this long, in real time, went to a stranger or is lost.
+const LOST_AFTER: Duration = Duration::from_millis(500);
+
+/// Three programs and their clock. They end with the runtime that they were started in.
+pub struct World {
+    /// The one clock.
+    pub clock: Clock,
+    /// Every key.
+    pub keys: WorldKeys,
+    /// Base address of the shop.
+    pub shop: String,
+    /// Base address of the gateway.
+    pub gateway: String,
+    /// Base address of the processor.
+    pub processor: String,
+    /// What those outside do: their calls count as messages.
+    pub outside: Plumbing,
+    plumbings: [Plumbing; 3],
+    pings: HttpClient<HttpConnector, Empty<Bytes>>,
+    /// Messages under way that nobody waits for any more: sent but not received, awaited but not
+    /// served.
+    lost: std::sync::Mutex<Imbalance>,
+}
+
+/// How the messages sent and received differ, and those awaited and served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Imbalance {
+    sent: i128,
+    awaited: i128,
+}
+
+/// What one look at all programs finds.
+#[derive(Debug, PartialEq, Eq)]
+struct Look {
+    counters: Vec<Snapshot>,
+    due: bool,
+}
+
+impl Look {
+    fn is_busy(&self) -> bool {
+        self.due || self.counters.iter().any(|it| it.in_flight > 0 || it.queued > 0)
+    }
+
+    fn imbalance(&self) -> Imbalance {
+        let sum =
+            |count: fn(&Snapshot) -> u64| self.counters.iter().map(count).map(i128::from).sum();
+        let (sent, received): (i128, i128) = (sum(|it| it.sent), sum(|it| it.received));
+        let (awaited, served): (i128, i128) = (sum(|it| it.awaiting_answer), sum(|it| it.serving));
+        Imbalance { sent: sent.saturating_sub(received), awaited: awaited.saturating_sub(served) }
+    }
+}
+
+fn listener() -> Outcome<(TcpListener, String)> {
+    let refused = |error: &dyn std::fmt::Display| Failure::could_not_run(error.to_string());
+    let listener = kit::http::listen(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let listener = listener.map_err(|error| refused(&error))?;
+    let address = listener.local_addr().map_err(|error| refused(&error))?;
+    Ok((listener, format!("http://{address}")))
+}
+
+fn keys_of<T: serde::de::DeserializeOwned>(keys: &Value) -> Outcome<T> {
+    serde_json::from_value(keys.clone())
+        .map_err(|error| Failure::could_not_run(format!("the keys do not fit: {error}")))
+}
+
+fn broken(error: impl std::fmt::Display) -> Failure {
+    Failure::could_not_run(format!("a program did not start: {error}"))
+}
+
+impl World {
+    /// Starts the programs. Everything that is left to chance follows from the seed.
+    pub async fn start(clock: Clock, seed: u64) -> Outcome<Self> {
+        let keys = generate(&Secrets::seeded(seed), clock.now())
+            .map_err(|error| Failure::could_not_run(error.to_string()))?;
+        let plumbing = |program| {
+            let secrets = Secrets::seeded_for(seed, program, 0);
+            Plumbing::new(program, clock.clone(), seed, secrets)
+        };
+        let plumbings = ["gateway", "merchant", "processor-sim"].map(plumbing);
+        let [of_gateway, of_merchant, of_processor] = plumbings.clone();
+        let (shop_listener, shop) = listener()?;
+        let (gateway_listener, gateway) = listener()?;
+        let (processor_listener, processor) = listener()?;
+
+        let settings = processor_sim::Settings::in_memory(keys_of(&keys.processor_sim)?);
+        let program = processor_sim::Program::start(settings, processor_listener, of_processor);
+        let program = program.await.map_err(broken)?;
+        tokio::spawn(async move { program.run().await.map_err(ended) });
+
+        let mut settings = merchant::Settings::in_memory(keys_of(&keys.merchant)?, &gateway);
+        settings.public_url = Some(shop.clone());
+        let program = merchant::Program::start(settings, shop_listener, of_merchant);
+        let program = program.await.map_err(broken)?;
+        tokio::spawn(async move { program.run().await.map_err(ended) });
+
+        let keys_of_gateway = keys_of(&keys.gateway)?;
+        let mut settings =
+            gateway::settings::Settings::in_memory(keys_of_gateway, &processor, &gateway);
+        settings.shop_url = Some(shop.clone());
+        let program = gateway::Program::start(settings, gateway_listener, of_gateway);
+        let program = program.await.map_err(broken)?;
+        tokio::spawn(async move { program.run().await.map_err(ended) });
+
+        let outside = plumbing("scenario");
+        let pings = HttpClient::builder(TokioExecutor::new()).build_http();
+        let lost = std::sync::Mutex::default();
+        let world = Self { clock, keys, shop, gateway, processor, outside, plumbings, pings, lost };
+        world.settle().await?;
+        Ok(world)
+    }
+
+    /// Asks the programs to end; they do when their work and their runtime let them.
+    pub fn stop(&self) {
+        for plumbing in &self.plumbings {
+            plumbing.shutdown.trigger();
+        }
+    }
+
+    /// Base address of a program.
+    pub fn address(&self, program: Program) -> &str {
+        match program {
+            Program::Merchant => &self.shop,
+            Program::Gateway => &self.gateway,
+            Program::ProcessorSim => &self.processor,
+        }
+    }
+
+    /// Waits until nothing runs, nothing is due and no message is on its way: only then may time
+    /// move.
+    ///
+    /// Counters alone could be read while a thread is between two of them. So each look is taken
+    /// after every program has answered a ping: its threads have then done what they were woken
+    /// for before.
+    pub async fn settle(&self) -> Outcome {
+        let stopwatch = self.clock.stopwatch();
+        let mut before = self.look();
+        let mut quiet = 0;
+        let mut same_since = stopwatch.elapsed();
+        loop {
+            self.ping().await?;
+            let now = self.look();
+            if now != before {
+                same_since = stopwatch.elapsed();
+            }
+            let lasts = stopwatch.elapsed().saturating_sub(same_since) > LOST_AFTER;
+            let calm = !now.is_busy() && now == before && self.is_balanced(&now, lasts);
+            quiet = if calm { quiet + 1 } else { 0 };
+            if quiet >= QUIET_LOOKS {
+                return Ok(());
+            }
+            if stopwatch.elapsed() > REST_WITHIN {
+                return Err(restless(&now));
+            }
+            before = now;
+        }
+    }
+
+    fn look(&self) -> Look {
+        let all = self.plumbings.iter().chain([&self.outside]);
+        let now = self.clock.now();
+        let due = self.next_due().is_some_and(|due| due <= now);
+        Look { counters: all.map(|plumbing| plumbing.activity.snapshot()).collect(), due }
+    }
+
+    /// Whether every message that was sent has arrived, and every answer too.
+    fn is_balanced(&self, look: &Look, lasts: bool) -> bool {
+        let now = look.imbalance();
+        let mut lost = self.lost();
+        if lasts {
+            *lost = now;
+        }
+        now == *lost
+    }
+
+    fn lost(&self) -> std::sync::MutexGuard<'_, Imbalance> {
+        self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Lets every program take its turn.
+    async fn ping(&self) -> Outcome {
+        let pinged = [&self.shop, &self.gateway, &self.processor].map(|base| async move {
+            let uri: http::Uri = format!("{base}/healthz").parse().map_err(broken)?;
+            let answer = self.pings.get(uri).await.map_err(broken)?;
+            answer.into_body().collect().await.map(drop).map_err(broken)
+        });
+        try_join_all(pinged).await.map(drop)
+    }
+
+    /// The next timer of any kind.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let workers = self.plumbings.iter().filter_map(|it| it.activity.next_due().earliest());
+        workers.chain(self.clock.next_due()).min()
+    }
+
+    /// The next timer of work: deadlines, retries, reversals.
+    pub fn next_work_due(&self) -> Option<Timestamp> {
+        let workers = self.plumbings.iter().filter_map(|it| it.activity.next_due().work);
+        workers.chain(self.clock.next_work_due()).min()
+    }
+
+    /// Moves virtual time to `target`, timer by timer. Returns how many fired.
+    pub async fn advance_to(&self, target: Timestamp) -> Outcome<u32> {
+        let mut fired: u32 = 0;
+        loop {
+            self.settle().await?;
+            let Some(due) = self.next_due().filter(|due| *due <= target) else { break };
+            self.move_to(due)?;
+            fired = fired.saturating_add(1);
+        }
+        if self.clock.now() < target {
+            self.move_to(target)?;
+        }
+        self.settle().await?;
+        Ok(fired)
+    }
+
+    fn move_to(&self, target: Timestamp) -> Outcome {
+        let moved = self.clock.advance_to(target);
+        moved.map(drop).map_err(|error| Failure::could_not_run(error.to_string()))
+    }
+}
+
+impl scenario::world::World for World {
+    fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn activity(&self) -> &Activity {
+        &self.outside.activity
+    }
+
+    fn address(&self, program: &str) -> Option<&str> {
+        let program = Program::ALL.into_iter().find(|known| known.as_str() == program)?;
+        Some(self.address(program))
+    }
+
+    fn credentials(&self, client: &str) -> Option<Credentials> {
+        let known = self.keys.world.clients.get(client)?;
+        Some(Credentials {
+            client_id: known.client_id.clone(),
+            client_secret: known.client_secret.clone(),
+            key_id: known.key_id.clone(),
+            signing_key: known.signing_key.clone(),
+        })
+    }
+
+    fn clients(&self) -> Vec<String> {
+        self.keys.world.clients.keys().cloned().collect()
+    }
+
+    fn sandbox_key(&self) -> &str {
+        &self.keys.world.sandbox_key
+    }
+
+    fn publishable_key(&self) -> &str {
+        &self.keys.world.publishable_key
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.next_due()
+    }
+
+    fn next_work_due(&self) -> Option<Timestamp> {
+        self.next_work_due()
+    }
+
+    async fn turn(&self) -> Result<bool, WorldError> {
+        self.ping().await.map_err(|failure| WorldError(failure.message))?;
+        Ok(self.look().imbalance().sent == self.lost().sent)
+    }
+
+    async fn settle(&self) -> Result<(), WorldError> {
+        self.settle().await.map_err(|failure| WorldError(failure.message))
+    }
+
+    async fn advance_to(&self, target: Timestamp) -> Result<u32, WorldError> {
+        self.advance_to(target).await.map_err(|failure| WorldError(failure.message))
+    }
+}
+
+fn ended(error: impl std::fmt::Display) {
+    tracing::error!(%error, "a program of a world ended");
+}
+
+fn restless(look: &Look) -> Failure {
+    let seconds = REST_WITHIN.as_secs();
+    Failure::could_not_run(format!("the world did not come to rest within {seconds} s: {look:?}"))
+}

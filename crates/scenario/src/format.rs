@@ -1,0 +1,465 @@
+//! The format of scenario files, key by key.
+
+use crate::shape::{Field, Object, Shape};
+
+/// Every directed link.
+pub const LINKS: &[&str] = &[
+    "browser->merchant",
+    "browser->gateway",
+    "merchant->gateway",
+    "gateway->merchant",
+    "gateway->processor",
+    "processor->network",
+    "network->issuer",
+];
+
+/// Kinds of messages.
+pub const MESSAGE_TYPES: &[&str] = &[
+    "page",
+    "card_form",
+    "api",
+    "webhook",
+    "authorization",
+    "authorization_advice",
+    "capture",
+    "reversal",
+    "refund",
+    "inquiry",
+    "presentment",
+];
+
+/// The programs that can be called.
+pub const PROGRAMS: &[&str] = &["merchant", "gateway", "processor-sim"];
+
+/// What a step can do.
+pub const VERBS: &[&str] = &[
+    "call",
+    "pay",
+    "issuer",
+    "fault",
+    "clock",
+    "parallel",
+    "eventually",
+    "never",
+    "query",
+    "messages",
+    "webhooks",
+];
+
+/// What `query` reads.
+pub const SOURCES: &[&str] = &[
+    "gateway.payments",
+    "gateway.attempts",
+    "gateway.captures",
+    "gateway.refunds",
+    "merchant.orders",
+    "issuer.accounts",
+    "issuer.holds",
+    "issuer.cards",
+    "issuer.ledger",
+    "network.ledger",
+    "acquirer.ledger",
+];
+
+/// What may be asked again and again without moving money.
+pub const READING_VERBS: &[&str] = &["call", "query", "messages", "webhooks"];
+
+const fn field(key: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field { key, shape, required: false, about }
+}
+
+const fn required(key: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field { key, shape, required: true, about }
+}
+
+const TEXT: Shape = Shape::Text;
+const MATCHER_OR_VALUE: Shape = Shape::Either(&[Shape::Object(&MATCHER), Shape::Any]);
+
+/// A whole file.
+pub static FILE: Object = Object {
+    name: "a scenario",
+    one_of: None,
+    fields: &[
+        required("version", Shape::Whole(1), "the version of the format: 1"),
+        required("name", TEXT, "a sentence that says what happens"),
+        field("description", TEXT, "why it matters"),
+        field("tags", Shape::List(&TEXT), "words to choose scenarios by"),
+        field("covers", Shape::List(&TEXT), "the edge cases that this file plays"),
+        field(
+            "requires",
+            Shape::List(&Shape::Word(
+                "requirement",
+                &["faults", "virtual-clock", "processes", "issuer", "trace", "browser"],
+            )),
+            "what the world must offer; derived from the verbs, may be extended",
+        ),
+        field("clock", Shape::Object(&CLOCK_SETTING), "where time begins"),
+        field("seed", Shape::Whole(0), "everything that is left to chance follows from it"),
+        field("vars", Shape::Map(&Shape::Any), "named values"),
+        field("secrets", Shape::Map(&Shape::Object(&SECRET)), "values that are masked everywhere"),
+        field("matrix", Shape::List(&Shape::Map(&Shape::Any)), "one run per row"),
+        field("invariants", Shape::List(&Shape::Object(&INVARIANT)), "checked after every step"),
+        required("steps", Shape::Steps, "what happens, in order"),
+    ],
+};
+
+static CLOCK_SETTING: Object = Object {
+    name: "the clock",
+    one_of: None,
+    fields: &[
+        field("mode", Shape::Word("clock mode", &["virtual"]), "virtual time stands until moved"),
+        field("start", Shape::Time, "when the world begins"),
+    ],
+};
+
+static SECRET: Object = Object {
+    name: "a secret",
+    one_of: None,
+    fields: &[required("env", TEXT, "the environment variable that holds it")],
+};
+
+static INVARIANT: Object = Object {
+    name: "an invariant",
+    one_of: None,
+    fields: &[
+        required("name", TEXT, "what must always be true"),
+        required("query", Shape::Word("source", SOURCES), "where to look"),
+        field("where", Shape::Map(&Shape::Any), "which items"),
+        required("expect", Shape::Expect, "what must be true of them"),
+    ],
+};
+
+/// One step.
+pub static STEP: Object = Object {
+    name: "a step",
+    one_of: Some(("verb", VERBS)),
+    fields: &[
+        field("id", TEXT, "a name for its results"),
+        field("name", TEXT, "what happens, for people"),
+        field("if", Shape::Map(&MATCHER_OR_VALUE), "the step is skipped unless this holds"),
+        field("expect", Shape::Expect, "what must be true of the result"),
+        field("capture", Shape::Map(&TEXT), "names for parts of the result"),
+        field("call", Shape::Object(&CALL), "one HTTP request to a program"),
+        field("pay", Shape::Object(&PAY), "the payer goes through the checkout"),
+        field("issuer", Shape::Object(&ISSUER), "changes a card or its account at the bank"),
+        field("fault", FAULTS, "arms, clears or releases faults on links"),
+        field("clock", Shape::Object(&CLOCK), "moves time"),
+        field("parallel", Shape::Object(&PARALLEL), "runs branches at once"),
+        field("eventually", Shape::Object(&EVENTUALLY), "asks until it holds"),
+        field("never", Shape::Object(&NEVER), "fails as soon as it holds"),
+        field("query", Shape::Object(&QUERY), "reads the state of a program"),
+        field("messages", Shape::Object(&MESSAGES), "reads what was sent on the links"),
+        field("webhooks", Shape::Object(&WEBHOOKS), "reads deliveries and what came of them"),
+    ],
+};
+
+/// The methods of `call`.
+pub const METHODS: &[&str] = &["get", "post", "put", "patch", "delete"];
+
+static CALL: Object = Object {
+    name: "a call",
+    one_of: Some(("method", METHODS)),
+    fields: &[
+        required("to", Shape::Word("program", PROGRAMS), "which program is called"),
+        field("get", TEXT, "the path"),
+        field("post", TEXT, "the path"),
+        field("put", TEXT, "the path"),
+        field("patch", TEXT, "the path"),
+        field("delete", TEXT, "the path"),
+        field("json", Shape::Any, "the body as JSON"),
+        field("form", Shape::Map(&TEXT), "the body as a form"),
+        field("body", TEXT, "the body as it is"),
+        field("headers", Shape::Map(&TEXT), "further headers"),
+        field("as", TEXT, "who calls: merchant, anonymous, operator, or a client by its name"),
+        field("idempotency_key", TEXT, "a fresh one unless given; empty sends none"),
+        field("tamper", Shape::Object(&TAMPER), "what is wrong with the request, on purpose"),
+    ],
+};
+
+static TAMPER: Object = Object {
+    name: "tamper",
+    one_of: None,
+    fields: &[
+        field("body", TEXT, "these bytes are sent although others were signed"),
+        field("signature", Shape::Word("change", &["corrupt", "missing"]), "of the signature"),
+        field("digest", Shape::Word("change", &["corrupt", "missing"]), "of the content digest"),
+        field("timestamp", TEXT, "signed so much earlier or later: -10m, +10m"),
+        field("nonce", Shape::Word("change", &["reuse"]), "the nonce of the call before"),
+        field("key", Shape::Word("change", &["other"]), "signed with a key nobody knows"),
+        field("missing", TEXT, "this header is left out"),
+    ],
+};
+
+static PAY: Object = Object {
+    name: "pay",
+    one_of: None,
+    fields: &[
+        required("checkout", TEXT, "the address of the payment page"),
+        required("card", Shape::Card, "a test card by its alias, or a number in quotes"),
+        field("expiry", Shape::Digits, "MM/YY; a fitting one unless given"),
+        field("cvv", Shape::Digits, "a fitting one unless given"),
+        field("holder", TEXT, "the name on the card"),
+        field("idempotency_key", TEXT, "the key in the form unless given"),
+        field("via", Shape::Word("way to pay", &["hosted"]), "which form is filled"),
+    ],
+};
+
+static ISSUER: Object = Object {
+    name: "issuer",
+    one_of: Some(("change", &["set"])),
+    fields: &[field("set", Shape::Object(&ISSUER_SET), "changes a card or its account")],
+};
+
+static ISSUER_SET: Object = Object {
+    name: "set",
+    one_of: None,
+    fields: &[
+        required("card", Shape::Card, "which card"),
+        field("status", TEXT, "active, blocked, closed …"),
+        field("available", Shape::Whole(0), "what the account can spend, in minor units"),
+        field("currency", TEXT, "of `available`; EUR unless given"),
+        field("suspected_fraud", Shape::Boolean, "the bank suspects fraud"),
+        field("daily_count", Shape::Whole(0), "payments per day"),
+        field("daily_amount", Shape::Whole(0), "minor units per day"),
+        field("restore", Shape::Boolean, "back to what the catalogue says"),
+    ],
+};
+
+const FAULTS: Shape = Shape::Either(&[Shape::List(&FAULT_ITEM), FAULT_ITEM]);
+const FAULT_ITEM: Shape = Shape::Object(&FAULT);
+
+static FAULT: Object = Object {
+    name: "a fault",
+    one_of: Some(("of `do`, `clear` and `release`", &["do", "clear", "release"])),
+    fields: &[
+        field("id", TEXT, "a name to clear it by"),
+        field("on", Shape::Link, "the link"),
+        field("match", Shape::Object(&FAULT_MATCH), "which messages; all unless given"),
+        field("times", Shape::Whole(1), "how many messages suffer; until cleared unless given"),
+        field("skip", Shape::Whole(0), "how many pass first"),
+        field("probability", Shape::Chance, "with which a message suffers"),
+        field("optional", Shape::Boolean, "the run may end without its having struck"),
+        field("do", Shape::Either(&[ACTION, ACTION_WORD]), "what happens to the message"),
+        field("clear", TEXT, "the id of a fault, or all"),
+        field("release", TEXT, "the label of held messages"),
+    ],
+};
+
+static FAULT_MATCH: Object = Object {
+    name: "match",
+    one_of: None,
+    fields: &[
+        field("type", Shape::Word("message type", MESSAGE_TYPES), "the kind of message"),
+        field("event", TEXT, "the event type of a webhook"),
+        field("path", TEXT, "the request path; `*` at the end stands for any rest"),
+        field("payment", TEXT, "a payment"),
+        field("order", TEXT, "an order"),
+        field("card", Shape::Card, "a test card"),
+        field("issuer", TEXT, "an issuer"),
+        field("network", TEXT, "a network"),
+        field("amount", Shape::Whole(0), "minor units"),
+        field("attempt", Shape::Whole(1), "the number of the attempt"),
+    ],
+};
+
+const ACTION_WORD: Shape = Shape::Word(
+    "fault",
+    &["drop_request", "drop_response", "garbage", "corrupt_signature", "wrong_key", "down"],
+);
+const ACTION: Shape = Shape::Object(&ACTION_OBJECT);
+
+/// Actions that say more than one word.
+pub const ACTIONS_WITH_VALUE: &[&str] = &[
+    "delay_request",
+    "delay_response",
+    "duplicate",
+    "reorder",
+    "status",
+    "answer",
+    "reset",
+    "truncate",
+    "stale_timestamp",
+    "hold",
+    "replay",
+    "alter",
+    "alter_signed",
+];
+
+static ACTION_OBJECT: Object = Object {
+    name: "`do`",
+    one_of: Some(("action", ACTIONS_WITH_VALUE)),
+    fields: &[
+        field("delay_request", DELAY, "the request is late"),
+        field("delay_response", DELAY, "the answer is late"),
+        field("duplicate", Shape::Whole(2), "delivered so often"),
+        field("reorder", Shape::Object(&REORDER), "held in groups, released in another order"),
+        field("status", STATUS, "a made-up answer; the peer does not act"),
+        field("answer", Shape::Map(&Shape::Any), "a made-up business answer"),
+        field("reset", Shape::Word("side", &["request", "response"]), "the connection breaks"),
+        field("truncate", Shape::Whole(0), "the answer is cut after so many bytes"),
+        field("stale_timestamp", Shape::Duration, "signed so long ago"),
+        field("hold", TEXT, "parked until this label is released"),
+        field("replay", Shape::Object(&REPLAY), "the same bytes once more, later"),
+        field("alter", Shape::Map(&Shape::Any), "changed after it was signed"),
+        field("alter_signed", Shape::Map(&Shape::Any), "changed before it is signed"),
+    ],
+};
+
+const DELAY: Shape = Shape::Either(&[Shape::Object(&DRAWN), Shape::Duration]);
+const STATUS: Shape = Shape::Either(&[Shape::Object(&STATUS_OBJECT), Shape::Whole(200)]);
+
+static DRAWN: Object = Object {
+    name: "a drawn delay",
+    one_of: None,
+    fields: &[
+        required("median", Shape::Duration, "half of the delays are shorter"),
+        required("sigma", Shape::Any, "how much they vary, from 0 to 3"),
+    ],
+};
+
+static STATUS_OBJECT: Object = Object {
+    name: "status",
+    one_of: None,
+    fields: &[
+        required("code", Shape::Whole(200), "the HTTP status"),
+        field("retry_after", Shape::Duration, "the header of this name"),
+    ],
+};
+
+static REORDER: Object = Object {
+    name: "reorder",
+    one_of: None,
+    fields: &[
+        required("window", Shape::Whole(2), "messages in a group"),
+        required("order", Shape::Word("order", &["reverse", "shuffle"]), "of their release"),
+    ],
+};
+
+static REPLAY: Object = Object {
+    name: "replay",
+    one_of: None,
+    fields: &[required("after", Shape::Duration, "how much later")],
+};
+
+static CLOCK: Object = Object {
+    name: "clock",
+    one_of: Some(("of its ways to move", &["advance", "advance_to", "until_idle"])),
+    fields: &[
+        field("advance", Shape::Duration, "how far"),
+        field("advance_to", Shape::Time, "until when"),
+        field("until_idle", Shape::Boolean, "until no work is left"),
+        field("max", Shape::Duration, "the furthest that `until_idle` goes"),
+    ],
+};
+
+static PARALLEL: Object = Object {
+    name: "parallel",
+    one_of: None,
+    fields: &[
+        field("barrier", Shape::Boolean, "all branches begin together"),
+        required("branches", Shape::List(&Shape::Steps), "lists of steps"),
+    ],
+};
+
+static EVENTUALLY: Object = Object {
+    name: "eventually",
+    one_of: Some(("verb that only reads", READING_VERBS)),
+    fields: &[
+        field("within", Shape::Duration, "of real time; 5s unless given"),
+        field("every", Shape::Duration, "of real time; grows from 100ms unless given"),
+        field("call", Shape::Object(&CALL), "a request with `get`"),
+        field("query", Shape::Object(&QUERY), "the state of a program"),
+        field("messages", Shape::Object(&MESSAGES), "what was sent"),
+        field("webhooks", Shape::Object(&WEBHOOKS), "what was delivered"),
+        required("expect", Shape::Expect, "what must become true"),
+    ],
+};
+
+static NEVER: Object = Object {
+    name: "never",
+    one_of: Some(("verb that only reads", READING_VERBS)),
+    fields: &[
+        required("for", Shape::Duration, "how long, on the world's clock"),
+        field("call", Shape::Object(&CALL), "a request with `get`"),
+        field("query", Shape::Object(&QUERY), "the state of a program"),
+        field("messages", Shape::Object(&MESSAGES), "what was sent"),
+        field("webhooks", Shape::Object(&WEBHOOKS), "what was delivered"),
+        required("expect", Shape::Expect, "what must not become true"),
+    ],
+};
+
+static QUERY: Object = Object {
+    name: "query",
+    one_of: None,
+    fields: &[
+        required("from", Shape::Word("source", SOURCES), "where to look"),
+        field("where", Shape::Map(&Shape::Any), "which items"),
+    ],
+};
+
+static MESSAGES: Object = Object {
+    name: "messages",
+    one_of: None,
+    fields: &[
+        required("on", Shape::Link, "the link"),
+        field("type", Shape::Word("message type", MESSAGE_TYPES), "the kind of message"),
+        field("payment", TEXT, "a payment"),
+        field("order", TEXT, "an order"),
+        field("since", TEXT, "the id of a step: only what was sent after it"),
+    ],
+};
+
+static WEBHOOKS: Object = Object {
+    name: "webhooks",
+    one_of: None,
+    fields: &[
+        field("to", Shape::Word("receiver", &["merchant"]), "who receives them"),
+        field("order", TEXT, "of an order"),
+        field("payment", TEXT, "of a payment"),
+        field("event", TEXT, "of an event type"),
+    ],
+};
+
+/// Statics may refer to each other, constants may not.
+static NUMBER_OR_MATCHER: [Shape; 2] = [Shape::Object(&MATCHER), Shape::Whole(0)];
+
+/// A matcher object: all that is given must hold.
+pub static MATCHER: Object = Object {
+    name: "a matcher",
+    one_of: None,
+    fields: &[
+        field("eq", Shape::Any, "equal"),
+        field("ne", Shape::Any, "not equal"),
+        field("gt", Shape::Any, "more than"),
+        field("gte", Shape::Any, "at least"),
+        field("lt", Shape::Any, "less than"),
+        field("lte", Shape::Any, "at most"),
+        field("contains", Shape::Any, "a text within, or an item"),
+        field("matches", Shape::Pattern, "a regular expression"),
+        field("one_of", Shape::List(&Shape::Any), "one of these"),
+        field("exists", Shape::Boolean, "whether it is there"),
+        field("length", Shape::Either(&NUMBER_OR_MATCHER), "of a text or a list"),
+        field("count", Shape::Either(&NUMBER_OR_MATCHER), "of a list"),
+        field(
+            "type",
+            Shape::Word("type", &["text", "number", "boolean", "list", "mapping", "null"]),
+            "what kind of value",
+        ),
+        field("between", Shape::List(&Shape::Any), "two ends, both included"),
+        field("same_as", Shape::Any, "equal to another result"),
+        field("not", Shape::Object(&MATCHER), "the opposite"),
+    ],
+};
+
+/// What a verb gives: the first words of its targets.
+pub fn outputs(verb: &str) -> &'static [&'static str] {
+    match verb {
+        "call" => &["status", "header", "body", "duration", "outcome"],
+        "pay" => &["outcome", "page", "payment_id"],
+        "issuer" => &["body"],
+        "clock" => &["now"],
+        "query" => &["count", "items", "sum"],
+        "messages" => &["count", "items"],
+        _ => &[],
+    }
+}

@@ -1,0 +1,18 @@
+//! Scenarios: files that set up a payment world, break it on purpose and say what must be true.
+
+mod check;
+pub mod client;
+pub mod diagnostic;
+mod format;
+pub mod matchers;
+pub mod model;
+pub mod references;
+pub mod report;
+pub mod runner;
+pub mod schema;
+mod shape;
+pub mod targets;
+pub mod world;
+mod yaml;
+
+pub use yaml::Spot;

@@ -1,0 +1,164 @@
+//! `issuer` and `fault`: what is changed and broken on purpose.
+
+use ::http::Method;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::calling::read;
+use super::{Run, Trouble};
+use crate::client::http::{Answer, Outgoing};
+use crate::format::PROGRAMS;
+use crate::world::World;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuerBody {
+    set: SetBody,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetBody {
+    card: String,
+    status: Option<String>,
+    available: Option<i64>,
+    currency: Option<String>,
+    suspected_fraud: Option<bool>,
+    daily_count: Option<i64>,
+    daily_amount: Option<i64>,
+    restore: Option<bool>,
+}
+
+/// The program that plays the faults of a link.
+fn plays(link: &str) -> Option<&'static str> {
+    match link.split_once("->")? {
+        ("browser", "merchant") | ("merchant", _) => Some("merchant"),
+        ("browser" | "gateway", _) => Some("gateway"),
+        ("processor" | "network" | "issuer", _) => Some("processor-sim"),
+        _ => None,
+    }
+}
+
+impl<W: World> Run<'_, W> {
+    /// One call of a program's control plane.
+    pub(super) async fn control(
+        &self,
+        program: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Trouble> {
+        let base = self.world.address(program).unwrap_or_default();
+        let key = self.world.sandbox_key().to_owned();
+        let outgoing = Outgoing {
+            method: method.to_string(),
+            url: format!("{base}/_sandbox/{path}"),
+            headers: vec![
+                ("sandbox-key".to_owned(), key),
+                ("content-type".to_owned(), "application/json".to_owned()),
+            ],
+            body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
+        };
+        let sent = self.http.send(outgoing).await;
+        sent.map_err(|failure| Trouble::transport(failure.to_string()))
+    }
+
+    /// What a control plane says; a refusal is a failure of the step.
+    pub(super) async fn told_by(&self, program: &str, path: &str) -> Result<Value, Trouble> {
+        let answer = self.control(program, Method::GET, path, None).await?;
+        accepted(&answer).map(|()| answer.json())
+    }
+
+    pub(super) async fn issuer(&self, body: &Value) -> Result<Value, Trouble> {
+        let SetBody { card, available, currency, .. } = &read::<IssuerBody>(body)?.set;
+        let set: SetBody = read::<IssuerBody>(body)?.set;
+        let mut change = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                change.insert(name.to_owned(), value);
+            }
+        };
+        put("status", set.status.map(Value::from));
+        put("suspected_fraud", set.suspected_fraud.map(Value::from));
+        put("daily_count", set.daily_count.map(Value::from));
+        put("daily_amount", set.daily_amount.map(Value::from));
+        put("restore", set.restore.map(Value::from));
+        let currency = currency.as_deref().unwrap_or("EUR");
+        put("available", available.map(|value| json!({ "value": value, "currency": currency })));
+        let path = format!("cards/{card}");
+        let change = Value::Object(change);
+        let answer = self.control("processor-sim", Method::PATCH, &path, Some(&change)).await?;
+        accepted(&answer)?;
+        Ok(json!({ "body": answer.json() }))
+    }
+
+    pub(super) async fn fault(&self, body: &Value) -> Result<Value, Trouble> {
+        let one = std::slice::from_ref(body);
+        for item in body.as_array().map_or(one, Vec::as_slice) {
+            self.one_fault(item).await?;
+        }
+        Ok(json!({}))
+    }
+
+    async fn one_fault(&self, item: &Value) -> Result<(), Trouble> {
+        let word = |key: &str| item.get(key).and_then(Value::as_str);
+        if let Some(id) = word("clear") {
+            return self.clear(id).await;
+        }
+        if let Some(label) = word("release") {
+            for program in PROGRAMS {
+                let body = json!({ "label": label });
+                accepted(&self.control(program, Method::POST, "release", Some(&body)).await?)?;
+            }
+            return Ok(());
+        }
+        let link = word("on").ok_or_else(|| Trouble::check("a fault needs a link: `on`"))?;
+        let program = plays(link)
+            .ok_or_else(|| Trouble::check(format!("no program plays faults on `{link}`")))?;
+        let body = json!({ "faults": [item] });
+        accepted(&self.control(program, Method::POST, "faults", Some(&body)).await?)
+    }
+
+    async fn clear(&self, id: &str) -> Result<(), Trouble> {
+        let mut cleared = false;
+        for program in PROGRAMS {
+            let path = format!("faults?id={id}");
+            let answer = self.control(program, Method::DELETE, &path, None).await?;
+            cleared |= answer.status < 300;
+        }
+        if cleared { Ok(()) } else { Err(Trouble::check(format!("no fault is called `{id}`"))) }
+    }
+
+    /// A fault that never struck tests nothing.
+    pub(super) async fn unused_faults(&self) -> Result<(), Trouble> {
+        for program in PROGRAMS {
+            let armed = self.told_by(program, "faults").await?;
+            let armed = armed.get("faults").and_then(Value::as_array).cloned();
+            for one in armed.unwrap_or_default() {
+                let fault = one.get("fault").cloned().unwrap_or_default();
+                let optional = fault.get("optional").and_then(Value::as_bool).unwrap_or_default();
+                let limited = fault.get("times").is_some_and(|times| !times.is_null());
+                let hits = one.get("hits").and_then(Value::as_u64).unwrap_or_default();
+                if limited && !optional && hits == 0 {
+                    let link = fault.get("on").and_then(Value::as_str).unwrap_or_default();
+                    let action = fault.get("do").cloned().unwrap_or_default();
+                    return Err(Trouble::check(format!(
+                        "the fault {action} on {link} never struck: it tests nothing (add \
+                         `optional: true` if that is meant)"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A refusal in the words of the program.
+pub(super) fn accepted(answer: &Answer) -> Result<(), Trouble> {
+    if answer.status < 300 {
+        return Ok(());
+    }
+    let body = answer.json();
+    let detail = body.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
+    Err(Trouble::check(format!("refused with {}: {detail}", answer.status)))
+}

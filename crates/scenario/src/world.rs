@@ -1,0 +1,53 @@
+//! What a scenario needs of a world: addresses, keys, rest and time.
+
+use std::future::Future;
+
+use kit::activity::Activity;
+use kit::clock::Clock;
+use wire::time::Timestamp;
+
+/// Credentials of an API client.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Id for the token endpoint.
+    pub client_id: String,
+    /// Secret for the token endpoint.
+    pub client_secret: String,
+    /// Id of the signing key.
+    pub key_id: String,
+    /// The signing key, base64.
+    pub signing_key: String,
+}
+
+/// A world could not start, did not come to rest or did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WorldError(pub String);
+
+/// A payment world, wherever it runs.
+pub trait World {
+    /// Its clock.
+    fn clock(&self) -> &Clock;
+    /// Where calls from outside are counted as messages.
+    fn activity(&self) -> &Activity;
+    /// Base address of `merchant`, `gateway` or `processor-sim`.
+    fn address(&self, program: &str) -> Option<&str>;
+    /// Credentials of an API client by its name.
+    fn credentials(&self, client: &str) -> Option<Credentials>;
+    /// The names of all API clients.
+    fn clients(&self) -> Vec<String>;
+    /// The key of the control planes.
+    fn sandbox_key(&self) -> &str;
+    /// The key with which browsers make card tokens.
+    fn publishable_key(&self) -> &str;
+    /// The next timer of any kind.
+    fn next_due(&self) -> Option<Timestamp>;
+    /// The next timer of work: deadlines, retries, reversals.
+    fn next_work_due(&self) -> Option<Timestamp>;
+    /// Lets every program take a turn; whether every message that was sent has arrived.
+    fn turn(&self) -> impl Future<Output = Result<bool, WorldError>>;
+    /// Waits until nothing runs and no message is on its way.
+    fn settle(&self) -> impl Future<Output = Result<(), WorldError>>;
+    /// Moves time to `target`, timer by timer; how many fired.
+    fn advance_to(&self, target: Timestamp) -> impl Future<Output = Result<u32, WorldError>>;
+}
