@@ -13,6 +13,7 @@ pub mod payments;
 pub mod refunds;
 pub mod reversals;
 mod rows;
+mod terms;
 pub mod vault;
 pub mod webhooks;
 
@@ -21,4 +22,5 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_payments.sql"),
     include_str!("../migrations/0002_access_vault_webhooks.sql"),
     include_str!("../migrations/0003_dashboard.sql"),
+    include_str!("../migrations/0004_amounts.sql"),
 ];

@@ -42,7 +42,12 @@ pub(super) async fn reverse(
     if let Some(code) = begun.code {
         return answered(message, code, lost);
     }
-    let code = pass_on(context, message, &begun, trace).await;
+    let code = if remains.is_none() && begun.progress.submitted {
+        // What has left for clearing is presented: only a refund gives it back.
+        ResponseCode::ALREADY_CLEARED
+    } else {
+        pass_on(context, message, &begun, trace).await
+    };
     if is_acknowledgement(code) {
         let transaction = Box::new(begun.transaction);
         context.store.finish_reversal(begun.id, transaction, remains, code).await?;
@@ -72,6 +77,7 @@ async fn new_reversal(
         card_alias: None,
         wish: None,
         purpose: Purpose::Purchase,
+        raises: None,
         category: None,
         amount,
         currency,
@@ -122,6 +128,10 @@ async fn pass_on(
     }
     let Some(brand) = network_of(transaction) else { return ResponseCode::NOT_FOUND };
     let mut forwarded = message.clone();
+    // The bank speaks of what it still holds, not of what it has posted.
+    forwarded.replacement_amount = message
+        .replacement_amount
+        .map(|remains| remains.checked_sub(begun.progress.posted).unwrap_or_default());
     if forwarded.pan.is_none() {
         forwarded.pan_masked = transaction.pan_masked.map(|pan| pan.to_string());
     }
