@@ -95,6 +95,34 @@ fn sum(status: &str, amounts: [i64; 3]) -> (String, [i64; 3]) {
 }
 
 #[actix_web::test]
+async fn a3_a4_a_void_before_and_after_the_capture_gives_everything_back() {
+    for captures in [false, true] {
+        let paid = Paid::start(VISA, 10_000, json!({})).await;
+        if captures {
+            paid.done("capture", json!({})).await;
+        }
+        paid.done("void", json!({})).await;
+        assert_eq!(paid.sum().await, sum("canceled", [10_000, 0, 10_000]));
+        let payment = paid.payment().await;
+        let withdrawn = payment["captures"][0]["status"] == "withdrawn";
+        assert_eq!((withdrawn, &payment["reversal_state"]), (captures, &json!("acked")));
+        let reversals = paid.messages("network->issuer", "reversal").await;
+        assert_eq!(reversals, ["0400 4000 0 00"]);
+        assert_eq!(paid.world.open_holds().await, 0);
+        paid.end().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_card_may_allow_more_than_its_network() {
+    let paid = Paid::start("4000010050060004", 10_000, json!({})).await;
+    assert_eq!(paid.payment().await["capturable"], 12_000);
+    paid.done("capture", json!({"amount": 12_000})).await;
+    assert_eq!(paid.sum().await, sum("captured", [10_000, 12_000, 0]));
+    paid.end().await;
+}
+
+#[actix_web::test]
 async fn d1_a_prepaid_card_covers_a_part_and_a_second_card_the_rest() {
     let terms = json!({"accept_partial": true, "capture": "automatic"});
     let paid = Paid::start(PREPAID, 16_000, terms).await;
