@@ -250,7 +250,11 @@ pub(super) fn find(
     rows.next()?.map(read).transpose()
 }
 
-fn find_by_id(connection: &Connection, id: i64) -> Result<StoredTransaction, DatabaseError> {
+/// The transaction in this row.
+pub(super) fn find_by_id(
+    connection: &Connection,
+    id: i64,
+) -> Result<StoredTransaction, DatabaseError> {
     let mut statement =
         connection.prepare_cached("SELECT * FROM acquirer_transactions WHERE id = ?1")?;
     let mut rows = statement.query([id])?;
@@ -357,6 +361,8 @@ pub(super) fn acknowledge_reversal(
 ) -> Result<(), DatabaseError> {
     let before = find_by_id(connection, id)?;
     let was_open = before.machine.is_approved() && !before.machine.left().is_zero();
+    // An increment is taken back as a whole, here as at its issuer.
+    let remains = remains.filter(|_| before.raises.is_none());
     change(connection, id, TransactionEvent::ReversalAcked(remains))?;
     if let (Some(base), true) = (before.raises, was_open) {
         change(connection, base, TransactionEvent::Lowered(before.machine.authorized))?;

@@ -142,6 +142,8 @@ pub struct Progress {
     pub submitted: bool,
     /// What the issuer has posted of them.
     pub posted: MinorUnits,
+    /// What they come to.
+    pub captured: MinorUnits,
 }
 
 /// How far the captures of a transaction have come.
@@ -159,7 +161,7 @@ pub(super) fn progress(
         .query_row([transaction], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
     let posted = MinorUnits::new(posted);
     let posted = posted.map_err(|_| DatabaseError::Corrupt("what was posted".into()))?;
-    Ok(Progress { submitted, posted })
+    Ok(Progress { submitted, posted, captured: captured(connection, transaction)? })
 }
 
 /// What is captured of a transaction, without what was withdrawn or refused.

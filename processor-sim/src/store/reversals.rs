@@ -50,8 +50,10 @@ pub struct BegunReversal {
     pub code: Option<ResponseCode>,
     /// How often it was received before.
     pub received_before: i64,
-    /// How far the captures of the original have come.
+    /// How far the captures of the original, or of what it raises, have come.
     pub progress: Progress,
+    /// What captures may take of it.
+    pub left: MinorUnits,
 }
 
 /// What is on record about a message.
@@ -123,7 +125,12 @@ fn begin(connection: &Connection, new: &NewReversal) -> Result<ReversalStart, Da
         Some(found) => found,
         None => bury(connection, &new.original)?,
     };
-    let progress = captures::progress(connection, transaction.id)?;
+    let base = match transaction.raises {
+        Some(base) => acquirer::find_by_id(connection, base)?,
+        None => transaction.clone(),
+    };
+    let progress = captures::progress(connection, base.id)?;
+    let left = base.machine.left();
     if let Some(known) = find(connection, &new.identity)? {
         if known.digest != new.digest {
             return Ok(ReversalStart::Conflict);
@@ -137,6 +144,7 @@ fn begin(connection: &Connection, new: &NewReversal) -> Result<ReversalStart, Da
             code: known.code,
             received_before: known.received,
             progress,
+            left,
         })));
     }
     let (transmission_at, terminal, stan) = columns::key(&new.identity);
@@ -161,7 +169,7 @@ fn begin(connection: &Connection, new: &NewReversal) -> Result<ReversalStart, Da
     if new.remains.is_none() && !progress.submitted {
         captures::withdraw(connection, transaction.id)?;
     }
-    let begun = BegunReversal { id, transaction, code: None, received_before: 0, progress };
+    let begun = BegunReversal { id, transaction, code: None, received_before: 0, progress, left };
     Ok(ReversalStart::Begun(Box::new(begun)))
 }
 

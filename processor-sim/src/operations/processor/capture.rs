@@ -49,7 +49,7 @@ pub(super) async fn capture(
 
 /// How far captures may exceed an authorization: by the card, else by the network's rule for the
 /// merchant's category.
-fn over_capture(context: &Context, transaction: &StoredTransaction) -> OverCapture {
+pub(super) fn over_capture(context: &Context, transaction: &StoredTransaction) -> OverCapture {
     tolerance_of(
         context,
         transaction.network.as_deref(),

@@ -9,6 +9,7 @@ use wire::codes::ResponseCode;
 use wire::money::MinorUnits;
 use wire::processor_api::Message;
 
+use super::capture::over_capture;
 use super::{Taken, answer_rule};
 use crate::domain::acquirer_transaction::TransactionState;
 use crate::domain::behaviour::AnswerRule;
@@ -42,8 +43,7 @@ pub(super) async fn reverse(
     if let Some(code) = begun.code {
         return answered(message, code, lost);
     }
-    let code = if remains.is_none() && begun.progress.submitted {
-        // What has left for clearing is presented: only a refund gives it back.
+    let code = if takes_what_is_captured(context, &begun, remains) {
         ResponseCode::ALREADY_CLEARED
     } else {
         pass_on(context, message, &begun, trace).await
@@ -95,6 +95,25 @@ async fn new_reversal(
         reason_code: message.reason_code.clone(),
         reversal_id: translate::reversal_bytes(message),
     })
+}
+
+/// Whether a reversal would leave less than what is captured. What waits for the cut-off goes with
+/// a full reversal; what has left for clearing is presented, and only a refund gives it back.
+fn takes_what_is_captured(
+    context: &Context,
+    begun: &BegunReversal,
+    remains: Option<MinorUnits>,
+) -> bool {
+    let transaction = &begun.transaction;
+    let left = match (transaction.raises, remains) {
+        (Some(_), _) if transaction.machine.is_approved() => {
+            begun.left.checked_sub(transaction.machine.left()).unwrap_or_default()
+        }
+        (Some(_), _) => return false,
+        (None, Some(remains)) => remains.min(begun.left),
+        (None, None) => return begun.progress.submitted,
+    };
+    over_capture(context, transaction).cap(left) < begun.progress.captured
 }
 
 fn masked(message: &Message) -> Option<MaskedPan> {
