@@ -7,6 +7,7 @@ pub mod dashboard;
 pub mod docs;
 pub mod error;
 pub mod events;
+mod exceptions;
 pub mod oauth;
 pub mod pay;
 pub mod payments;

@@ -7,15 +7,18 @@ pub mod capture_payment;
 pub mod confirm_payment;
 pub mod create_payment;
 pub mod dashboard;
+pub mod exceptions;
 pub mod expire;
 pub mod failure;
 pub mod hosted_page;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod identities;
+pub mod increment_payment;
 pub mod invariants;
 pub mod metrics;
 pub mod read_payment;
+pub mod reauthorize_payment;
 pub mod recover;
 pub mod refund_payment;
 pub mod resolve_refund;
@@ -115,7 +118,6 @@ impl std::ops::Deref for Context {
 pub fn policy(settings: &Settings) -> Policy {
     Policy {
         attempts_max: settings.limits.attempts_max,
-        accept_partial: settings.accept_partial,
         processor_deadline: settings.timers.processor_deadline,
         inquiry_after: settings.timers.inquiry_after,
         resolve_limit: settings.timers.resolve_limit,

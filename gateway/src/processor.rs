@@ -18,7 +18,9 @@ use wire::test_cards;
 use wire::time::Timestamp;
 
 use crate::domain::answer::Answer;
+use crate::domain::capture::Capture;
 use crate::domain::identity::Identity;
+use crate::domain::network_profile::OverCapture;
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::reversal::{Original, Reversal};
@@ -30,16 +32,7 @@ pub struct Processor {
     link: Link,
     merchant: MerchantKeys,
     secrets: Secrets,
-    terms: Terms,
-}
-
-/// What is agreed with the processor.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// Longest wait for an answer.
-    pub deadline: Duration,
-    /// Whether an approval for a part of the amount is taken.
-    pub accept_partial: bool,
+    deadline: Duration,
 }
 
 /// What became of a message.
@@ -67,7 +60,7 @@ impl<T> Outcome<T> {
 #[derive(Debug)]
 pub enum Found {
     /// The answer that the request got.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// The far side is still finding out.
     StillOpen,
     /// The far side knows no such request.
@@ -120,9 +113,9 @@ impl About {
 }
 
 impl Processor {
-    /// Talks over `link` for this merchant.
-    pub fn new(link: Link, merchant: MerchantKeys, secrets: Secrets, terms: Terms) -> Self {
-        Self { link, merchant, secrets, terms }
+    /// Talks over `link` for this merchant; an answer is waited for until the deadline.
+    pub fn new(link: Link, merchant: MerchantKeys, secrets: Secrets, deadline: Duration) -> Self {
+        Self { link, merchant, secrets, deadline }
     }
 
     /// 0100: asks the card's issuer for the money of the payment's last attempt.
@@ -136,14 +129,9 @@ impl Processor {
         let Some(attempt) = payment.attempts.last() else { return Outcome::NotSent };
         let mut about = About::payment(payment, trace);
         about.card = alias(&card.data.number);
+        about.amount = attempt.asked;
         let number = card.data.number.clone();
-        let message = self.authorization(
-            &about,
-            attempt.identity,
-            attempt.reversal_id,
-            card,
-            sandbox_outcome,
-        );
+        let message = self.authorization(&about, payment, attempt, card, sandbox_outcome);
         let answer = self.send("authorization", &about, &message).await;
         answer.then(|answer| read_answer(&answer, Some(&number)))
     }
@@ -203,6 +191,18 @@ impl Processor {
         answer.then(|answer| read_found(answer, number))
     }
 
+    /// 0600 about a capture: whether it has left for clearing.
+    pub async fn is_submitted(
+        &self,
+        about: &About,
+        identity: Identity,
+        capture: &Capture,
+    ) -> Outcome<bool> {
+        let message = self.capture_inquiry(about, identity, capture.identity);
+        let answer = self.send("inquiry", about, &message).await;
+        answer.then(|answer| answer.response_code.map(|it| it == ResponseCode::ALREADY_CLEARED))
+    }
+
     async fn send(&self, kind: &'static str, about: &About, message: &Message) -> Outcome<Message> {
         let Ok(body) = serde_json::to_vec(message) else { return Outcome::NotSent };
         let facts = Facts {
@@ -217,7 +217,7 @@ impl Processor {
         };
         let call = Call::post(PROCESSOR_PATH, body)
             .facts(facts)
-            .deadline(self.terms.deadline)
+            .deadline(self.deadline)
             .fabricate(fabricate);
         match self.link.send(call).await {
             Ok(reply) => match reply.status {
@@ -316,6 +316,10 @@ fn read_answer(answer: &Message, number: Option<&CardNumber>) -> Option<Answer> 
         advice_code: additional.advice_code,
         cvv_result: additional.cvv_result,
         avs_result: additional.avs_result,
+        over_capture: OverCapture {
+            percent: additional.over_capture_percent.unwrap_or(0),
+            amount: additional.over_capture_amount.unwrap_or_default(),
+        },
         outcome_source: answer.sandbox.as_ref().and_then(|it| it.outcome_source.clone()),
         at: Timestamp::default(),
     })
@@ -328,7 +332,7 @@ fn read_found(answer: Message, number: Option<&CardNumber>) -> Option<Found> {
         return Some(Found::Nothing);
     }
     match answer.inquired {
-        Some(inquired) => read_answer(&inquired, number).map(Found::Answer),
+        Some(inquired) => read_answer(&inquired, number).map(|it| Found::Answer(Box::new(it))),
         None if code.approves() => Some(Found::StillOpen),
         None => None,
     }

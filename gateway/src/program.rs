@@ -32,7 +32,7 @@ use crate::operations::webhooks::{Courier, EndpointError, ShopEndpoint, put_shop
 use crate::operations::{
     Context, Parts, expire, housekeeping, policy, recover, resolve_refund, reverse, send_capture,
 };
-use crate::processor::{Processor, Terms};
+use crate::processor::Processor;
 use crate::settings::{Flags, Settings, SigningKeyText};
 use crate::store::vault::{TokenError, open_vault, replay_erasures};
 use crate::store::{MIGRATIONS, counters};
@@ -263,10 +263,7 @@ fn processor(settings: &Settings, plumbing: &Plumbing) -> Result<Processor, Star
         link,
         settings.keys.merchant.clone(),
         plumbing.secrets.clone(),
-        Terms {
-            deadline: settings.timers.processor_deadline,
-            accept_partial: settings.accept_partial,
-        },
+        settings.timers.processor_deadline,
     ))
 }
 

@@ -6,6 +6,7 @@ mod cards;
 mod columns;
 mod directory;
 mod holds;
+mod increments;
 mod invariants;
 mod ledger;
 mod network;
@@ -25,6 +26,7 @@ pub use directory::{Acceptor, AcceptorChange};
 pub use holds::{
     Advised, Authorized, CardRows, IssuerAdvice, IssuerRequest, IssuerReversal, Loaded, Ruling,
 };
+pub use increments::IssuerIncrement;
 pub use invariants::{InvariantLimits, OverCapture};
 pub use network::{NetworkState, NewNetworkTransaction, Recorded};
 pub use obligations::{NewObligation, StoredObligation};
@@ -34,7 +36,10 @@ pub use views::{
 };
 
 /// Schema, in steps that are never edited after they have landed.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_ledgers_and_messages.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_ledgers_and_messages.sql"),
+    include_str!("../migrations/0002_increments.sql"),
+];
 
 /// A handle to the database; clones share it. Every method is one unit of work.
 #[derive(Clone, Debug)]

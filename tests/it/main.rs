@@ -1,10 +1,14 @@
 //! Behaviour of the whole system, seen from outside.
 
+mod amounts;
 mod architecture;
 mod cards;
 mod interop;
+mod ladder;
 mod purchase;
+mod races;
 mod refusals;
 mod scenarios;
 mod tidy;
+mod timeouts;
 mod unknown_outcomes;

@@ -167,9 +167,24 @@ pub struct CreatePayment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub card_token: Option<TokenId>,
-    /// Pay at once with `card_token`.
+    /// Pay at once with `card_token`, or with the card of `previous_payment`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confirm: bool,
+    /// Take an approval for a part of the amount; the account's setting when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_partial: Option<bool>,
+    /// The amount is an estimate that increments may raise (hotels, cars, cruises). Needs manual
+    /// capture.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+    /// Merchant category code of this payment, four digits; the account's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcc: Option<String>,
+    /// Authorizes again what this payment's authorization has run out for, with the same card and
+    /// without its holder. Needs `confirm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub previous_payment: Option<PaymentId>,
 }
 
 /// Shape of money in documents.
@@ -251,6 +266,17 @@ pub struct AttemptView {
     pub id: AttemptId,
     /// 1 first.
     pub n: u32,
+    /// payment, or increment of an authorization.
+    #[serde(default = "payment_word")]
+    pub kind: String,
+    /// What was asked for, in minor units.
+    #[serde(default)]
+    #[schema(value_type = i64)]
+    pub amount: MinorUnits,
+    /// What the issuer approved, in minor units; with every increment since.
+    #[serde(default)]
+    #[schema(value_type = i64)]
+    pub approved: MinorUnits,
     /// processing, approved, declined, unknown, reversed.
     pub state: String,
     /// The card.
@@ -277,6 +303,10 @@ pub struct AttemptView {
     pub created_at: Timestamp,
 }
 
+fn payment_word() -> String {
+    "payment".to_owned()
+}
+
 /// A payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentView {
@@ -299,6 +329,20 @@ pub struct PaymentView {
     /// Last moment for a capture.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub capture_before: Option<Timestamp>,
+    /// The amount is an estimate that increments may raise.
+    #[serde(default)]
+    pub estimated: bool,
+    /// An approval for a part of the amount is taken.
+    #[serde(default)]
+    pub accept_partial: bool,
+    /// The most that captures may come to now, in minor units.
+    #[serde(default)]
+    #[schema(value_type = i64)]
+    pub capturable: MinorUnits,
+    /// The payment that this one authorizes again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub previous_payment: Option<PaymentId>,
     /// Card of the last attempt.
     pub card: Option<CardView>,
     /// Why the last attempt did not work.
@@ -424,6 +468,15 @@ pub struct CapturePayment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[serde(rename = "final")]
     pub is_final: Option<bool>,
+}
+
+/// `POST /api/payments/{id}/increment`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IncrementPayment {
+    /// How much more, in minor units.
+    #[schema(value_type = i64)]
+    pub amount: MinorUnits,
 }
 
 /// `POST /api/payments/{id}/void`

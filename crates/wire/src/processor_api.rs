@@ -176,6 +176,8 @@ pub const INQUIRY: &str = "300000";
 pub const FUNCTION_ACCURATE: &str = "100";
 /// Function code 101: the amount is an estimate.
 pub const FUNCTION_ESTIMATED: &str = "101";
+/// Function code 187: raises an authorization that is still open.
+pub const FUNCTION_INCREMENTAL: &str = "187";
 /// Function code 113: verify the account, no money.
 pub const FUNCTION_VERIFICATION: &str = "113";
 /// Function code 201: capture of the authorized amount.
@@ -259,6 +261,12 @@ pub struct Additional {
     /// Why the network answered for the issuer: 1000 to 1003.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stip_reason: Option<String>,
+    /// How far captures may exceed the authorization, in percent of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_capture_percent: Option<u8>,
+    /// Captures may exceed the authorization by this much where the percentage allows less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_capture_amount: Option<MinorUnits>,
 }
 
 impl Additional {

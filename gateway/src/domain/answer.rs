@@ -4,6 +4,8 @@ use wire::codes::{Advice, CodeClass, DeclineCode, Family, ResponseCode};
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
 
+use super::network_profile::OverCapture;
+
 /// An answer to an authorization or refund request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -23,6 +25,8 @@ pub struct Answer {
     pub cvv_result: Option<String>,
     /// Address verification result.
     pub avs_result: Option<String>,
+    /// How far captures may exceed what was approved.
+    pub over_capture: OverCapture,
     /// Which rule of the world decided.
     pub outcome_source: Option<String>,
     /// When it was taken in.

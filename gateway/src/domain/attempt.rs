@@ -8,6 +8,29 @@ use wire::time::Timestamp;
 use super::answer::{Answer, Decline};
 use super::card::Card;
 use super::identity::Identity;
+use super::network_profile::OverCapture;
+
+/// What an attempt asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AttemptKind {
+    /// Money of a card: an authorization of its own.
+    Payment,
+    /// More money on an authorization that is open.
+    Increment,
+}
+
+impl AttemptKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Payment, Self::Increment];
+
+    /// The word as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Increment => "increment",
+        }
+    }
+}
 
 /// Where an attempt stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +79,10 @@ pub struct Attempt {
     pub id: AttemptId,
     /// 1 first.
     pub n: u32,
+    /// What it asks for.
+    pub kind: AttemptKind,
+    /// How much it asks for.
+    pub asked: MinorUnits,
     /// The card.
     pub card: Card,
     /// Which message it was sent as.
@@ -72,8 +99,14 @@ pub struct Attempt {
     pub response_code: Option<ResponseCode>,
     /// Approval code.
     pub auth_code: Option<String>,
-    /// What the issuer approved.
+    /// What the issuer approved, with every increment since.
     pub approved: MinorUnits,
+    /// What of that was given back before it was captured.
+    pub released: MinorUnits,
+    /// How far captures may exceed what is left.
+    pub over_capture: OverCapture,
+    /// The network's id of this authorization, where it is not the payment's.
+    pub network_transaction_id: Option<String>,
     /// Why it did not work.
     pub decline: Option<Decline>,
     /// Merchant advice code.
@@ -91,6 +124,7 @@ impl Attempt {
     pub fn new(
         id: AttemptId,
         n: u32,
+        (kind, asked): (AttemptKind, MinorUnits),
         card: Card,
         identity: Identity,
         reversal_id: ReversalId,
@@ -98,6 +132,8 @@ impl Attempt {
         Self {
             id,
             n,
+            kind,
+            asked,
             card,
             identity,
             reversal_id,
@@ -107,6 +143,9 @@ impl Attempt {
             response_code: None,
             auth_code: None,
             approved: MinorUnits::ZERO,
+            released: MinorUnits::ZERO,
+            over_capture: OverCapture::default(),
+            network_transaction_id: None,
             decline: None,
             advice_code: None,
             cvv_result: None,
@@ -128,7 +167,18 @@ impl Attempt {
     pub(super) fn approve(&mut self, answer: &Answer, amount: MinorUnits) {
         self.take(answer);
         self.approved = amount;
+        self.over_capture = answer.over_capture;
         self.state = AttemptState::Approved;
+    }
+
+    /// Whether this is an authorization that captures and reversals can speak of.
+    pub fn is_authorization(&self) -> bool {
+        self.kind == AttemptKind::Payment && self.state == AttemptState::Approved
+    }
+
+    /// What is authorized and was not given back.
+    pub fn kept(&self) -> MinorUnits {
+        self.approved.checked_sub(self.released).unwrap_or_default()
     }
 
     pub(super) fn decline(&mut self, answer: &Answer) {

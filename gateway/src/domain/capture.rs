@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::ids::CaptureId;
+use wire::ids::{AttemptId, CaptureId};
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
 
@@ -54,6 +54,8 @@ pub struct Capture {
     pub id: CaptureId,
     /// Which message it is sent as.
     pub identity: Identity,
+    /// From which authorization.
+    pub attempt: AttemptId,
     /// How much.
     pub amount: MinorUnits,
     /// Where it stands.
@@ -68,11 +70,12 @@ pub struct Capture {
 
 impl Capture {
     /// A capture that is being sent.
-    pub fn new(id: CaptureId, identity: Identity, amount: MinorUnits) -> Self {
+    pub fn new(id: CaptureId, identity: Identity, attempt: AttemptId, amount: MinorUnits) -> Self {
         let created_at = identity.transmission_at;
         Self {
             id,
             identity,
+            attempt,
             amount,
             state: CaptureState::Pending,
             created_at,

@@ -47,6 +47,10 @@ impl Standing {
             State::RequiresPaymentMethod => Self::MayPay(last_family(payment)),
             State::Processing => Self::Processing,
             State::OutcomeUnknown(_) => Self::Unknown,
+            State::Authorized if payment.lacks_a_part() && now < payment.expires_at => {
+                Self::MayPay(last_family(payment))
+            }
+            State::Authorized if payment.lacks_a_part() => Self::Completing,
             State::Authorized | State::PartiallyCaptured | State::Captured => Self::Paid,
             State::CaptureFailed => Self::Completing,
             State::Canceled if !payment.amounts.authorized.is_zero() => Self::Released,
@@ -115,15 +119,18 @@ mod tests {
 
     use super::*;
     use crate::domain::answer::Decline;
+    use crate::domain::attempt::AttemptKind;
     use crate::domain::card::{Card, Fingerprint};
     use crate::domain::identity::Identity;
     use crate::domain::payment::{CaptureMode, Details, NewPayment, Search};
     use crate::domain::reversal::{Original, Reason, Reversal};
+    use crate::domain::terms::Terms;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_341_600);
 
     fn payment(state: State) -> Payment {
         let mut payment = Payment::create(NewPayment {
+            terms: Terms::default(),
             id: PaymentId::new(NOW, [1; 10]),
             merchant: MerchantId::new(NOW, [2; 10]),
             order_reference: "ord_1".into(),
@@ -149,7 +156,8 @@ mod tests {
         };
         let identity = Identity { terminal: 0, stan: 1, transmission_at: NOW };
         let (id, reversal_id) = (AttemptId::new(NOW, [4; 10]), ReversalId::new(NOW, [5; 10]));
-        let mut attempt = Attempt::new(id, 1, card, identity, reversal_id);
+        let asked = (AttemptKind::Payment, MinorUnits::new(4999).unwrap());
+        let mut attempt = Attempt::new(id, 1, asked, card, identity, reversal_id);
         attempt.state = state;
         attempt.decline = code.map(Decline::without_answer);
         attempt
@@ -164,6 +172,7 @@ mod tests {
             remains: MinorUnits::ZERO,
             transmission_at: NOW,
             state,
+            response_code: None,
             tries: 0,
             due_at: None,
         }

@@ -1,6 +1,7 @@
 //! A payment: the amounts are the truth, the state says what may happen next.
 
 mod answers;
+mod authorizations;
 mod changes;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use super::card::Card;
 use super::identity::Identity;
 use super::refund::{NewRefund, Refund, RefundEvent, RefundState};
 use super::reversal::{Reversal, ReversalEvent};
+use super::terms::Terms;
 
 /// Where a payment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,9 +107,9 @@ pub enum CaptureMode {
 /// What has happened to the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Amounts {
-    /// What was asked for.
+    /// What was asked for, with every increment that was approved.
     pub requested: MinorUnits,
-    /// What the issuer approved.
+    /// What the issuers approved.
     pub authorized: MinorUnits,
     /// What of it was taken.
     pub captured: MinorUnits,
@@ -172,6 +174,8 @@ pub struct Payment {
     pub amounts: Amounts,
     /// When the money is captured.
     pub capture_mode: CaptureMode,
+    /// What was agreed beside the amount.
+    pub terms: Terms,
     /// Where it stands.
     pub state: State,
     /// Number of the last event.
@@ -216,6 +220,8 @@ pub struct NewPayment {
     pub amount: MinorUnits,
     /// When the money is captured.
     pub capture_mode: CaptureMode,
+    /// What was agreed beside the amount.
+    pub terms: Terms,
     /// What the merchant said about it.
     pub details: Details,
     /// When it is created.
@@ -229,8 +235,6 @@ pub struct NewPayment {
 pub struct Policy {
     /// Cards that may be tried for one payment.
     pub attempts_max: u32,
-    /// Whether an approval for a part is taken.
-    pub accept_partial: bool,
     /// Longest wait for the answer to one message.
     pub processor_deadline: Duration,
     /// Wait before the first status inquiry.
@@ -247,7 +251,6 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             attempts_max: 10,
-            accept_partial: false,
             processor_deadline: Duration::from_secs(20),
             inquiry_after: Duration::from_secs(2),
             resolve_limit: Duration::from_mins(1),
@@ -273,6 +276,8 @@ pub enum Event {
         answer: Answer,
         /// The capture that follows an approval of an automatic payment.
         capture: NewCapture,
+        /// The captures of its other authorizations.
+        more: Vec<NewCapture>,
     },
     /// The request certainly never reached the far side, or was refused there unread.
     NotSent {
@@ -305,6 +310,8 @@ pub enum Event {
         /// Drawn part of the jitter, in thousandths.
         jitter_permille: u32,
     },
+    /// The merchant asks for more money on an authorization that is open.
+    Incremented(Increment),
     /// The merchant captures.
     Captured(CaptureRequest),
     /// The processor took a capture.
@@ -377,11 +384,32 @@ pub struct NewCapture {
     pub identity: Identity,
 }
 
+/// An increment as the merchant asks for it.
+#[derive(Clone, Debug)]
+pub struct Increment {
+    /// Id of the attempt.
+    pub id: AttemptId,
+    /// Which message it is sent as.
+    pub identity: Identity,
+    /// The name of its reversal, should it need one.
+    pub reversal_id: ReversalId,
+    /// How much more.
+    pub amount: MinorUnits,
+    /// The category of the merchant's account.
+    pub category: String,
+    /// The merchant's country.
+    pub country: String,
+    /// The call that waits for the outcome.
+    pub caller: Option<i64>,
+}
+
 /// A capture as the merchant asks for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CaptureRequest {
     /// The capture.
     pub capture: NewCapture,
+    /// Those of the other authorizations, where several cards paid.
+    pub more: Vec<NewCapture>,
     /// All that is left when absent.
     pub amount: Option<MinorUnits>,
     /// Give the rest back; by default when the capture takes all.
@@ -432,6 +460,8 @@ pub enum Effect {
     AmountAlarm(AttemptId),
     /// A reversal was given up: operations must know.
     ReversalParked(ReversalId),
+    /// A reversal came after the money had left for clearing: operations must know.
+    AlreadyCleared(ReversalId),
 }
 
 /// Why an event was refused; nothing has changed.
@@ -467,6 +497,12 @@ pub enum Refusal {
     /// More than there is.
     #[error("only {0} minor units are left")]
     AmountTooLarge(MinorUnits),
+    /// The authorization cannot be raised.
+    #[error("{}", .0.as_str())]
+    NotIncrementable(Rigid),
+    /// A capture has left for clearing.
+    #[error("a capture was submitted for clearing: refund it instead")]
+    AlreadySubmitted,
     /// Captured money has been refunded and cannot be voided.
     #[error("a refund was made")]
     AlreadyRefunded,
@@ -482,6 +518,34 @@ pub enum Refusal {
     /// No such attempt, capture, reversal or refund, or it is decided.
     #[error("nothing is waiting for this")]
     NotWaiting,
+}
+
+/// Why an authorization cannot be raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rigid {
+    /// Its amount is final.
+    Final,
+    /// Something was captured.
+    Captured,
+    /// The network takes no increments of this merchant.
+    Network,
+    /// Several cards paid.
+    Split,
+    /// A part is being given back.
+    Releasing,
+}
+
+impl Rigid {
+    /// For people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Final => "the authorized amount is final: only an estimate can be raised",
+            Self::Captured => "something was captured: the authorization cannot be raised any more",
+            Self::Network => "the card's network takes no increments of this merchant",
+            Self::Split => "several cards paid: the authorization cannot be raised",
+            Self::Releasing => "a part is being given back: try again when that is acknowledged",
+        }
+    }
 }
 
 /// What an accepted event leads to.
@@ -503,6 +567,7 @@ impl Payment {
                 refunded: MinorUnits::ZERO,
             },
             capture_mode: new.capture_mode,
+            terms: new.terms,
             state: State::RequiresPaymentMethod,
             sequence: 0,
             created_at: new.at,
@@ -527,7 +592,13 @@ impl Payment {
         use State as S;
         match (self.state, event) {
             (S::RequiresPaymentMethod, E::CardSubmitted(card)) => self.submit(card, policy),
+            (S::Authorized, E::CardSubmitted(card)) if self.lacks_a_part() => {
+                self.submit(card, policy)
+            }
             (S::RequiresPaymentMethod, E::Canceled(_) | E::SessionExpired(_)) => Ok(self.cancel()),
+            (S::Authorized, E::SessionExpired(at)) if self.waits_for_the_rest() => {
+                self.drop_the_part(at)
+            }
             (S::Processing | S::OutcomeUnknown(_), E::CardSubmitted(_) | E::Canceled(_)) => {
                 Err(Refusal::InProgress)
             }
@@ -539,6 +610,7 @@ impl Payment {
                 S::Canceled | S::Expired | S::Failed,
                 E::CardSubmitted(_)
                 | E::Canceled(_)
+                | E::Incremented(_)
                 | E::Captured(_)
                 | E::Voided { .. }
                 | E::AuthorizationExpired { .. },
@@ -546,8 +618,8 @@ impl Payment {
 
             (
                 S::Processing | S::OutcomeUnknown(Inquiring | Waiting),
-                E::Answered { attempt, answer, capture },
-            ) => self.answered(attempt, &answer, capture, policy),
+                E::Answered { attempt, answer, capture, more },
+            ) => self.answered(attempt, &answer, (capture, more), policy),
             (
                 S::OutcomeUnknown(Reversing)
                 | S::RequiresPaymentMethod
@@ -578,8 +650,12 @@ impl Payment {
             }
             (_, E::Refund { id, event, at }) => self.on_refund(id, &event, at),
 
+            (S::Authorized, E::Incremented(increment)) => self.increment(increment, policy),
+            (S::PartiallyCaptured | S::Captured | S::CaptureFailed, E::Incremented(_)) => {
+                Err(Refusal::NotIncrementable(Rigid::Captured))
+            }
             (S::Authorized | S::PartiallyCaptured | S::CaptureFailed, E::Captured(request)) => {
-                self.capture(&request)
+                self.capture(request)
             }
             (S::Captured, E::Captured(_)) => Err(Refusal::AmountTooLarge(MinorUnits::ZERO)),
             (
@@ -590,12 +666,12 @@ impl Payment {
                 S::Authorized | S::PartiallyCaptured | S::CaptureFailed,
                 E::AuthorizationExpired { reversal, at },
             ) => self.expire(reversal, at),
-            (S::RequiresPaymentMethod, E::Captured(_) | E::Voided { .. }) => {
+            (S::RequiresPaymentMethod, E::Captured(_) | E::Voided { .. } | E::Incremented(_)) => {
                 Err(Refusal::NotAuthorized)
             }
             (
                 S::Processing | S::OutcomeUnknown(_),
-                E::Captured(_) | E::Voided { .. } | E::Refunded(_),
+                E::Captured(_) | E::Voided { .. } | E::Refunded(_) | E::Incremented(_),
             ) => Err(Refusal::InProgress),
 
             (S::Captured | S::PartiallyCaptured, E::Refunded(refund)) => {

@@ -254,6 +254,7 @@ mod tests {
             advice_code: None,
             cvv_result: None,
             avs_result: None,
+            over_capture: crate::domain::network_profile::OverCapture::default(),
             outcome_source: None,
             at: AT,
         })

@@ -98,6 +98,8 @@ pub struct Reversal {
     pub transmission_at: Timestamp,
     /// Where it stands.
     pub state: ReversalState,
+    /// What it was acknowledged with.
+    pub response_code: Option<ResponseCode>,
     /// How often it was sent.
     pub tries: u32,
     /// When it is sent next; none once it is acknowledged or parked.
@@ -169,6 +171,7 @@ impl Reversal {
                 self.tries = self.tries.saturating_add(1);
                 if acknowledges(code) {
                     self.state = Acknowledged;
+                    self.response_code = Some(code);
                     self.due_at = None;
                 } else {
                     self.repeat(at, policy);
@@ -188,6 +191,7 @@ impl Reversal {
             // An answer that comes after all: the obligation is met.
             (Parked, Answered(code, _)) if acknowledges(code) => {
                 self.state = Acknowledged;
+                self.response_code = Some(code);
                 Ok(())
             }
             (Queued | Retry, Requeued(_))
@@ -259,6 +263,7 @@ mod tests {
             remains: MinorUnits::ZERO,
             transmission_at: AT,
             state,
+            response_code: None,
             tries: 0,
             due_at: Some(AT),
         }

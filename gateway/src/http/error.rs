@@ -13,6 +13,14 @@ pub fn problem(failure: &Failure) -> Problem {
             Problem::new(404, "payment_not_found", "there is no such payment")
         }
         Failure::RefundNotFound => Problem::new(404, "refund_not_found", "there is no such refund"),
+        Failure::PreviousNotFound => {
+            let detail = "there is no such previous payment";
+            Problem::new(404, "payment_not_found", detail).param("previous_payment")
+        }
+        Failure::PreviousNotExpired => {
+            let detail = "only a payment that has expired is authorized again, in its currency";
+            Problem::new(409, "not_reauthorizable", detail).param("previous_payment")
+        }
         Failure::Refused { verb, refusal } => refused(*verb, *refusal),
         Failure::OrderPaid => {
             let detail = "another payment of this order and amount is paid, or is being paid";
@@ -30,7 +38,9 @@ pub fn problem(failure: &Failure) -> Problem {
             let detail = "this idempotency key was used with another body";
             Problem::new(422, "idempotency_key_reused", detail).param("idempotency-key")
         }
-        Failure::NoTraceNumbers | Failure::Ending => Problem::unavailable(failure),
+        Failure::NoTraceNumbers | Failure::SubmissionUnknown | Failure::Ending => {
+            Problem::unavailable(failure)
+        }
         Failure::Encode(error) => Problem::internal(error),
         Failure::Database(error) => Problem::unavailable(error),
     }
@@ -65,6 +75,8 @@ fn refused(verb: Verb, refusal: Refusal) -> Problem {
         Refusal::CapturePending => (409, "capture_pending"),
         Refusal::InvalidAmount => (400, "invalid_amount"),
         Refusal::AmountTooLarge(_) => (422, "amount_too_large"),
+        Refusal::NotIncrementable(_) => (409, "not_incrementable"),
+        Refusal::AlreadySubmitted => (409, "already_submitted"),
         Refusal::AlreadyRefunded => (409, "already_refunded"),
         Refusal::AuthorizationOver => (409, "authorization_expired"),
         Refusal::RefundWindowClosed => (422, "refund_window_closed"),
@@ -83,6 +95,8 @@ fn refused(verb: Verb, refusal: Refusal) -> Problem {
         | Refusal::NotAuthorized
         | Refusal::NotCaptured
         | Refusal::CapturePending
+        | Refusal::NotIncrementable(_)
+        | Refusal::AlreadySubmitted
         | Refusal::AlreadyRefunded
         | Refusal::AuthorizationOver
         | Refusal::RefundWindowClosed
@@ -109,6 +123,7 @@ const fn ended(state: State) -> &'static str {
 const fn not_waiting(verb: Verb) -> &'static str {
     match verb {
         Verb::Confirm => "not_confirmable",
+        Verb::Increment => "not_incrementable",
         Verb::Capture => "not_capturable",
         Verb::Void => "not_voidable",
         Verb::Cancel => "not_cancelable",

@@ -20,7 +20,7 @@ use super::browser::{NewCookie, cookie, is_same_origin, see};
 use crate::domain::payer::Standing;
 use crate::domain::payment::Payment;
 use crate::operations::hosted_page::{self, EnteredCard, Payer, Submission};
-use crate::operations::{Context, cancel_payment, idempotency};
+use crate::operations::{Context, cancel_payment, idempotency, void_payment};
 
 /// How long the answer to a submitted card is waited for before the status page is shown.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -184,8 +184,15 @@ async fn cancel(
         return view::forged(&context);
     }
     let call = idempotency::Call::own(visit.payment.merchant, received.trace);
-    // What is being paid, or has ended, cannot be canceled: the status page tells which.
-    if let Err(failure) = cancel_payment::cancel(&context, call, visit.payment.id).await {
+    // What is being paid, or has ended, cannot be canceled: the status page tells which. A part
+    // that a card has paid is given back.
+    let id = visit.payment.id;
+    let canceled = if visit.payment.lacks_a_part() {
+        void_payment::void(&context, call, id, None).await
+    } else {
+        cancel_payment::cancel(&context, call, id).await
+    };
+    if let Err(failure) = canceled {
         tracing::info!(payment.id = %visit.payment.id, %failure, "not canceled by the payer");
     }
     Ok(see(&format!("{}/status", visit.path())))

@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use kit::http::Problem;
 use wire::gateway_api::{
-    CapturePayment, ConfirmPayment, CreatePayment, CreateRefund, Empty, VoidPayment,
+    CapturePayment, ConfirmPayment, CreatePayment, CreateRefund, Empty, IncrementPayment,
+    VoidPayment,
 };
 use wire::ids::PaymentId;
 
@@ -12,8 +13,9 @@ use super::access::Authorized;
 use super::answer::{answered, call, decode, id_of, json, pairs, sandbox_outcome};
 use crate::domain::access::Scope;
 use crate::operations::capture_payment::{self, Capturing};
-use crate::operations::confirm_payment::{self, Confirmation, ToPay};
+use crate::operations::confirm_payment::{self, Confirmation, PayWith, ToPay};
 use crate::operations::failure::Failure;
+use crate::operations::increment_payment::{self, Incrementing};
 use crate::operations::read_payment::{self, Listing};
 use crate::operations::refund_payment::{self, Refunding};
 use crate::operations::{Context, cancel_payment, create_payment, timeline, void_payment};
@@ -25,6 +27,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/api/payments", web::get().to(list))
         .route("/api/payments/{id}", web::get().to(read))
         .route("/api/payments/{id}/confirm", web::post().to(confirm))
+        .route("/api/payments/{id}/increment", web::post().to(increment))
         .route("/api/payments/{id}/capture", web::post().to(capture))
         .route("/api/payments/{id}/void", web::post().to(void))
         .route("/api/payments/{id}/cancel", web::post().to(cancel))
@@ -37,21 +40,33 @@ type Answer = Result<HttpResponse, Problem>;
 async fn create(context: Data<Context>, caller: Authorized) -> Answer {
     caller.require(Scope::PaymentsWrite)?;
     let request: CreatePayment = decode(&caller)?;
-    let (token, confirm) = (request.card_token, request.confirm);
-    let checked = create_payment::check(request, &caller.client.return_origins)?;
+    let confirm = request.confirm;
+    let card = match (request.card_token, request.previous_payment) {
+        (Some(_), Some(_)) => return Err(conflict().into()),
+        (Some(token), None) => Some(PayWith::Token(token)),
+        (None, Some(previous)) => Some(PayWith::Previous(previous)),
+        (None, None) => None,
+    };
+    let accepts = context.settings.accept_partial;
+    let checked = create_payment::check(request, &caller.client.return_origins, accepts)?;
     let call = call(&context, &caller, 201)?;
-    let created = match (token, confirm) {
+    let created = match (card, confirm) {
         (None, false) => create_payment::create(&context, call, checked).await?,
-        (Some(token), true) => {
+        (Some(card), true) => {
             let sandbox_outcome = sandbox_outcome(&context, &caller)?;
             let payment = ToPay::New(Box::new(checked));
-            let confirmation = Confirmation { payment, token, sandbox_outcome };
+            let confirmation = Confirmation { payment, card, sandbox_outcome };
             confirm_payment::confirm(&context, call, confirmation).await?
         }
         (None, true) => return Err(missing("card_token").into()),
         (Some(_), false) => return Err(missing("confirm").into()),
     };
     answered(&context, 201, created)
+}
+
+fn conflict() -> Failure {
+    let detail = "`previous_payment` is paid with its own card: leave `card_token` out";
+    Failure::invalid("field_invalid", "card_token", detail)
 }
 
 fn missing(param: &'static str) -> Failure {
@@ -79,11 +94,24 @@ async fn confirm(context: Data<Context>, caller: Authorized, path: Path<String>)
     let call = call(&context, &caller, 200)?;
     let confirmation = Confirmation {
         payment: ToPay::Existing(id),
-        token: request.card_token,
+        card: PayWith::Token(request.card_token),
         sandbox_outcome: sandbox_outcome(&context, &caller)?,
     };
     let paid = confirm_payment::confirm(&context, call, confirmation).await?;
     answered(&context, 200, paid)
+}
+
+async fn increment(context: Data<Context>, caller: Authorized, path: Path<String>) -> Answer {
+    caller.require(Scope::PaymentsWrite)?;
+    let id = id_of::<PaymentId>(&caller, &path, Failure::PaymentNotFound)?;
+    let request: IncrementPayment = decode(&caller)?;
+    let call = call(&context, &caller, 200)?;
+    let incrementing = Incrementing {
+        amount: request.amount,
+        sandbox_outcome: sandbox_outcome(&context, &caller)?,
+    };
+    let raised = increment_payment::increment(&context, call, id, incrementing).await?;
+    answered(&context, 200, raised)
 }
 
 async fn capture(context: Data<Context>, caller: Authorized, path: Path<String>) -> Answer {

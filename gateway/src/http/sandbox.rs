@@ -8,7 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use kit::http::{InvariantReport, SandboxHooks, sandbox_routes_with};
 use wire::time::Timestamp;
 
-use super::access;
+use super::{access, exceptions};
 use crate::operations::{Context, invariants, metrics};
 
 struct Hooks(Context);
@@ -38,5 +38,8 @@ pub fn routes(config: &mut ServiceConfig, context: &Context) {
     config.route("/metrics", web::get().to(figures));
     let key = context.settings.keys.sandbox_key.expose();
     let hooks = Arc::new(Hooks(context.clone()));
-    sandbox_routes_with(config, &context.plumbing, key, hooks, access::sandbox_routes);
+    sandbox_routes_with(config, &context.plumbing, key, hooks, |scope| {
+        access::sandbox_routes(scope);
+        exceptions::sandbox_routes(scope);
+    });
 }

@@ -88,6 +88,13 @@ pub(super) fn effects(
                     "the issuer approved another amount than was asked"
                 );
             }
+            Effect::AlreadyCleared(reversal) => {
+                tracing::error!(
+                    payment.id = %payment.id,
+                    reversal.id = %reversal,
+                    "a reversal came after the money had left for clearing: a person has to look"
+                );
+            }
             Effect::ReversalParked(reversal) => {
                 tracing::error!(
                     payment.id = %payment.id,

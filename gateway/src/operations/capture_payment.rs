@@ -1,14 +1,17 @@
 //! Taking authorized money, all or a part.
 
+use kit::sqlite::DatabaseError;
+use rusqlite::Connection;
 use wire::ids::{CaptureId, PaymentId, ReversalId};
 use wire::money::MinorUnits;
 
-use super::confirm_payment::detach;
+use super::confirm_payment::{detach, new_capture};
 use super::failure::{Failure, Verb};
 use super::idempotency::{Answered, Call};
 use super::unit_of_work::{self, Answer};
 use super::{Context, send_capture};
 use crate::domain::payment::{CaptureRequest, Event, NewCapture};
+use crate::store::payments;
 
 /// How much is to be captured.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,8 +31,16 @@ pub async fn capture(
 ) -> Result<Answered, Failure> {
     let identity = context.identities.next().await?;
     let ids = &context.plumbing.ids;
+    let mut more = Vec::new();
+    // Where several cards paid, each has its own capture.
+    let read = move |connection: &Connection| payments::authorizations(connection, &id);
+    let cards = context.database.read::<_, DatabaseError, _>(read).await?;
+    for _ in 1..cards {
+        more.push(new_capture(context).await?);
+    }
     let event = Event::Captured(CaptureRequest {
         capture: NewCapture { id: ids.with(CaptureId::new), identity },
+        more,
         amount: capturing.amount,
         is_final: capturing.is_final,
         reversal: ids.with(ReversalId::new),

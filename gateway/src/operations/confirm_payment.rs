@@ -5,6 +5,7 @@ use std::future::Future;
 use kit::crash_points::Boundary;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use wire::card::SecurityCode;
 use wire::codes::ResponseCode;
 use wire::ids::{AttemptId, CaptureId, PaymentId, ReversalId, TokenId};
 use wire::time::Timestamp;
@@ -14,7 +15,7 @@ use super::create_payment::{self, CheckedPayment};
 use super::failure::{Failure, Verb};
 use super::idempotency::{self, Answered, Call, Claim};
 use super::unit_of_work::{Change, committed};
-use super::{Context, send_capture};
+use super::{Context, reauthorize_payment, send_capture};
 use crate::domain::answer::Answer;
 use crate::domain::identity::Identity;
 use crate::domain::payment::{Event, NewCapture, Payment, Submission};
@@ -26,10 +27,19 @@ use crate::store::vault::{OpenedCard, Redemption, erase_card, redeem_token};
 pub struct Confirmation {
     /// An existing payment, or one that is created with the same call.
     pub payment: ToPay,
-    /// The card's token.
-    pub token: TokenId,
+    /// The card.
+    pub card: PayWith,
     /// The outcome that the caller asks the sandbox for.
     pub sandbox_outcome: Option<String>,
+}
+
+/// Where the card comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum PayWith {
+    /// A single-use token.
+    Token(TokenId),
+    /// The payment that is authorized again.
+    Previous(PaymentId),
 }
 
 /// The payment that is to be paid.
@@ -61,11 +71,22 @@ pub(super) fn detach(context: &Context, work: impl Future<Output = ()> + Send + 
     tokio::spawn(async move { activity.track(work).await });
 }
 
-type Reply = oneshot::Sender<Result<Answered, Failure>>;
+pub(super) type Reply = oneshot::Sender<Result<Answered, Failure>>;
 
 async fn pay(context: &Context, call: Call, confirmation: Confirmation, reply: Reply) {
-    // A caller that hung up is not told; its key will tell it.
-    match attempt(context, &call, confirmation).await {
+    let paid = attempt(context, &call, confirmation).await;
+    tell(context, &call, paid, reply).await;
+}
+
+/// Answers the caller, and sends the captures that follow. A caller that hung up is not told; its
+/// key will tell it.
+pub(super) async fn tell(
+    context: &Context,
+    call: &Call,
+    paid: Result<Paid, Failure>,
+    reply: Reply,
+) {
+    match paid {
         Ok(Paid::Decided(stored)) => {
             committed(context, &stored.payment);
             let captures = send_capture::jobs(&stored.payment, stored.row, call.trace);
@@ -76,13 +97,16 @@ async fn pay(context: &Context, call: Call, confirmation: Confirmation, reply: R
             let _ = reply.send(Ok(answered));
         }
         Err(failure) => {
-            let _ = reply.send(idempotency::keep(context, &call, failure).await);
+            let _ = reply.send(idempotency::keep(context, call, failure).await);
         }
     }
 }
 
-enum Paid {
+/// What an attempt came to.
+pub(super) enum Paid {
+    /// It has an outcome, or it is known that nobody knows it.
     Decided(Box<Stored>),
+    /// The call was answered before.
     Replayed(Answered),
 }
 
@@ -92,15 +116,30 @@ async fn attempt(
     confirmation: Confirmation,
 ) -> Result<Paid, Failure> {
     let sandbox_outcome = confirmation.sandbox_outcome.clone();
-    let token = confirmation.token;
-    let (stored, card) = match begin(context, call, confirmation).await? {
+    let card = confirmation.card;
+    let begun = begin(context, call, confirmation).await?;
+    let code = match card {
+        PayWith::Token(token) => context.security_codes.take(token, context.plumbing.clock.now()),
+        PayWith::Previous(_) => None,
+    };
+    follow(context, call, begun, code, sandbox_outcome).await
+}
+
+/// Sends what was begun, and records what became of it.
+pub(super) async fn follow(
+    context: &Context,
+    call: &Call,
+    begun: Begun,
+    code: Option<SecurityCode>,
+    sandbox_outcome: Option<String>,
+) -> Result<Paid, Failure> {
+    let (stored, card) = match begun {
         Begun::Fresh(stored, card) => (stored, card),
         Begun::Replayed(answered) => return Ok(Paid::Replayed(answered)),
     };
     context.plumbing.crash_points.reached(call.message_kind(), Boundary::Stored);
     context.plumbing.crash_points.reached("authorization", Boundary::Prepared);
     committed(context, &stored.payment);
-    let code = context.security_codes.take(token, context.plumbing.clock.now());
     let card = CardForMessage { data: card.data, code };
     let outcome =
         context.processor.authorize(&stored.payment, card, sandbox_outcome, call.trace).await;
@@ -109,8 +148,11 @@ async fn attempt(
     Ok(Paid::Decided(Box::new(stored)))
 }
 
-enum Begun {
+/// What is about to be sent.
+pub(super) enum Begun {
+    /// An attempt, and the card that it is for.
     Fresh(Box<Stored>, Box<OpenedCard>),
+    /// The call was answered before.
     Replayed(Answered),
 }
 
@@ -124,11 +166,14 @@ async fn begin(
     let at = identity.transmission_at;
     let ids = &context.plumbing.ids;
     let submission = NewSubmission {
-        token: confirmation.token,
+        card: confirmation.card,
         id: ids.with(AttemptId::new),
         identity,
         reversal_id: ids.with(ReversalId::new),
-        code_held: context.security_codes.holds(confirmation.token, at),
+        code_held: match confirmation.card {
+            PayWith::Token(token) => context.security_codes.holds(token, at),
+            PayWith::Previous(_) => false,
+        },
     };
     let (inner, call) = (context.clone(), call.clone());
     context
@@ -146,7 +191,9 @@ async fn begin(
                 ToPay::Existing(id) => payments::load(connection, &call.merchant, &id)?
                     .ok_or(Failure::PaymentNotFound)?,
                 ToPay::New(checked) => {
-                    let payment = create_payment::new_payment(context, call.merchant, *checked, at);
+                    let mut payment =
+                        create_payment::new_payment(context, call.merchant, *checked, at);
+                    reauthorize_payment::link(connection, &mut payment)?;
                     create_payment::insert(context, connection, payment, occasion)?.0
                 }
             };
@@ -156,7 +203,7 @@ async fn begin(
 }
 
 struct NewSubmission {
-    token: TokenId,
+    card: PayWith,
     id: AttemptId,
     identity: Identity,
     reversal_id: ReversalId,
@@ -171,14 +218,22 @@ fn submit(
 ) -> Result<Begun, Failure> {
     let payment = &change.stored.payment;
     refuse_twin(change.context, change.connection, payment, now)?;
-    let redemption = Redemption {
-        token: submission.token,
-        merchant: payment.merchant,
-        payment: payment.id,
-        now,
-        code_held: submission.code_held,
+    let vault = &change.context.vault;
+    let opened = match submission.card {
+        PayWith::Token(token) => {
+            let redemption = Redemption {
+                token,
+                merchant: payment.merchant,
+                payment: payment.id,
+                now,
+                code_held: submission.code_held,
+            };
+            redeem_token(change.connection, vault, &redemption)?
+        }
+        PayWith::Previous(previous) => {
+            reauthorize_payment::card(change.connection, vault, payment, previous, now)?
+        }
     };
-    let opened = redeem_token(change.connection, &change.context.vault, &redemption)?;
     let event = Event::CardSubmitted(Submission {
         id: submission.id,
         card: opened.card.clone(),
@@ -211,7 +266,7 @@ async fn finish(
     stored: Stored,
     outcome: Outcome<Answer>,
 ) -> Result<Stored, Failure> {
-    let capture = new_capture(context).await?;
+    let (capture, more) = new_captures(context, &stored.payment).await?;
     let Stored { row, payment } = stored;
     let (attempt, token) = payment
         .attempts
@@ -222,7 +277,7 @@ async fn finish(
     // A number that nobody issued is not kept (ISO 8583 response code 14).
     let not_issued = matches!(&outcome,
         Outcome::Answered(answer) if answer.response_code == ResponseCode::INVALID_NUMBER);
-    let event = outcome_event(attempt, outcome, capture, at);
+    let event = outcome_event(attempt, outcome, (capture, more), at);
     let (inner, trace) = (context.clone(), call.trace);
     context
         .database
@@ -247,16 +302,28 @@ async fn finish(
 pub(super) fn outcome_event(
     attempt: AttemptId,
     outcome: Outcome<Answer>,
-    capture: NewCapture,
+    (capture, more): (NewCapture, Vec<NewCapture>),
     at: Timestamp,
 ) -> Event {
     match outcome {
         Outcome::Answered(answer) => {
-            Event::Answered { attempt, answer: answer.taken_in(at), capture }
+            Event::Answered { attempt, answer: answer.taken_in(at), capture, more }
         }
         Outcome::NotSent => Event::NotSent { attempt, at },
         Outcome::Unanswered => Event::Unanswered { attempt, at },
     }
+}
+
+/// Names the captures that may follow an approval: one, and one more for each earlier card.
+pub(super) async fn new_captures(
+    context: &Context,
+    payment: &Payment,
+) -> Result<(NewCapture, Vec<NewCapture>), Failure> {
+    let mut more = Vec::new();
+    for _ in payment.authorizations() {
+        more.push(new_capture(context).await?);
+    }
+    Ok((new_capture(context).await?, more))
 }
 
 /// Names the capture that may follow an approval.

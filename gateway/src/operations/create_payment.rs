@@ -16,6 +16,7 @@ use crate::domain::access::ReturnOrigins;
 use crate::domain::payment::{
     Announcement, CaptureMode, Details, Effect, Line, NewPayment, Payment,
 };
+use crate::domain::terms::{Previous, Terms};
 use crate::store::payments::{self, Stored};
 
 const REFERENCE_CHARACTERS_MAX: usize = 64;
@@ -31,11 +32,17 @@ pub struct CheckedPayment {
     order_reference: String,
     amount: wire::money::Money,
     capture_mode: CaptureMode,
+    terms: Terms,
     details: Details,
 }
 
 /// Checks what a merchant says about a payment, field by field.
-pub fn check(request: CreatePayment, origins: &ReturnOrigins) -> Result<CheckedPayment, Failure> {
+/// `accepts_partial` is what the account agrees to where the payment says nothing.
+pub fn check(
+    request: CreatePayment,
+    origins: &ReturnOrigins,
+    accepts_partial: bool,
+) -> Result<CheckedPayment, Failure> {
     if request.amount.value.is_zero() {
         let detail = "an amount must be more than zero";
         return Err(Failure::invalid("invalid_amount", "amount.value", detail));
@@ -48,6 +55,7 @@ pub fn check(request: CreatePayment, origins: &ReturnOrigins) -> Result<CheckedP
     optional(request.description.as_ref(), "description", DESCRIPTION_CHARACTERS_MAX)?;
     address(request.return_url.as_ref(), "return_url", origins)?;
     address(request.cancel_url.as_ref(), "cancel_url", origins)?;
+    let terms = terms(&request, accepts_partial)?;
     let customer = request.customer.unwrap_or_default();
     optional(customer.name.as_ref(), "customer.name", NAME_CHARACTERS_MAX)?;
     email(customer.email.as_ref())?;
@@ -66,6 +74,7 @@ pub fn check(request: CreatePayment, origins: &ReturnOrigins) -> Result<CheckedP
             CaptureWord::Automatic => CaptureMode::Automatic,
             CaptureWord::Manual => CaptureMode::Manual,
         },
+        terms,
         details: Details {
             description: request.description,
             return_url: request.return_url,
@@ -75,6 +84,28 @@ pub fn check(request: CreatePayment, origins: &ReturnOrigins) -> Result<CheckedP
             lines: request.line_items.into_iter().map(line).collect(),
             metadata: request.metadata.0,
         },
+    })
+}
+
+/// What is agreed beside the amount.
+fn terms(request: &CreatePayment, accepts_partial: bool) -> Result<Terms, Failure> {
+    if let Some(mcc) = &request.mcc
+        && (mcc.len() != 4 || !mcc.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        let detail = "a merchant category code has four digits";
+        return Err(Failure::invalid("mcc_invalid", "mcc", detail));
+    }
+    if request.estimated && request.capture == CaptureWord::Automatic {
+        let detail = "an estimate is captured by a call of its own: send `\"capture\": \"manual\"`";
+        return Err(Failure::invalid("field_invalid", "estimated", detail));
+    }
+    Ok(Terms {
+        accept_partial: request.accept_partial.unwrap_or(accepts_partial),
+        estimated: request.estimated,
+        category: request.mcc.clone(),
+        previous: request
+            .previous_payment
+            .map(|payment| Previous { payment, network_transaction_id: None }),
     })
 }
 
@@ -173,6 +204,7 @@ pub(super) fn new_payment(
         currency: checked.amount.currency,
         amount: checked.amount.value,
         capture_mode: checked.capture_mode,
+        terms: checked.terms,
         details: checked.details,
         at,
         expires_at: at.plus(context.settings.timers.checkout_session),

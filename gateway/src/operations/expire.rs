@@ -90,6 +90,7 @@ fn event(context: &Context, payment: &Payment, now: Timestamp) -> Option<Event> 
             Some(Event::Unanswered { attempt, at: now })
         }
         State::OutcomeUnknown(Search::Inquiring | Search::Waiting) => None,
+        State::Authorized if payment.waits_for_the_rest() => Some(Event::SessionExpired(now)),
         State::OutcomeUnknown(Search::Reversing) => Some(Event::LimitReached(now)),
         State::Authorized
         | State::PartiallyCaptured

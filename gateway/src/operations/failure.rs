@@ -10,6 +10,8 @@ use crate::store::vault::TokenError;
 pub enum Verb {
     /// Pay with a card.
     Confirm,
+    /// Ask for more on an open authorization.
+    Increment,
     /// Take authorized money.
     Capture,
     /// Give authorized or queued money back.
@@ -42,6 +44,15 @@ pub enum Failure {
     /// Absent, or somebody else's.
     #[error("there is no such refund")]
     RefundNotFound,
+    /// The payment to be authorized again is absent, or somebody else's.
+    #[error("there is no such previous payment")]
+    PreviousNotFound,
+    /// Its authorization has not run out, or it was in another currency.
+    #[error("the previous payment has not expired, or has another currency")]
+    PreviousNotExpired,
+    /// The processor did not say whether a capture can still be taken back.
+    #[error("the processor did not say whether the capture can still be taken back")]
+    SubmissionUnknown,
     /// A rule refused.
     #[error("{refusal}")]
     Refused {
@@ -109,6 +120,8 @@ impl Failure {
         match self {
             Self::PaymentNotFound
             | Self::RefundNotFound
+            | Self::PreviousNotFound
+            | Self::PreviousNotExpired
             | Self::Refused { .. }
             | Self::OrderPaid => true,
             Self::Token(error) => !matches!(error, TokenError::Vault(_) | TokenError::Database(_)),
@@ -117,6 +130,7 @@ impl Failure {
             | Self::KeyInUse
             | Self::KeyReused
             | Self::NoTraceNumbers
+            | Self::SubmissionUnknown
             | Self::Ending
             | Self::Encode(_)
             | Self::Database(_) => false,

@@ -9,7 +9,7 @@ use wire::ids::{MerchantId, PaymentId};
 use wire::time::Timestamp;
 
 use super::Context;
-use super::confirm_payment::{self, Confirmation, ToPay};
+use super::confirm_payment::{self, Confirmation, PayWith, ToPay};
 use super::failure::Failure;
 use super::idempotency::Call;
 use super::tokens::{self, TokenizeError};
@@ -95,7 +95,7 @@ async fn try_to_pay(
     })?;
     let confirmation = Confirmation {
         payment: ToPay::Existing(payment),
-        token: token.card.token,
+        card: PayWith::Token(token.card.token),
         sandbox_outcome: None,
     };
     confirm_payment::confirm(context, Call::own(merchant, trace), confirmation).await?;

@@ -6,7 +6,7 @@ use kit::crash_points::Boundary;
 use kit::facts::TraceId;
 use wire::time::Timestamp;
 
-use super::confirm_payment::{detach, new_capture};
+use super::confirm_payment::{detach, new_captures};
 use super::failure::Failure;
 use super::unit_of_work::{self, Change};
 use super::{Context, send_capture};
@@ -52,12 +52,12 @@ async fn inquire(context: &Context, stored: &Stored) -> Result<(), Failure> {
     context.plumbing.crash_points.reached("inquiry", Boundary::Prepared);
     let about = About::payment(payment, trace);
     let outcome = context.processor.inquire(&about, identity, attempt.identity, None).await;
-    let capture = new_capture(context).await?;
+    let (capture, more) = new_captures(context, payment).await?;
     let at = context.plumbing.clock.now();
     let event = match outcome {
         Outcome::Answered(Found::Answer(answer)) => {
             let answer = answer.taken_in(at);
-            Event::Answered { attempt: attempt.id, answer, capture }
+            Event::Answered { attempt: attempt.id, answer, capture, more }
         }
         Outcome::Answered(Found::StillOpen) => Event::StillOpen(at),
         Outcome::Answered(Found::Nothing) | Outcome::NotSent | Outcome::Unanswered => {

@@ -75,7 +75,7 @@ fn begin(context: &Context, stored: Stored, id: ReversalId) -> bool {
     let Some(running) = context.running.reversals.begin(id, IN_FLIGHT_MAX) else { return false };
     let inner = context.clone();
     detach(context, async move {
-        if let Err(failure) = send(&inner, &stored, id).await {
+        if let Err(failure) = send(&inner, stored.row, id).await {
             tracing::error!(reversal.id = %id, %failure, "a reversal was not recorded");
         }
         drop(running);
@@ -88,8 +88,13 @@ fn find(payment: &Payment, id: ReversalId) -> Option<&Reversal> {
     payment.reversals.iter().find(|reversal| reversal.id == id && reversal.is_open())
 }
 
-async fn send(context: &Context, stored: &Stored, id: ReversalId) -> Result<(), Failure> {
-    let Some(reversal) = find(&stored.payment, id) else { return Ok(()) };
+async fn send(context: &Context, row: i64, id: ReversalId) -> Result<(), Failure> {
+    // It was due when this was begun; the send before may have been answered in between.
+    let found = context.database.read(move |connection| payments::load_row(connection, row));
+    let Some(stored) = found.await? else { return Ok(()) };
+    let now = context.plumbing.clock.now();
+    let is_due = |it: &&Reversal| it.due_at.is_some_and(|at| at <= now);
+    let Some(reversal) = find(&stored.payment, id).filter(is_due) else { return Ok(()) };
     let trace = TraceId::new(&context.jitter);
     context.plumbing.crash_points.reached("reversal", Boundary::Prepared);
     let outcome = context.processor.reverse(&stored.payment, reversal, trace).await;

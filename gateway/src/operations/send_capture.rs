@@ -16,7 +16,6 @@ use super::confirm_payment::detach;
 use super::failure::Failure;
 use super::timers::{RunningGuard, STEP_ROWS};
 use super::unit_of_work::{self, Change};
-use crate::domain::attempt::AttemptState;
 use crate::domain::capture::{Capture, CaptureState};
 use crate::domain::payment::{Event, Payment};
 use crate::processor::{About, CaptureMessage, Outcome};
@@ -47,12 +46,14 @@ fn jobs_where(
     trace: TraceId,
     wanted: impl Fn(&Capture) -> bool,
 ) -> Vec<Job> {
-    let approved = payment.attempts.iter().find(|it| it.state == AttemptState::Approved);
-    let Some(attempt) = approved else { return Vec::new() };
     let pending = (1_i64..).zip(&payment.captures);
     pending
         .filter(|(_, capture)| capture.state == CaptureState::Pending && wanted(capture))
-        .map(|(n, capture)| Job {
+        .filter_map(|(n, capture)| {
+            let attempt = payment.authorizations().find(|it| it.id == capture.attempt)?;
+            Some((n, capture, attempt))
+        })
+        .map(|(n, capture, attempt)| Job {
             id: capture.id,
             row,
             n,
@@ -62,9 +63,9 @@ fn jobs_where(
                 identity: capture.identity,
                 original: attempt.identity,
                 tries: capture.tries,
-                authorized: payment.amounts.authorized,
+                authorized: attempt.approved,
                 auth_code: attempt.auth_code.clone(),
-                network_transaction_id: payment.network_transaction_id.clone(),
+                network_transaction_id: payment.network_id_of(attempt),
             },
         })
         .collect()

@@ -120,6 +120,7 @@ pub fn states_of(wanted: PaymentStatus) -> Vec<State> {
 /// A payment as events show it: without the secrets of its payer.
 pub fn payment(payment: &Payment) -> PaymentView {
     let last = payment.attempts.last();
+    let shown = payment.shown_attempt();
     let details = &payment.details;
     PaymentView {
         id: payment.id,
@@ -139,7 +140,11 @@ pub fn payment(payment: &Payment) -> PaymentView {
             CaptureMode::Manual => CaptureWord::Manual,
         },
         capture_before: payment.capture_before,
-        card: last.map(|attempt| card(&attempt.card)),
+        estimated: payment.terms.estimated,
+        accept_partial: payment.terms.accept_partial,
+        capturable: capturable(payment),
+        previous_payment: payment.terms.previous.as_ref().map(|it| it.payment),
+        card: shown.map(|attempt| card(&attempt.card)),
         failure: last.and_then(|attempt| failure(payment, attempt)),
         outcome_unknown: matches!(payment.state, State::OutcomeUnknown(_)),
         reversal_state: reversal_word(payment).to_owned(),
@@ -153,6 +158,20 @@ pub fn payment(payment: &Payment) -> PaymentView {
         created_at: payment.created_at,
         expires_at: payment.expires_at,
         metadata: Metadata(details.metadata.clone()),
+    }
+}
+
+/// What captures may take now.
+fn capturable(payment: &Payment) -> MinorUnits {
+    match payment.state {
+        State::Authorized | State::PartiallyCaptured | State::CaptureFailed => payment.capturable(),
+        State::RequiresPaymentMethod
+        | State::Processing
+        | State::OutcomeUnknown(_)
+        | State::Captured
+        | State::Canceled
+        | State::Expired
+        | State::Failed => MinorUnits::ZERO,
     }
 }
 
@@ -197,6 +216,9 @@ fn attempt(payment: &Payment, attempt: &Attempt) -> AttemptView {
     AttemptView {
         id: attempt.id,
         n: attempt.n,
+        kind: attempt.kind.as_str().to_owned(),
+        amount: attempt.asked,
+        approved: attempt.approved,
         state: attempt.state.as_str().to_owned(),
         card: Some(card(&attempt.card)),
         stan: Some(attempt.identity.stan_text()),

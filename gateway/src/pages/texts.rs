@@ -72,6 +72,7 @@ section! {
     FormTexts {
         label, number, expiry, expiry_placeholder, cvv, cvv_back, cvv_front, name, postal_code,
         pay_amount, contacting, cancel, problem, card_ending, attempt_declined,
+        part_approved, part_rest,
     }
 }
 section! {

@@ -1,15 +1,16 @@
 //! What each message to the processor says (ISO 8583 by name).
 
 use data_encoding::BASE64URL_NOPAD;
-use wire::ids::ReversalId;
 use wire::processor_api::{
     Acceptor, AddressCheck, EntryMode, FUNCTION_ACCURATE, FUNCTION_CAPTURE_OTHER,
-    FUNCTION_CAPTURE_SAME, FUNCTION_REVERSAL_FULL, FUNCTION_REVERSAL_PARTIAL,
-    FUNCTION_STATUS_INQUIRY, INQUIRY, Message, Mti, Original, PURCHASE, REFUND, SandboxData,
+    FUNCTION_CAPTURE_SAME, FUNCTION_ESTIMATED, FUNCTION_INCREMENTAL, FUNCTION_REVERSAL_FULL,
+    FUNCTION_REVERSAL_PARTIAL, FUNCTION_STATUS_INQUIRY, INQUIRY, Message, Mti, Original, PURCHASE,
+    REFUND, SandboxData, StoredCredential,
 };
 use wire::time::Timestamp;
 
 use super::{About, CaptureMessage, CardForMessage, Processor};
+use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::identity::Identity;
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
@@ -73,20 +74,53 @@ impl Processor {
     pub(super) fn authorization(
         &self,
         about: &About,
-        identity: Identity,
-        reversal_id: ReversalId,
+        payment: &Payment,
+        attempt: &Attempt,
         card: CardForMessage,
         sandbox_outcome: Option<String>,
     ) -> Message {
-        let mut message = self.message(Mti::AuthorizationRequest, identity, about);
+        let mut message = self.message(Mti::AuthorizationRequest, attempt.identity, about);
         message.processing_code = Some(PURCHASE.to_owned());
-        message.function_code = Some(FUNCTION_ACCURATE.to_owned());
-        message.accept_partial = Some(self.terms.accept_partial);
-        message.reversal_id = Some(reversal_id);
+        message.accept_partial = Some(payment.terms.accept_partial);
+        message.reversal_id = Some(attempt.reversal_id);
         message.sandbox = sandbox_outcome
             .map(|outcome| SandboxData { outcome: Some(outcome), ..SandboxData::default() });
         self.with_card(&mut message, card);
+        if let Some(category) = &payment.terms.category {
+            message.mcc = Some(category.clone());
+        }
+        self.with_function(&mut message, payment, attempt);
         message
+    }
+
+    /// Whether the amount is final, an estimate, or more on an estimate; and who asks for it.
+    fn with_function(&self, message: &mut Message, payment: &Payment, attempt: &Attempt) {
+        let function = match (attempt.kind, payment.terms.estimated) {
+            (AttemptKind::Increment, _) => FUNCTION_INCREMENTAL,
+            (AttemptKind::Payment, true) => FUNCTION_ESTIMATED,
+            (AttemptKind::Payment, false) => FUNCTION_ACCURATE,
+        };
+        message.function_code = Some(function.to_owned());
+        let by_merchant = |reason: &str, original_ntid: Option<String>| StoredCredential {
+            initiator: "MIT".to_owned(),
+            sequence: "subsequent".to_owned(),
+            reason: Some(reason.to_owned()),
+            original_ntid,
+        };
+        if attempt.kind == AttemptKind::Increment {
+            let base = payment.authorizations().next();
+            message.original = base.map(|it| self.original(Mti::AuthorizationRequest, it.identity));
+            message.network_transaction_id.clone_from(&payment.network_transaction_id);
+            message.accept_partial = Some(false);
+            message.entry_mode = Some(EntryMode::Cof);
+            let id = payment.network_transaction_id.clone();
+            message.stored_credential = Some(by_merchant("incremental", id));
+        } else if let Some(previous) = &payment.terms.previous {
+            let id = previous.network_transaction_id.clone();
+            message.network_transaction_id.clone_from(&id);
+            message.entry_mode = Some(EntryMode::Cof);
+            message.stored_credential = Some(by_merchant("reauth", id));
+        }
     }
 
     pub(super) fn refund_message(
@@ -103,10 +137,10 @@ impl Processor {
         message.processing_code = Some(REFUND.to_owned());
         message.function_code = Some(FUNCTION_ACCURATE.to_owned());
         message.reversal_id = Some(refund.reversal_id);
-        message.network_transaction_id.clone_from(&payment.network_transaction_id);
         let paid = payment.attempts.iter().find(|attempt| attempt.id == refund.attempt);
         message.original =
             paid.map(|attempt| self.original(Mti::AuthorizationRequest, attempt.identity));
+        message.network_transaction_id = paid.and_then(|attempt| payment.network_id_of(attempt));
         self.with_card(&mut message, card);
         message
     }
@@ -154,6 +188,10 @@ impl Processor {
         message.replacement_amount = Some(reversal.remains);
         message.reversal_id = Some(reversal.id);
         message.network_transaction_id.clone_from(&payment.network_transaction_id);
+        if let Reversed::Attempt(id) = reversal.original {
+            let attempt = payment.attempts.iter().find(|it| it.id == id);
+            message.network_transaction_id = attempt.and_then(|it| payment.network_id_of(it));
+        }
         message.original = Some(self.original(Mti::AuthorizationRequest, original));
         message
     }
@@ -164,10 +202,28 @@ impl Processor {
         identity: Identity,
         original: Identity,
     ) -> Message {
+        self.inquiry(about, identity, (Mti::AuthorizationRequest, original))
+    }
+
+    pub(super) fn capture_inquiry(
+        &self,
+        about: &About,
+        identity: Identity,
+        original: Identity,
+    ) -> Message {
+        self.inquiry(about, identity, (Mti::CaptureAdvice, original))
+    }
+
+    fn inquiry(
+        &self,
+        about: &About,
+        identity: Identity,
+        (mti, original): (Mti, Identity),
+    ) -> Message {
         let mut message = self.message(Mti::AdministrativeRequest, identity, about);
         message.processing_code = Some(INQUIRY.to_owned());
         message.function_code = Some(FUNCTION_STATUS_INQUIRY.to_owned());
-        message.original = Some(self.original(Mti::AuthorizationRequest, original));
+        message.original = Some(self.original(mti, original));
         message
     }
 }

@@ -8,14 +8,16 @@ use wire::ids::{AttemptId, ReversalId, TokenId};
 use wire::time::Timestamp;
 
 use super::rows::{amount, corrupt, decline, identity, parsed, response_code, stored, word};
-use crate::domain::attempt::{Attempt, AttemptState};
+use crate::domain::attempt::{Attempt, AttemptKind, AttemptState};
 use crate::domain::card::{Card, Fingerprint};
+use crate::domain::network_profile::OverCapture;
 
 pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Attempt>, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "SELECT n, public_id, token, brand, masked, expiry, fingerprint, terminal, stan, \
          transmission_at, reversal_id, state, decided_at, response_code, auth_code, approved, \
-         decline_code, advice, advice_code, cvv_result, avs_result, outcome_source \
+         decline_code, advice, advice_code, cvv_result, avs_result, outcome_source, \
+         kind, asked, released, over_percent, over_amount, network_transaction_id \
          FROM attempts WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
@@ -53,6 +55,11 @@ fn read(row: &Row<'_>) -> Result<Attempt, DatabaseError> {
         cvv_result: row.get(19)?,
         avs_result: row.get(20)?,
         outcome_source: row.get(21)?,
+        kind: word(row, 22, &AttemptKind::ALL, AttemptKind::as_str)?,
+        asked: amount(row, 23)?,
+        released: amount(row, 24)?,
+        over_capture: OverCapture { percent: row.get(25)?, amount: amount(row, 26)? },
+        network_transaction_id: row.get(27)?,
     })
 }
 
@@ -75,8 +82,8 @@ pub(super) fn save(
 fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO attempts (payment, n, public_id, token, brand, masked, expiry, fingerprint, \
-         terminal, stan, transmission_at, reversal_id, state, approved) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         terminal, stan, transmission_at, reversal_id, state, approved, kind, asked) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
     statement.execute(params![
         payment,
@@ -93,6 +100,8 @@ fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         attempt.reversal_id.bytes(),
         attempt.state.as_str(),
         attempt.approved.get(),
+        attempt.kind.as_str(),
+        attempt.asked.get(),
     ])?;
     Ok(())
 }
@@ -101,7 +110,8 @@ fn update(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
     let mut statement = connection.prepare_cached(
         "UPDATE attempts SET state = ?3, decided_at = ?4, response_code = ?5, auth_code = ?6, \
          approved = ?7, decline_code = ?8, advice = ?9, advice_code = ?10, cvv_result = ?11, \
-         avs_result = ?12, outcome_source = ?13 WHERE payment = ?1 AND n = ?2",
+         avs_result = ?12, outcome_source = ?13, released = ?14, over_percent = ?15, \
+         over_amount = ?16, network_transaction_id = ?17 WHERE payment = ?1 AND n = ?2",
     )?;
     statement.execute(params![
         payment,
@@ -117,6 +127,10 @@ fn update(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         attempt.cvv_result,
         attempt.avs_result,
         attempt.outcome_source,
+        attempt.released.get(),
+        attempt.over_capture.percent,
+        attempt.over_capture.amount.get(),
+        attempt.network_transaction_id,
     ])?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use kit::sqlite::{DatabaseError, bytes16, optional_timestamp};
 use rusqlite::{Connection, params};
-use wire::ids::CaptureId;
+use wire::ids::{AttemptId, CaptureId};
 use wire::time::Timestamp;
 
 use super::rows::{amount, identity, stored, word};
@@ -10,7 +10,7 @@ use crate::domain::capture::{Capture, CaptureState};
 
 pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Capture>, DatabaseError> {
     let mut statement = connection.prepare_cached(
-        "SELECT public_id, terminal, stan, transmission_at, amount, state, tries, due_at \
+        "SELECT public_id, terminal, stan, transmission_at, amount, state, tries, due_at, attempt \
          FROM captures WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
@@ -20,6 +20,7 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Capture>, 
         captures.push(Capture {
             id: CaptureId::from_bytes(bytes16(row, 0)?),
             identity,
+            attempt: AttemptId::from_bytes(bytes16(row, 8)?),
             amount: amount(row, 4)?,
             state: word(row, 5, &CaptureState::ALL, CaptureState::as_str)?,
             created_at: identity.transmission_at,
@@ -54,7 +55,7 @@ fn insert(
 ) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO captures (payment, n, public_id, terminal, stan, transmission_at, amount, \
-         state, tries, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         state, tries, due_at, attempt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     statement.execute(params![
         payment,
@@ -67,6 +68,7 @@ fn insert(
         capture.state.as_str(),
         stored(capture.tries),
         capture.due_at.map(Timestamp::millis),
+        capture.attempt.bytes(),
     ])?;
     Ok(())
 }

@@ -23,8 +23,19 @@ pub struct Rule {
 pub const RULES: &[Rule] = &[
     Rule {
         id: "I4",
-        text: "captured and released amounts never exceed the authorized amount",
-        sql: "SELECT hex(public_id) FROM payments WHERE captured + reversed > authorized",
+        text: "captures never exceed what was authorized and kept, with the network's tolerance",
+        sql: "SELECT hex(p.public_id) FROM payments p WHERE p.captured + p.reversed > p.authorized \
+              AND p.captured > (SELECT SUM(MAX((a.approved - a.released) * (100 + a.over_percent) \
+              / 100, a.approved - a.released + a.over_amount)) FROM attempts a \
+              WHERE a.payment = p.id AND a.state = 'approved' AND a.kind = 'payment')",
+    },
+    Rule {
+        id: "I4",
+        text: "what is authorized and released is the sum over the authorizations",
+        sql: "SELECT hex(p.public_id) FROM payments p WHERE p.authorized > 0 AND \
+              (p.authorized, p.reversed) <> (SELECT COALESCE(SUM(approved), 0), \
+              COALESCE(SUM(released), 0) FROM attempts a WHERE a.payment = p.id \
+              AND a.state = 'approved' AND a.kind = 'payment')",
     },
     Rule {
         id: "R2",
@@ -58,9 +69,10 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: "I8",
-        text: "a payment has at most one approved attempt",
+        text: "a payment has at most one card that approved all that was asked of it",
         sql: "SELECT hex(p.public_id) FROM payments p WHERE p.attempts > 1 AND \
-              (SELECT COUNT(*) FROM attempts a WHERE a.payment = p.id AND a.state = 'approved') > 1",
+              (SELECT COUNT(*) FROM attempts a WHERE a.payment = p.id AND a.state = 'approved' \
+              AND a.kind = 'payment' AND a.response_code <> '10') > 1",
     },
     Rule {
         id: "I9",
@@ -112,14 +124,15 @@ pub const RULES: &[Rule] = &[
         id: "R6",
         text: "a state and its amounts agree",
         sql: "SELECT hex(public_id) FROM payments WHERE CASE \
-              WHEN state IN ('requires_payment_method', 'processing', 'unknown_inquiring', \
-              'unknown_waiting', 'unknown_reversing', 'failed') \
+              WHEN state IN ('processing', 'unknown_inquiring', 'unknown_waiting', \
+              'unknown_reversing') THEN captured <> 0 \
+              WHEN state IN ('requires_payment_method', 'failed') \
               THEN captured <> 0 OR authorized <> reversed \
               WHEN state IN ('canceled', 'expired') THEN captured <> 0 OR authorized <> reversed \
-              WHEN state = 'captured' THEN captured = 0 OR authorized <> captured + reversed \
+              WHEN state = 'captured' THEN captured = 0 OR authorized > captured + reversed \
               WHEN state = 'authorized' THEN captured <> 0 OR authorized = reversed \
               WHEN state = 'partially_captured' \
-              THEN captured = 0 OR authorized = captured + reversed \
+              THEN captured = 0 OR authorized <= captured + reversed \
               ELSE 0 END",
     },
     Rule {

@@ -9,7 +9,7 @@ use wire::money::{Currency, MinorUnits};
 use wire::time::Timestamp;
 
 use super::rows::{amount, parsed, stored, word};
-use super::{attempts, captures, details, refunds, reversals};
+use super::{attempts, captures, details, refunds, reversals, terms};
 use crate::domain::payment::{Amounts, CaptureMode, Payment, State};
 
 /// A payment and the row it stands in.
@@ -24,15 +24,15 @@ pub struct Stored {
 const COLUMNS: &str = "id, public_id, merchant, order_reference, currency, requested, authorized, \
      captured, reversed, refunded, automatic, state, sequence, created_at, expires_at, \
      capture_before, due_at, network_transaction_id, details, caller, \
-     attempts, captures, refunds, reversals";
+     attempts, captures, refunds, reversals, terms";
 
 /// Adds a new payment, and gives back its row.
 pub fn insert(connection: &Connection, payment: &Payment) -> Result<i64, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO payments (public_id, merchant, order_reference, currency, requested, \
          authorized, captured, reversed, refunded, automatic, state, sequence, created_at, \
-         expires_at, due_at, details) \
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         expires_at, due_at, details, terms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     statement.execute(params![
         payment.id.bytes(),
@@ -47,6 +47,7 @@ pub fn insert(connection: &Connection, payment: &Payment) -> Result<i64, Databas
         payment.expires_at.millis(),
         payment.due_at.map(Timestamp::millis),
         details::encode(&payment.details)?,
+        terms::encode(&payment.terms)?,
     ])?;
     Ok(connection.last_insert_rowid())
 }
@@ -117,6 +118,7 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Stored, DatabaseError>
             refunded: amount(row, 9)?,
         },
         capture_mode: if row.get(10)? { CaptureMode::Automatic } else { CaptureMode::Manual },
+        terms: terms::decode(row, 24)?,
         state: word(row, 11, &State::ALL, State::as_str)?,
         sequence: row.get::<_, i64>(12)?.unsigned_abs(),
         created_at: timestamp(row, 13)?,
@@ -147,12 +149,13 @@ pub fn save(
     captures::save(connection, row, &before.captures, &after.captures)?;
     refunds::save(connection, row, &before.refunds, &after.refunds)?;
     reversals::save(connection, row, &before.reversals, &after.reversals)?;
-    let last = after.attempts.last();
+    let last = after.shown_attempt();
     let mut statement = connection.prepare_cached(
         "UPDATE payments SET authorized = ?2, captured = ?3, reversed = ?4, refunded = ?5, \
          state = ?6, sequence = ?7, capture_before = ?8, due_at = ?9, \
          network_transaction_id = ?10, caller = ?11, attempts = ?12, captures = ?13, \
-         refunds = ?14, reversals = ?15, card_last4 = ?16, decline_code = ?17 WHERE id = ?1",
+         refunds = ?14, reversals = ?15, card_last4 = ?16, decline_code = ?17, requested = ?18 \
+         WHERE id = ?1",
     )?;
     statement.execute(params![
         row,
@@ -172,6 +175,7 @@ pub fn save(
         stored(after.reversals.len()),
         last.map(|attempt| attempt.card.masked.last4()),
         last.and_then(|attempt| attempt.decline).map(|decline| decline.code.as_str()),
+        after.amounts.requested.get(),
     ])?;
     Ok(())
 }
@@ -337,6 +341,16 @@ pub fn list(
         found.push(read(connection, row)?);
     }
     Ok(found)
+}
+
+/// How many cards have authorized a part of a payment, or all of it.
+pub fn authorizations(connection: &Connection, id: &PaymentId) -> Result<u32, DatabaseError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT COUNT(*) FROM attempts JOIN payments ON payments.id = attempts.payment \
+         WHERE payments.public_id = ?1 AND attempts.state = 'approved' \
+         AND attempts.kind = 'payment'",
+    )?;
+    Ok(statement.query_row([id.bytes().as_slice()], |row| row.get(0))?)
 }
 
 /// The row of a payment and whose it is, without the rest.

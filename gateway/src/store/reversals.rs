@@ -1,17 +1,18 @@
 //! Reversals of a payment, and those that have to be sent.
 
 use kit::sqlite::{DatabaseError, bytes16, optional_bytes16, optional_timestamp, timestamp};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use wire::codes::ResponseCode;
 use wire::ids::{AttemptId, RefundId, ReversalId};
 use wire::time::Timestamp;
 
-use super::rows::{amount, corrupt, stored, word};
+use super::rows::{amount, corrupt, response_code, stored, word};
 use crate::domain::reversal::{Original, Reason, Reversal, ReversalState};
 
 pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Reversal>, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "SELECT public_id, attempt, refund, reason, amount, remains, transmission_at, state, \
-         tries, due_at FROM reversals WHERE payment = ?1 ORDER BY n",
+         tries, due_at, response_code FROM reversals WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
     let mut reversals = Vec::new();
@@ -26,6 +27,7 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Reversal>,
             state: word(row, 7, &ReversalState::ALL, ReversalState::as_str)?,
             tries: row.get(8)?,
             due_at: optional_timestamp(row, 9)?,
+            response_code: response_code(row, 10)?,
         });
     }
     Ok(reversals)
@@ -94,7 +96,8 @@ fn update(
     reversal: &Reversal,
 ) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
-        "UPDATE reversals SET state = ?3, tries = ?4, due_at = ?5 WHERE payment = ?1 AND n = ?2",
+        "UPDATE reversals SET state = ?3, tries = ?4, due_at = ?5, response_code = ?6 \
+         WHERE payment = ?1 AND n = ?2",
     )?;
     statement.execute(params![
         payment,
@@ -102,8 +105,27 @@ fn update(
         reversal.state.as_str(),
         stored(reversal.tries),
         reversal.due_at.map(Timestamp::millis),
+        reversal.response_code.as_ref().map(ResponseCode::as_str),
     ])?;
     Ok(())
+}
+
+/// Rows of payments with reversals that a person has to look at: given up, or acknowledged
+/// although the money had left for clearing.
+pub fn exceptions(connection: &Connection, limit: u32) -> Result<Vec<i64>, DatabaseError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT payment FROM reversals WHERE state = 'parked' OR response_code = '21' \
+         ORDER BY payment LIMIT ?1",
+    )?;
+    let rows = statement.query_map([limit], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The payment row of a reversal.
+pub fn payment_of(connection: &Connection, id: &ReversalId) -> Result<Option<i64>, DatabaseError> {
+    let mut statement =
+        connection.prepare_cached("SELECT payment FROM reversals WHERE public_id = ?1")?;
+    Ok(statement.query_row([id.bytes().as_slice()], |row| row.get(0)).optional()?)
 }
 
 /// Reversals to be sent at `now` or before, oldest first, with the rows of their payments.

@@ -97,6 +97,25 @@ async fn captured_money_that_is_still_queued_can_be_voided_and_refunded_money_ca
 }
 
 #[tokio::test]
+async fn a_capture_that_has_left_for_clearing_is_not_voided() {
+    let world = World::start().await;
+    let id = world.paid("automatic").await;
+    let path = format!("/payments/{id}/void");
+    world.processor.script("inquiry", Says::Code("21"));
+    assert_eq!(world.post(&path, json!({})).await.code(), "already_submitted");
+    assert_eq!(world.payment(&id).await["status"], "captured");
+    assert!(world.processor.seen("reversal").is_empty());
+    // Whoever cannot be asked decides nothing.
+    world.processor.script("inquiry", Says::Status(503));
+    let unknown = world.post(&path, json!({})).await;
+    assert_eq!((unknown.status, unknown.code()), (503, "unavailable".to_owned()));
+    assert_eq!(world.payment(&id).await["status"], "captured");
+    assert_eq!(world.post(&path, json!({})).await.body["status"], "canceled");
+    world.settle().await;
+    world.check_invariants().await;
+}
+
+#[tokio::test]
 async fn a_capture_on_its_way_is_not_overtaken_by_its_reversal() {
     let world = World::start().await;
     let id = world.create("automatic").await;
@@ -106,9 +125,9 @@ async fn a_capture_on_its_way_is_not_overtaken_by_its_reversal() {
     let voided = world.post(&format!("/payments/{id}/void"), json!({})).await;
     assert_eq!(voided.body["status"], "canceled");
     world.settle().await;
-    assert_eq!(world.processor.types(), ["0100", "0220"]);
+    assert_eq!(world.processor.types(), ["0100", "0220", "0600"]);
     world.advance_seconds(25).await;
-    assert_eq!(world.processor.types(), ["0100", "0220", "0400"]);
+    assert_eq!(world.processor.types(), ["0100", "0220", "0600", "0400"]);
     assert_eq!(world.payment(&id).await["reversal_state"], "acked");
     world.check_invariants().await;
 }

@@ -40,6 +40,10 @@ pub fn payment_request(order: &Order, idempotency_key: &str, return_url: &str) -
         metadata,
         card_token: None,
         confirm: false,
+        accept_partial: None,
+        estimated: false,
+        mcc: None,
+        previous_payment: None,
     };
     // Texts and integers only: this cannot fail, and an empty body would be refused.
     serde_json::to_vec(&request).unwrap_or_default()

@@ -52,6 +52,10 @@ pub enum TransactionEvent {
     },
     /// The processor's own deadline passed.
     DeadlinePassed,
+    /// An increment was approved.
+    Raised(MinorUnits),
+    /// An increment was taken back.
+    Lowered(MinorUnits),
     /// A reversal was acknowledged; this amount remains, `None`: nothing.
     ReversalAcked(Option<MinorUnits>),
 }
@@ -72,6 +76,8 @@ pub struct AcquirerTransaction {
     pub authorized: MinorUnits,
     /// What reversals have left of it.
     pub remaining: MinorUnits,
+    /// What increments have added.
+    pub raised: MinorUnits,
 }
 
 impl AcquirerTransaction {
@@ -82,7 +88,19 @@ impl AcquirerTransaction {
             code: None,
             authorized: MinorUnits::ZERO,
             remaining: MinorUnits::ZERO,
+            raised: MinorUnits::ZERO,
         }
+    }
+
+    /// What captures may take, without tolerance.
+    pub fn left(&self) -> MinorUnits {
+        self.remaining.checked_add(self.raised).unwrap_or(MinorUnits::MAX)
+    }
+
+    /// Leaves this much: what increments added goes first.
+    fn leave(&mut self, left: MinorUnits) {
+        self.remaining = left.min(self.remaining);
+        self.raised = left.checked_sub(self.remaining).unwrap_or_default().min(self.raised);
     }
 
     /// Applies one event. A refusal changes nothing.
@@ -102,7 +120,13 @@ impl AcquirerTransaction {
                 self.code = Some(ResponseCode::RESPONSE_TOO_LATE);
             }
             (State::Answered, Event::ReversalAcked(Some(remaining))) => {
-                self.remaining = remaining.min(self.remaining);
+                self.leave(remaining);
+            }
+            (State::Answered, Event::Raised(more)) if self.is_approved() => {
+                self.raised = self.raised.checked_add(more).ok_or(TransactionRefusal)?;
+            }
+            (State::Answered, Event::Lowered(less)) if self.is_approved() => {
+                self.leave(self.left().checked_sub(less).unwrap_or_default());
             }
             (State::Answered, Event::ReversalAcked(None)) if self.is_approved() => self.reverse(),
             (State::Sent | State::Unanswered, Event::ReversalAcked(_)) => self.reverse(),
@@ -110,7 +134,8 @@ impl AcquirerTransaction {
             (
                 State::Tombstone | State::Answered | State::Unanswered | State::Reversed,
                 Event::Answered { .. } | Event::DeadlinePassed,
-            ) => return Err(TransactionRefusal),
+            )
+            | (_, Event::Raised(_) | Event::Lowered(_)) => return Err(TransactionRefusal),
         }
         Ok(())
     }
@@ -118,7 +143,7 @@ impl AcquirerTransaction {
     fn reverse(&mut self) {
         self.state = TransactionState::Reversed;
         self.code = self.code.or(Some(ResponseCode::ALREADY_CLEARED));
-        self.remaining = MinorUnits::ZERO;
+        self.leave(MinorUnits::ZERO);
     }
 
     /// Whether the issuer said yes, whatever became of it later.
@@ -148,16 +173,19 @@ mod tests {
         let authorized = amount(authorized);
         let remaining =
             if state == TransactionState::Reversed { MinorUnits::ZERO } else { authorized };
-        AcquirerTransaction { state, code, authorized, remaining }
+        AcquirerTransaction { state, code, authorized, remaining, raised: MinorUnits::ZERO }
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "the grid is one table")]
     fn every_state_meets_every_event() {
         let answered = |code| TransactionEvent::Answered { code, amount: amount(100) };
         let events = [
             ("approved 100", answered(ResponseCode::APPROVED)),
             ("declined", answered(ResponseCode::INSUFFICIENT_FUNDS)),
             ("deadline passed", TransactionEvent::DeadlinePassed),
+            ("raised by 50", TransactionEvent::Raised(amount(50))),
+            ("lowered by 20", TransactionEvent::Lowered(amount(20))),
             ("reversal acked", TransactionEvent::ReversalAcked(None)),
             ("reversal acked to 30", TransactionEvent::ReversalAcked(Some(amount(30)))),
         ];
@@ -170,10 +198,10 @@ mod tests {
                 let before = transaction;
                 let line = if transaction.apply(event).is_ok() {
                     format!(
-                        "-> {} code {} remaining {}",
+                        "-> {} code {} left {}",
                         transaction.state.as_str(),
                         transaction.code.map_or("--".to_owned(), |code| code.as_str().to_owned()),
-                        transaction.remaining
+                        transaction.left()
                     )
                 } else {
                     assert_eq!(transaction, before);
@@ -182,38 +210,62 @@ mod tests {
                 writeln!(grid, "  {name:<22} {line}").unwrap();
             }
         }
-        insta::assert_snapshot!(grid, @r"
+        insta::assert_snapshot!(grid, @"
         tombstone
           approved 100           refused
           declined               refused
           deadline passed        refused
-          reversal acked         -> tombstone code -- remaining 0
-          reversal acked to 30   -> tombstone code -- remaining 0
+          raised by 50           refused
+          lowered by 20          refused
+          reversal acked         -> tombstone code -- left 0
+          reversal acked to 30   -> tombstone code -- left 0
         sent
-          approved 100           -> answered code 00 remaining 100
-          declined               -> answered code 51 remaining 0
-          deadline passed        -> unanswered code 68 remaining 0
-          reversal acked         -> reversed code 21 remaining 0
-          reversal acked to 30   -> reversed code 21 remaining 0
+          approved 100           -> answered code 00 left 100
+          declined               -> answered code 51 left 0
+          deadline passed        -> unanswered code 68 left 0
+          raised by 50           refused
+          lowered by 20          refused
+          reversal acked         -> reversed code 21 left 0
+          reversal acked to 30   -> reversed code 21 left 0
         answered
           approved 100           refused
           declined               refused
           deadline passed        refused
-          reversal acked         -> reversed code 00 remaining 0
-          reversal acked to 30   -> answered code 00 remaining 30
+          raised by 50           -> answered code 00 left 150
+          lowered by 20          -> answered code 00 left 80
+          reversal acked         -> reversed code 00 left 0
+          reversal acked to 30   -> answered code 00 left 30
         unanswered
           approved 100           refused
           declined               refused
           deadline passed        refused
-          reversal acked         -> reversed code 68 remaining 0
-          reversal acked to 30   -> reversed code 68 remaining 0
+          raised by 50           refused
+          lowered by 20          refused
+          reversal acked         -> reversed code 68 left 0
+          reversal acked to 30   -> reversed code 68 left 0
         reversed
           approved 100           refused
           declined               refused
           deadline passed        refused
-          reversal acked         -> reversed code 00 remaining 0
-          reversal acked to 30   -> reversed code 00 remaining 0
+          raised by 50           refused
+          lowered by 20          refused
+          reversal acked         -> reversed code 00 left 0
+          reversal acked to 30   -> reversed code 00 left 0
         ");
+    }
+
+    #[test]
+    fn what_increments_added_is_given_back_first() {
+        let mut transaction = in_state(TransactionState::Answered);
+        transaction.apply(TransactionEvent::Raised(amount(50))).unwrap();
+        transaction.apply(TransactionEvent::Raised(amount(30))).unwrap();
+        assert_eq!(transaction.left(), amount(180));
+        transaction.apply(TransactionEvent::Lowered(amount(30))).unwrap();
+        assert_eq!((transaction.remaining, transaction.raised), (amount(100), amount(50)));
+        transaction.apply(TransactionEvent::ReversalAcked(Some(amount(120)))).unwrap();
+        assert_eq!((transaction.remaining, transaction.raised), (amount(100), amount(20)));
+        transaction.apply(TransactionEvent::ReversalAcked(Some(amount(60)))).unwrap();
+        assert_eq!((transaction.remaining, transaction.raised), (amount(60), amount(0)));
     }
 
     #[test]

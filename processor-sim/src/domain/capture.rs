@@ -5,6 +5,7 @@ use wire::money::{Currency, MinorUnits};
 
 use super::acquirer_transaction::{AcquirerTransaction, TransactionState};
 use super::checks::Purpose;
+use super::network_profile::OverCapture;
 
 /// Where a clearing record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +31,16 @@ impl ClearingState {
 pub struct CaptureCase {
     /// The authorization.
     pub transaction: AcquirerTransaction,
+    /// Whether it only raises another one.
+    pub is_increment: bool,
     /// What the authorization was for.
     pub purpose: Purpose,
     /// Its currency.
     pub currency: Currency,
     /// Captured so far, without what was withdrawn.
     pub captured: MinorUnits,
-    /// How far captures may exceed the authorization, in percent.
-    pub tolerance_percent: u8,
+    /// How far captures may exceed the authorization.
+    pub tolerance: OverCapture,
     /// The amount of the capture.
     pub amount: MinorUnits,
     /// The currency of the capture.
@@ -48,11 +51,11 @@ pub struct CaptureCase {
 pub fn judge(case: &CaptureCase) -> ResponseCode {
     let transaction = case.transaction;
     let live = transaction.state == TransactionState::Answered && transaction.is_approved();
-    if !live || case.purpose != Purpose::Purchase || transaction.remaining.is_zero() {
+    let is_purchase = case.purpose == Purpose::Purchase && !case.is_increment;
+    if !live || !is_purchase || transaction.left().is_zero() {
         return ResponseCode::INVALID_TRANSACTION;
     }
-    let percent = i64::from(case.tolerance_percent).saturating_add(100);
-    let cap = transaction.remaining.checked_share(percent, 100).unwrap_or(transaction.remaining);
+    let cap = case.tolerance.cap(transaction.left());
     let total = case.captured.checked_add(case.amount);
     let fits = !case.amount.is_zero() && total.is_some_and(|total| total <= cap);
     if case.capture_currency != case.currency || !fits {
@@ -77,10 +80,11 @@ mod tests {
         transaction.apply(TransactionEvent::Answered { code, amount: amount(100) }).unwrap();
         CaptureCase {
             transaction,
+            is_increment: false,
             purpose: Purpose::Purchase,
             currency: euro,
             captured: MinorUnits::ZERO,
-            tolerance_percent: 0,
+            tolerance: OverCapture::default(),
             amount: amount(100),
             capture_currency: euro,
         }
@@ -102,7 +106,11 @@ mod tests {
             "13"
         );
         assert_eq!(judged(CaptureCase { amount: amount(0), ..case() }), "13");
-        let tip = CaptureCase { amount: amount(120), tolerance_percent: 20, ..case() };
+        let tip = CaptureCase {
+            amount: amount(120),
+            tolerance: OverCapture { percent: 20, amount: amount(0) },
+            ..case()
+        };
         assert_eq!(judged(tip), "00");
         assert_eq!(judged(CaptureCase { amount: amount(121), ..tip }), "13");
         let dollar = Currency::parse("USD").unwrap();

@@ -55,6 +55,8 @@ pub struct Request<'r> {
     pub address: (bool, bool),
     /// Started by the merchant on a stored card.
     pub by_merchant: bool,
+    /// It asks for more on an open authorization.
+    pub raises: bool,
     /// The electronic commerce indicator of an authentication.
     pub indicator: Option<&'r str>,
     /// Merchant category code.
@@ -254,7 +256,11 @@ pub fn decide(case: &Case<'_>) -> Decision {
             declined(case, code, source)
         };
     }
-    if let Some((code, source)) = CHECKS.iter().find_map(|check| check(case, card)) {
+    // An increment is checked for risk, velocity and funds: the rest was, when its authorization
+    // was made.
+    let passed = if request.raises { CHECKS_OF_THE_CARD } else { 0 };
+    let failure = CHECKS.iter().skip(passed).find_map(|check| check(case, card));
+    if let Some((code, source)) = failure {
         return declined(case, code, source);
     }
     let (amount, code) = match card.behaviour.decision {
@@ -334,6 +340,7 @@ type Check = fn(&Case<'_>, &Card<'_>) -> Failure;
 
 /// Checks 2 to 10. Number 1, the format, comes before a card is looked up; number 11, the funds,
 /// also says how much can be approved.
+const CHECKS_OF_THE_CARD: usize = 7;
 const CHECKS: [Check; 9] = [
     check_status,
     check_expiry,

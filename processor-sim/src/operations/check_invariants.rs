@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kit::sqlite::DatabaseError;
+use wire::money::{Currency, MinorUnits};
 
 use super::{Context, processor};
 use crate::domain::obligation::AGE_MAX;
@@ -31,14 +32,19 @@ pub async fn violations(context: &Context) -> Result<Vec<String>, DatabaseError>
 }
 
 fn judge(context: &Context, capture: &OverCapture) -> Option<String> {
-    let percent = processor::tolerance_of(
+    let (Ok(left), Ok(currency)) =
+        (MinorUnits::new(capture.remaining), Currency::parse(&capture.currency))
+    else {
+        return Some(format!("I4 transaction {} makes no sense", capture.transaction));
+    };
+    let over_capture = processor::tolerance_of(
         context,
         capture.network.as_deref(),
         capture.category.as_deref(),
         capture.card_alias.as_deref(),
+        currency,
     );
-    let share = i64::from(percent).saturating_add(100);
-    let allowed = capture.remaining.saturating_mul(share).saturating_add(50) / 100;
+    let allowed = over_capture.cap(left).get();
     (capture.captured > allowed).then(|| {
         format!(
             "I4 captures stay within the authorization: transaction {}: {} of {}",

@@ -7,7 +7,8 @@ use wire::codes::ResponseCode;
 use wire::ids::{PaymentId, ReversalId};
 use wire::money::{Currency, MinorUnits};
 use wire::processor_api::{
-    Additional, FUNCTION_VERIFICATION, Message, Mti, Original, PURCHASE, REFUND, SandboxData,
+    Additional, FUNCTION_INCREMENTAL, FUNCTION_VERIFICATION, Message, Mti, Original, PURCHASE,
+    REFUND, SandboxData,
 };
 
 use super::Context;
@@ -109,10 +110,15 @@ fn purpose(message: &Message) -> Result<Purpose, Fault> {
         (None, _) => Err(missing("processing_code")),
         (_, None) => Err(missing("function_code")),
         (Some(PURCHASE), Some(FUNCTION_VERIFICATION)) => Ok(Purpose::Verification),
-        (Some(PURCHASE), Some("100" | "101")) => Ok(Purpose::Purchase),
+        (Some(PURCHASE), Some("100" | "101" | FUNCTION_INCREMENTAL)) => Ok(Purpose::Purchase),
         (Some(REFUND), Some("100")) => Ok(Purpose::Refund),
         (Some(_), Some(_)) => Err(refused("this processing and function code is not supported")),
     }
+}
+
+/// Whether a request asks for more money on an authorization that is open.
+pub fn is_increment(message: &Message) -> bool {
+    message.function_code.as_deref() == Some(FUNCTION_INCREMENTAL)
 }
 
 /// The identity of a message.

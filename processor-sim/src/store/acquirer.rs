@@ -41,6 +41,8 @@ pub struct NewTransaction {
     pub wish: Option<String>,
     /// What it is for.
     pub purpose: Purpose,
+    /// The transaction that it raises, when it is an increment.
+    pub raises: Option<i64>,
     /// Merchant category code.
     pub category: Option<String>,
     /// Minor units.
@@ -82,6 +84,8 @@ pub struct StoredTransaction {
     pub wish: Option<String>,
     /// What it is for.
     pub purpose: Purpose,
+    /// The transaction that it raises, when it is an increment.
+    pub raises: Option<i64>,
     /// Merchant category code.
     pub category: Option<String>,
     /// Minor units.
@@ -202,9 +206,9 @@ pub(super) fn insert(
         .prepare_cached(
             "INSERT INTO acquirer_transactions (transmission_at, terminal, stan, digest, acceptor,
                  rrn, network, pan_masked, card_digest, card_alias, wish, purpose, category,
-                 amount, currency, reversal_id, payment, trace, sent_at, state)
+                 amount, currency, reversal_id, payment, trace, sent_at, state, raises)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                 ?18, ?19, ?20)
+                 ?18, ?19, ?20, ?21)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -228,6 +232,7 @@ pub(super) fn insert(
             new.trace,
             new.sent_at.millis(),
             state.as_str(),
+            new.raises,
         ])?;
     Ok((inserted == 1).then(|| connection.last_insert_rowid()))
 }
@@ -245,7 +250,11 @@ pub(super) fn find(
     rows.next()?.map(read).transpose()
 }
 
-fn find_by_id(connection: &Connection, id: i64) -> Result<StoredTransaction, DatabaseError> {
+/// The transaction in this row.
+pub(super) fn find_by_id(
+    connection: &Connection,
+    id: i64,
+) -> Result<StoredTransaction, DatabaseError> {
     let mut statement =
         connection.prepare_cached("SELECT * FROM acquirer_transactions WHERE id = ?1")?;
     let mut rows = statement.query([id])?;
@@ -267,6 +276,7 @@ fn read(row: &Row<'_>) -> Result<StoredTransaction, DatabaseError> {
         card_alias: row.get("card_alias")?,
         wish: row.get("wish")?,
         purpose: columns::word(row, "purpose", Purpose::parse)?,
+        raises: row.get("raises")?,
         category: row.get("category")?,
         amount: columns::amount(row, "amount")?,
         currency: columns::currency(row, "currency")?,
@@ -284,6 +294,7 @@ fn machine(row: &Row<'_>) -> Result<AcquirerTransaction, DatabaseError> {
         code: columns::code(row)?,
         authorized: columns::amount(row, "authorized")?,
         remaining: columns::amount(row, "remaining")?,
+        raised: columns::amount(row, "raised")?,
     })
 }
 
@@ -291,9 +302,9 @@ fn conclude(
     connection: &Connection,
     conclusion: &Conclusion,
 ) -> Result<Result<(), Box<StoredTransaction>>, DatabaseError> {
-    let (mut machine, purpose, currency) = {
+    let (mut machine, purpose, currency, raises) = {
         let mut statement = connection.prepare_cached(
-            "SELECT state, response_code, authorized, remaining, purpose, currency
+            "SELECT state, response_code, authorized, remaining, raised, purpose, currency, raises
              FROM acquirer_transactions WHERE id = ?1",
         )?;
         let mut rows = statement.query([conclusion.id])?;
@@ -302,6 +313,7 @@ fn conclude(
             machine(row)?,
             columns::word(row, "purpose", Purpose::parse)?,
             columns::currency(row, "currency")?,
+            row.get::<_, Option<i64>>("raises")?,
         )
     };
     if machine.apply(conclusion.event).is_err() {
@@ -331,6 +343,9 @@ fn conclude(
     if let Some(obligation) = &conclusion.obligation {
         obligations::insert(connection, obligation)?;
     }
+    if let (Some(base), true) = (raises, machine.is_approved()) {
+        change(connection, base, TransactionEvent::Raised(machine.authorized))?;
+    }
     if purpose == Purpose::Refund && machine.is_approved() {
         let amount = machine.authorized;
         captures::insert_credit(connection, conclusion.id, amount, currency, conclusion.at)?;
@@ -344,11 +359,25 @@ pub(super) fn acknowledge_reversal(
     id: i64,
     remains: Option<MinorUnits>,
 ) -> Result<(), DatabaseError> {
+    let before = find_by_id(connection, id)?;
+    let was_open = before.machine.is_approved() && !before.machine.left().is_zero();
+    // An increment is taken back as a whole, here as at its issuer.
+    let remains = remains.filter(|_| before.raises.is_none());
+    change(connection, id, TransactionEvent::ReversalAcked(remains))?;
+    if let (Some(base), true) = (before.raises, was_open) {
+        change(connection, base, TransactionEvent::Lowered(before.machine.authorized))?;
+    }
+    Ok(())
+}
+
+/// Applies an event to a transaction; one that makes no sense changes nothing.
+fn change(connection: &Connection, id: i64, event: TransactionEvent) -> Result<(), DatabaseError> {
     let mut machine = find_by_id(connection, id)?.machine;
-    if machine.apply(TransactionEvent::ReversalAcked(remains)).is_ok() {
+    if machine.apply(event).is_ok() {
         connection
             .prepare_cached(
-                "UPDATE acquirer_transactions SET state = ?2, response_code = ?3, remaining = ?4
+                "UPDATE acquirer_transactions SET state = ?2, response_code = ?3, remaining = ?4,
+                     raised = ?5
                  WHERE id = ?1",
             )?
             .execute(params![
@@ -356,6 +385,7 @@ pub(super) fn acknowledge_reversal(
                 machine.state.as_str(),
                 machine.code.map(|code| code.as_str().to_owned()),
                 machine.remaining.get(),
+                machine.raised.get(),
             ])?;
     }
     Ok(())

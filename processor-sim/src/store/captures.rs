@@ -12,6 +12,7 @@ use super::reversals::OnRecord;
 use super::{Store, columns, insert_nonce};
 use crate::domain::capture::{self, CaptureCase, ClearingState};
 use crate::domain::identity::{BusinessDigest, Identity};
+use crate::domain::network_profile::OverCapture;
 
 /// A capture advice.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +58,7 @@ impl Store {
         tolerance: F,
     ) -> Result<CaptureOutcome, DatabaseError>
     where
-        F: FnOnce(&StoredTransaction) -> u8 + Send + 'static,
+        F: FnOnce(&StoredTransaction) -> OverCapture + Send + 'static,
     {
         self.database
             .write(move |connection| {
@@ -67,12 +68,21 @@ impl Store {
             .await
     }
 
-    /// What is on record about a capture of this identity.
-    pub async fn find_capture(&self, identity: Identity) -> Result<OnRecord, DatabaseError> {
+    /// What is on record about a capture of this identity, and whether it has left for clearing.
+    pub async fn find_capture(
+        &self,
+        identity: Identity,
+    ) -> Result<(OnRecord, bool), DatabaseError> {
         self.database
             .read(move |connection| {
-                let found = find(connection, &identity)?;
-                Ok(found.map_or(OnRecord::Nothing, |(_, _, code)| OnRecord::Answered(code)))
+                let Some((record, _, code)) = find(connection, &identity)? else {
+                    return Ok((OnRecord::Nothing, false));
+                };
+                let sql =
+                    format!("SELECT state IN {SUBMITTED} FROM clearing_records WHERE id = ?1");
+                let submitted =
+                    connection.prepare_cached(&sql)?.query_row([record], |row| row.get(0))?;
+                Ok((OnRecord::Answered(code), submitted))
             })
             .await
     }
@@ -95,17 +105,18 @@ fn take<F>(
     tolerance: F,
 ) -> Result<CaptureOutcome, DatabaseError>
 where
-    F: FnOnce(&StoredTransaction) -> u8,
+    F: FnOnce(&StoredTransaction) -> OverCapture,
 {
     let Some(transaction) = acquirer::find(connection, &new.original)? else {
         return Ok(CaptureOutcome::UnknownOriginal);
     };
     let case = CaptureCase {
         transaction: transaction.machine,
+        is_increment: transaction.raises.is_some(),
         purpose: transaction.purpose,
         currency: transaction.currency,
         captured: captured(connection, transaction.id)?,
-        tolerance_percent: tolerance(&transaction),
+        tolerance: tolerance(&transaction),
         amount: new.amount,
         capture_currency: new.currency,
     };
@@ -119,6 +130,38 @@ where
         }
         Some(_) | None => Ok(CaptureOutcome::Conflict),
     }
+}
+
+/// States of a record that can no longer be withdrawn.
+const SUBMITTED: &str = "('in_file', 'presented', 'rejected', 'posted', 'settled')";
+
+/// How far the captures of a transaction have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// One of them has left for clearing.
+    pub submitted: bool,
+    /// What the issuer has posted of them.
+    pub posted: MinorUnits,
+    /// What they come to.
+    pub captured: MinorUnits,
+}
+
+/// How far the captures of a transaction have come.
+pub(super) fn progress(
+    connection: &Connection,
+    transaction: i64,
+) -> Result<Progress, DatabaseError> {
+    let sql = format!(
+        "SELECT COUNT(*) FILTER (WHERE state IN {SUBMITTED}) > 0,
+             COALESCE(SUM(amount) FILTER (WHERE state IN ('posted', 'settled')), 0)
+         FROM clearing_records WHERE transaction_id = ?1 AND kind = 'presentment'"
+    );
+    let (submitted, posted) = connection
+        .prepare_cached(&sql)?
+        .query_row([transaction], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    let posted = MinorUnits::new(posted);
+    let posted = posted.map_err(|_| DatabaseError::Corrupt("what was posted".into()))?;
+    Ok(Progress { submitted, posted, captured: captured(connection, transaction)? })
 }
 
 /// What is captured of a transaction, without what was withdrawn or refused.

@@ -8,7 +8,7 @@ use wire::time::Timestamp;
 
 use super::cards::{self, NewCard};
 use super::ledger::{self, Movement};
-use super::{Store, columns};
+use super::{Store, columns, increments};
 use crate::domain::account::{AccountTerms, SubBalance};
 use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId};
 use crate::domain::checks::{History, Purpose};
@@ -241,7 +241,7 @@ where
 }
 
 /// The stored answer, a conflict, or the refusal of a request whose reversal came first.
-fn repeat(
+pub(super) fn repeat(
     connection: &Connection,
     request: &IssuerRequest,
     mut known: FoundHold,
@@ -263,7 +263,7 @@ fn repeat(
     }
 }
 
-fn load(
+pub(super) fn load(
     connection: &Connection,
     request: &IssuerRequest,
     rows: Option<(i64, i64)>,
@@ -304,7 +304,7 @@ fn load(
 }
 
 /// Saves what changed in the card's past.
-fn remember(
+pub(super) fn remember(
     connection: &Connection,
     request: &IssuerRequest,
     card: i64,
@@ -412,6 +412,11 @@ fn reverse(
     reversal: &IssuerReversal,
 ) -> Result<ResponseCode, DatabaseError> {
     let known = find(connection, &reversal.original)?;
+    if known.is_none()
+        && let Some(code) = increments::reverse(connection, &reversal.original, reversal.at)?
+    {
+        return Ok(code);
+    }
     let mut hold = known.as_ref().map_or(Hold::absent(), |known| known.hold);
     let outcome = apply(&mut hold, HoldEvent::Reversed(reversal.remains))?;
     match known {
@@ -450,7 +455,7 @@ fn release_due(
 }
 
 /// Saves a hold after an event, and moves the money that it held.
-fn settle(
+pub(super) fn settle(
     connection: &Connection,
     known: &FoundHold,
     hold: Hold,
@@ -463,18 +468,28 @@ fn settle(
     connection
         .prepare_cached("UPDATE holds SET state = ?2, open = ?3 WHERE id = ?1")?
         .execute((known.id, hold.state.as_str(), hold.open.get()))?;
+    move_held(connection, known, (0, held), at)
+}
+
+/// Moves the money of a hold: what its account pays first, and what is held from now on.
+pub(super) fn move_held(
+    connection: &Connection,
+    known: &FoundHold,
+    (paid, held): (i64, i64),
+    at: Timestamp,
+) -> Result<(), DatabaseError> {
     let (Some(account), Some(currency)) = (known.account, known.currency) else { return Ok(()) };
     if known.purpose != Some(Purpose::Purchase) {
         return Ok(());
     }
     let party = known.issuer.party();
     let reference = known.id;
-    let movement = Movement { party, account, currency, paid: 0, held, reference, at };
+    let movement = Movement { party, account, currency, paid, held, reference, at };
     ledger::move_money(connection, &movement)
 }
 
 /// An event that the state of the row cannot refuse, unless the row makes no sense.
-fn apply(hold: &mut Hold, event: HoldEvent) -> Result<HoldOutcome, DatabaseError> {
+pub(super) fn apply(hold: &mut Hold, event: HoldEvent) -> Result<HoldOutcome, DatabaseError> {
     hold.apply(event).map_err(|refusal| DatabaseError::Corrupt(refusal.to_string()))
 }
 
@@ -591,18 +606,33 @@ fn insert(connection: &Connection, row: &HoldRow<'_>) -> Result<i64, DatabaseErr
 }
 
 /// A row as read.
-struct FoundHold {
-    id: i64,
+pub(super) struct FoundHold {
+    pub(super) id: i64,
     digest: Option<BusinessDigest>,
     issuer: &'static Issuer,
-    account: Option<i64>,
+    pub(super) account: Option<i64>,
     purpose: Option<Purpose>,
-    currency: Option<Currency>,
-    hold: Hold,
+    pub(super) currency: Option<Currency>,
+    pub(super) hold: Hold,
     answer: Option<Answer>,
 }
 
-fn find(connection: &Connection, identity: &Identity) -> Result<Option<FoundHold>, DatabaseError> {
+/// The hold in this row.
+pub(super) fn find_by_id(
+    connection: &Connection,
+    id: i64,
+) -> Result<Option<FoundHold>, DatabaseError> {
+    let mut statement =
+        connection.prepare_cached("SELECT *, NULL AS settlement_date FROM holds WHERE id = ?1")?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(read).transpose()
+}
+
+/// The hold of an identity.
+pub(super) fn find(
+    connection: &Connection,
+    identity: &Identity,
+) -> Result<Option<FoundHold>, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "SELECT *, NULL AS settlement_date FROM holds
          WHERE transmission_at = ?1 AND terminal = ?2 AND stan = ?3",
@@ -614,6 +644,12 @@ fn find(connection: &Connection, identity: &Identity) -> Result<Option<FoundHold
 fn read(row: &Row<'_>) -> Result<FoundHold, DatabaseError> {
     let digest: Option<[u8; 16]> = row.get("digest")?;
     let state = columns::word(row, "state", HoldState::parse)?;
+    let mut answer = columns::answer(row)?;
+    if let Some(answer) = &mut answer {
+        // What increments added was approved by other answers.
+        let raised = columns::amount(row, "raised")?;
+        answer.approved = answer.approved.checked_sub(raised).unwrap_or_default();
+    }
     Ok(FoundHold {
         id: row.get("id")?,
         digest: digest.map(BusinessDigest),
@@ -626,6 +662,6 @@ fn read(row: &Row<'_>) -> Result<FoundHold, DatabaseError> {
             authorized: columns::amount(row, "authorized")?,
             open: columns::amount(row, "open")?,
         },
-        answer: columns::answer(row)?,
+        answer,
     })
 }

@@ -131,7 +131,7 @@ const RULES: &[Rule] = &[
         concat!(
             "SELECT 'payment ' || hex(payment) FROM acquirer_transactions
          WHERE purpose = 'purchase' AND state = 'answered' AND remaining > 0
-             AND payment IS NOT NULL AND response_code IN ",
+             AND payment IS NOT NULL AND raises IS NULL AND response_code IN ",
             approving!(),
             " GROUP BY payment HAVING COUNT(*) > 1 AND SUM(response_code = '10') = 0"
         ),
@@ -199,6 +199,8 @@ pub struct OverCapture {
     pub captured: i64,
     /// What the authorization allows without tolerance.
     pub remaining: i64,
+    /// Its currency.
+    pub currency: String,
 }
 
 impl Store {
@@ -247,12 +249,13 @@ fn ask(
 fn over_captures(connection: &Connection) -> Result<Vec<OverCapture>, DatabaseError> {
     let mut statement = connection.prepare(
         "SELECT acquirer_transactions.id, network, category, card_alias,
-             SUM(clearing_records.amount) AS captured, remaining
+             SUM(clearing_records.amount) AS captured, remaining + raised AS allowed,
+             acquirer_transactions.currency
          FROM clearing_records
          JOIN acquirer_transactions ON acquirer_transactions.id = transaction_id
          WHERE kind = 'presentment'
              AND clearing_records.state NOT IN ('withdrawn', 'refused', 'written_off')
-         GROUP BY acquirer_transactions.id HAVING captured > remaining",
+         GROUP BY acquirer_transactions.id HAVING captured > allowed",
     )?;
     let rows = statement.query_map([], |row| {
         Ok(OverCapture {
@@ -262,6 +265,7 @@ fn over_captures(connection: &Connection) -> Result<Vec<OverCapture>, DatabaseEr
             card_alias: row.get(3)?,
             captured: row.get(4)?,
             remaining: row.get(5)?,
+            currency: row.get(6)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -7,6 +7,7 @@ use wire::codes::ResponseCode;
 use wire::money::MinorUnits;
 
 use super::acquirer::{self, NewTransaction, StoredTransaction};
+use super::captures::Progress;
 use super::{Store, captures, columns, insert_nonce, obligations};
 use crate::domain::acquirer_transaction::TransactionState;
 use crate::domain::identity::{BusinessDigest, Identity};
@@ -49,6 +50,10 @@ pub struct BegunReversal {
     pub code: Option<ResponseCode>,
     /// How often it was received before.
     pub received_before: i64,
+    /// How far the captures of the original, or of what it raises, have come.
+    pub progress: Progress,
+    /// What captures may take of it.
+    pub left: MinorUnits,
 }
 
 /// What is on record about a message.
@@ -120,6 +125,12 @@ fn begin(connection: &Connection, new: &NewReversal) -> Result<ReversalStart, Da
         Some(found) => found,
         None => bury(connection, &new.original)?,
     };
+    let base = match transaction.raises {
+        Some(base) => acquirer::find_by_id(connection, base)?,
+        None => transaction.clone(),
+    };
+    let progress = captures::progress(connection, base.id)?;
+    let left = base.machine.left();
     if let Some(known) = find(connection, &new.identity)? {
         if known.digest != new.digest {
             return Ok(ReversalStart::Conflict);
@@ -132,6 +143,8 @@ fn begin(connection: &Connection, new: &NewReversal) -> Result<ReversalStart, Da
             transaction,
             code: known.code,
             received_before: known.received,
+            progress,
+            left,
         })));
     }
     let (transmission_at, terminal, stan) = columns::key(&new.identity);
@@ -153,10 +166,10 @@ fn begin(connection: &Connection, new: &NewReversal) -> Result<ReversalStart, Da
             new.original.sent_at.millis(),
         ])?;
     let id = connection.last_insert_rowid();
-    if new.remains.is_none() {
+    if new.remains.is_none() && !progress.submitted {
         captures::withdraw(connection, transaction.id)?;
     }
-    let begun = BegunReversal { id, transaction, code: None, received_before: 0 };
+    let begun = BegunReversal { id, transaction, code: None, received_before: 0, progress, left };
     Ok(ReversalStart::Begun(Box::new(begun)))
 }
 

@@ -26,7 +26,7 @@ fn any<'a, T>(random: &Random, items: &'a [T]) -> &'a T {
 
 async fn one_step(world: &World, random: &Random, paid: &mut Vec<Message>) {
     let value = i64::try_from(random.below(20_000)).unwrap() + 1;
-    match random.below(10) {
+    match random.below(12) {
         0..=3 => {
             let mut message = world.purchase(any::<&str>(random, &CARDS));
             message.amount = Some(amount(value));
@@ -49,7 +49,18 @@ async fn one_step(world: &World, random: &Random, paid: &mut Vec<Message>) {
             let _ = world.stepping(world.try_send(&reversal)).await;
             world.clock.advance(std::time::Duration::from_millis(1)).unwrap();
         }
-        8 => {
+        8 | 9 if !paid.is_empty() => {
+            let base = any(random, paid).clone();
+            let mut more = world.purchase_with(base.pan.clone().unwrap(), None);
+            more.function_code = Some("187".into());
+            more.amount = Some(amount(value));
+            more.currency = base.currency;
+            more.original = Some(base.as_original());
+            more.payment_reference.clone_from(&base.payment_reference);
+            let _ = world.stepping(world.try_send(&more)).await;
+            paid.push(more);
+        }
+        10 => {
             let hop = any(random, &["network->issuer", "processor->network"]);
             let harm = any(random, &["drop_request", "drop_response", "corrupt_signature"]);
             world.fault(json!({ "on": hop, "times": 1, "do": harm })).await;

@@ -6,6 +6,7 @@ mod captures;
 mod catalogue;
 mod control;
 mod histories;
+mod increments;
 mod outcomes;
 mod recovery;
 mod refusals;

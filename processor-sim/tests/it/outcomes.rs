@@ -56,3 +56,16 @@ async fn the_answer_names_its_source_in_a_header_too() {
     let reply = world.try_send(&world.purchase("visa.insufficient_funds")).await.unwrap();
     assert_eq!(reply.header("payrig-outcome-source"), Some("card"));
 }
+
+#[actix_web::test]
+async fn c14_the_same_trace_number_on_another_day_is_another_request() {
+    let world = World::start().await;
+    let first = world.purchase("visa.ok");
+    assert_eq!(code(&world.send(&first).await), "00");
+    world.advance(std::time::Duration::from_hours(24)).await;
+    let mut second = world.purchase("visa.ok");
+    second.stan.clone_from(&first.stan);
+    assert_eq!(code(&world.send(&second).await), "00");
+    assert_eq!(world.held("visa.ok").await, 2 * 4999, "two holds");
+    world.check_invariants().await;
+}

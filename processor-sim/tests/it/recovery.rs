@@ -7,10 +7,11 @@ use serde_json::json;
 
 use crate::world::{START, World, code};
 
-struct Scratch(std::path::PathBuf);
+/// A folder that ends with its test.
+pub struct Scratch(std::path::PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let name = format!("payrig-processor-{name}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         let _ = std::fs::remove_dir_all(&path);
@@ -18,7 +19,7 @@ impl Scratch {
         Self(path)
     }
 
-    fn database(&self) -> std::path::PathBuf {
+    pub fn database(&self) -> std::path::PathBuf {
         self.0.join("processor-sim.db")
     }
 }

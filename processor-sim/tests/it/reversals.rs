@@ -3,7 +3,8 @@
 use serde_json::json;
 use wire::processor_api::Mti;
 
-use crate::world::{World, amount, code};
+use crate::recovery::Scratch;
+use crate::world::{START, World, amount, code};
 
 #[actix_web::test]
 async fn a_void_releases_the_hold_and_withdraws_the_capture() {
@@ -120,5 +121,36 @@ async fn a_reversal_waits_while_the_bank_is_away() {
     world.control("POST", "issuers/aurora/sign-on", None).await;
     assert_eq!(code(&world.send(&void).await), "00");
     assert_eq!(world.held("visa.ok").await, 0);
+    world.check_invariants().await;
+}
+
+#[actix_web::test]
+async fn what_has_left_for_clearing_is_not_taken_back() {
+    let scratch = Scratch::new("submitted");
+    let clock = kit::clock::Clock::virtual_at(START);
+    let world = World::start_with_file(&scratch.database(), clock.clone()).await;
+    let authorization = world.purchase("visa.ok");
+    world.send(&authorization).await;
+    let capture = world.capture(&authorization, 3000);
+    world.send(&capture).await;
+    assert_eq!(code(&world.send(&world.inquiry(&capture)).await), "00", "it can still be voided");
+    world.stop().await;
+    // As the cut-off leaves it.
+    let books = rusqlite::Connection::open(scratch.database()).unwrap();
+    books.execute("UPDATE clearing_records SET state = 'in_file'", []).unwrap();
+    drop(books);
+    let world = World::start_with_file(&scratch.database(), clock).await;
+    let mut inquiry = world.inquiry(&capture);
+    inquiry.stan = "700001".into();
+    assert_eq!(code(&world.send(&inquiry).await), "21");
+    let mut void = world.reversal(&authorization, 0);
+    void.reversal_id = None;
+    assert_eq!(code(&world.send(&void).await), "21");
+    assert_eq!(world.held("visa.ok").await, 4999, "it waits for the presentment");
+    // What was not captured can still be given back.
+    let mut rest = world.reversal(&authorization, 3000);
+    rest.transmission_at = void.transmission_at.plus(std::time::Duration::from_secs(1));
+    assert_eq!(code(&world.send(&rest).await), "00");
+    assert_eq!(world.held("visa.ok").await, 3000);
     world.check_invariants().await;
 }

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use wire::codes::DeclineCode;
+use wire::codes::{DeclineCode, ResponseCode};
 use wire::ids::{AttemptId, ReversalId};
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
 
+use super::changes::plus;
 use super::{
     Announcement, CaptureMode, Decision, Effect, LOST_AFTER, NewCapture, Payment, Policy, Refusal,
     Search, State, Submission,
 };
 use crate::domain::answer::{Answer, Verdict};
-use crate::domain::attempt::{Attempt, AttemptState};
-use crate::domain::capture::Capture;
+use crate::domain::attempt::{Attempt, AttemptKind, AttemptState};
+use crate::domain::network_profile::NetworkProfile;
 use crate::domain::retry;
 use crate::domain::reversal::{
     Original, Reason, RepeatPolicy, Reversal, ReversalEvent, ReversalState,
 };
-use crate::domain::windows::authorization_window;
 
 /// Waits between inquiries while the far side is still finding out; the last one repeats.
 const WAITS_SECONDS: [u64; 5] = [1, 2, 5, 10, 30];
@@ -32,13 +32,24 @@ impl Payment {
         if retry::is_blocked(&self.attempts, &card.card.fingerprint, at) {
             return Err(Refusal::RetryBlocked);
         }
-        let n = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
         let Submission { id, card, identity, reversal_id, caller } = card;
         self.caller = caller;
-        self.attempts.push(Attempt::new(id, n, card, identity, reversal_id));
+        let asked = (AttemptKind::Payment, self.lacking());
+        let attempt = Attempt::new(id, self.next_n(), asked, card, identity, reversal_id);
+        Ok(self.send(attempt, policy))
+    }
+
+    pub(super) fn next_n(&self) -> u32 {
+        u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// An attempt is about to be sent.
+    pub(super) fn send(&mut self, attempt: Attempt, policy: &Policy) -> Vec<Effect> {
+        let at = attempt.created_at;
+        self.attempts.push(attempt);
         self.state = State::Processing;
         self.due_at = Some(at.plus(policy.processor_deadline).plus(LOST_AFTER));
-        Ok(vec![Effect::Announce(Announcement::Processing)])
+        vec![Effect::Announce(Announcement::Processing)]
     }
 
     pub(super) fn cancel(&mut self) -> Vec<Effect> {
@@ -62,15 +73,21 @@ impl Payment {
         &mut self,
         id: AttemptId,
         answer: &Answer,
-        capture: NewCapture,
+        captures: (NewCapture, Vec<NewCapture>),
         policy: &Policy,
     ) -> Decision {
-        let requested = self.amounts.requested;
+        let accept_partial = self.terms.accept_partial;
         let attempt = self.open_attempt(id)?;
-        match answer.verdict(requested) {
-            Verdict::Approved => Ok(self.approve(answer, requested, Some(capture))),
-            Verdict::Partial(amount) if policy.accept_partial => {
-                Ok(self.approve(answer, amount, None))
+        match answer.verdict(attempt.asked) {
+            Verdict::Approved if attempt.kind == AttemptKind::Increment => {
+                attempt.approve(answer, attempt.asked);
+                let asked = attempt.asked;
+                self.raise(asked, answer.at);
+                Ok(self.settle_authorized(Announcement::Authorized))
+            }
+            Verdict::Approved => Ok(self.approve(answer, captures)),
+            Verdict::Partial(_) if accept_partial && attempt.kind == AttemptKind::Payment => {
+                Ok(self.approve(answer, captures))
             }
             Verdict::Partial(amount) => {
                 attempt.reject(answer, DeclineCode::PARTIAL_APPROVAL, AttemptState::Declined);
@@ -80,8 +97,9 @@ impl Payment {
             Verdict::OtherAmount(amount) => {
                 attempt.reject(answer, DeclineCode::AMOUNT_MISMATCH, AttemptState::Reversed);
                 self.give_back(amount, MinorUnits::ZERO, Reason::AmountIncorrect, answer.at);
-                self.end(State::Failed);
-                Ok(vec![Effect::AmountAlarm(id), Effect::Announce(Announcement::Failed)])
+                let mut effects = vec![Effect::AmountAlarm(id)];
+                effects.extend(self.fail());
+                Ok(effects)
             }
             Verdict::Declined => {
                 attempt.decline(answer);
@@ -91,43 +109,66 @@ impl Payment {
         }
     }
 
+    /// An issuer approved all that was asked for, or a part that is taken.
     fn approve(
         &mut self,
         answer: &Answer,
-        amount: MinorUnits,
-        capture: Option<NewCapture>,
+        (capture, more): (NewCapture, Vec<NewCapture>),
     ) -> Vec<Effect> {
+        let (estimated, by_merchant) = (self.terms.estimated, self.terms.by_merchant());
+        let first = self.authorizations().next().is_none();
         if let Some(attempt) = self.attempts.last_mut() {
+            let amount = answer.amount.unwrap_or(attempt.asked);
             attempt.approve(answer, amount);
-            let window = authorization_window(attempt.card.brand);
-            self.capture_before = Some(answer.at.plus(window));
-        }
-        self.network_transaction_id.clone_from(&answer.network_transaction_id);
-        self.amounts.authorized = amount;
-        match (self.capture_mode, capture) {
-            (CaptureMode::Automatic, Some(NewCapture { id, identity })) => {
-                self.captures.push(Capture::new(id, identity, amount));
-                self.amounts.captured = amount;
-                self.end(State::Captured);
-                vec![Effect::Announce(Announcement::Captured)]
+            let window = NetworkProfile::of(attempt.card.brand).window(estimated, by_merchant);
+            let before = answer.at.plus(window);
+            let earlier = self.capture_before.filter(|_| !first);
+            self.capture_before = Some(earlier.map_or(before, |earlier| earlier.min(before)));
+            if first {
+                self.network_transaction_id.clone_from(&answer.network_transaction_id);
+            } else {
+                attempt.network_transaction_id.clone_from(&answer.network_transaction_id);
             }
-            (CaptureMode::Automatic, None) | (CaptureMode::Manual, _) => {
-                self.state = State::Authorized;
-                self.due_at = self.capture_before;
-                vec![Effect::Announce(Announcement::Authorized)]
-            }
+            self.amounts.authorized = plus(self.amounts.authorized, amount);
         }
+        let paid_in_full = self.lacking().is_zero();
+        if self.capture_mode == CaptureMode::Automatic
+            && paid_in_full
+            && self.take(self.amounts.authorized, capture, more)
+        {
+            self.end(State::Captured);
+            return vec![Effect::Announce(Announcement::Captured)];
+        }
+        self.settle_authorized(Announcement::Authorized)
+    }
+
+    /// What is authorized waits for captures.
+    fn settle_authorized(&mut self, announcement: Announcement) -> Vec<Effect> {
+        self.state = State::Authorized;
+        self.due_at = self.capture_before;
+        if self.waits_for_the_rest() {
+            self.due_at = self.due_at.into_iter().chain([self.expires_at]).min();
+        }
+        vec![Effect::Announce(announcement)]
+    }
+
+    /// Ended without the money of the last attempt: that of earlier ones stays authorized.
+    fn fail(&mut self) -> Vec<Effect> {
+        if self.authorizations().next().is_some() {
+            return self.settle_authorized(Announcement::AttemptFailed);
+        }
+        self.end(State::Failed);
+        vec![Effect::Announce(Announcement::Failed)]
     }
 
     fn after_decline(&mut self, policy: &Policy) -> Vec<Effect> {
         let tries = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
-        if tries < policy.attempts_max {
+        if tries < policy.attempts_max && self.authorizations().next().is_none() {
             self.state = State::RequiresPaymentMethod;
             self.due_at = Some(self.expires_at);
             vec![Effect::Announce(Announcement::AttemptFailed)]
         } else {
-            self.end(State::Failed);
-            vec![Effect::Announce(Announcement::Failed)]
+            self.fail()
         }
     }
 
@@ -178,17 +219,22 @@ impl Payment {
     }
 
     pub(super) fn reverse_unknown(&mut self, at: Timestamp, policy: &Policy) -> Vec<Effect> {
-        let requested = self.amounts.requested;
-        self.give_back(requested, MinorUnits::ZERO, Reason::Timeout, at);
+        let asked = self.asked();
+        self.give_back(asked, MinorUnits::ZERO, Reason::Timeout, at);
         self.state = State::OutcomeUnknown(Search::Reversing);
         self.due_at = Some(at.plus(policy.resolve_limit));
         Vec::new()
     }
 
     fn fail_fast(&mut self, at: Timestamp) -> Vec<Effect> {
-        let requested = self.amounts.requested;
-        self.give_back(requested, MinorUnits::ZERO, Reason::Timeout, at);
+        let asked = self.asked();
+        self.give_back(asked, MinorUnits::ZERO, Reason::Timeout, at);
         self.give_up(at)
+    }
+
+    /// What the last attempt asked for.
+    fn asked(&self) -> MinorUnits {
+        self.attempts.last().map_or(self.amounts.requested, |attempt| attempt.asked)
     }
 
     /// The payment fails while its reversal is still on its way.
@@ -196,8 +242,7 @@ impl Payment {
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.give_up(at);
         }
-        self.end(State::Failed);
-        vec![Effect::Announce(Announcement::Failed)]
+        self.fail()
     }
 
     /// An answer to an attempt that is decided, or is being reversed.
@@ -217,21 +262,21 @@ impl Payment {
         reason: Reason,
         at: Timestamp,
     ) {
-        if let Some(id) = self.attempts.last().map(|attempt| attempt.reversal_id) {
-            self.queue_reversal(id, amount, remains, reason, at);
+        if let Some((id, name)) = self.attempts.last().map(|it| (it.id, it.reversal_id)) {
+            self.queue_reversal(id, name, (amount, remains), reason, at);
         }
     }
 
     /// The first reversal of an attempt has the attempt's own name; later ones bring theirs.
     pub(super) fn queue_reversal(
         &mut self,
+        id: AttemptId,
         name: ReversalId,
-        amount: MinorUnits,
-        remains: MinorUnits,
+        (amount, remains): (MinorUnits, MinorUnits),
         reason: Reason,
         at: Timestamp,
     ) {
-        let Some(attempt) = self.attempts.last() else { return };
+        let Some(attempt) = self.attempts.iter().find(|it| it.id == id) else { return };
         let original = Original::Attempt(attempt.id);
         let earlier = self.reversals.iter().filter(|it| it.original == original);
         // Two reversals of one attempt differ in their transmission time only.
@@ -246,6 +291,7 @@ impl Payment {
             remains,
             transmission_at: after.map_or(at, |after| after.max(at)),
             state: ReversalState::Queued,
+            response_code: None,
             tries: 0,
             due_at: Some(at),
         });
@@ -264,7 +310,13 @@ impl Payment {
         reversal.apply(event, policy).map_err(|_| Refusal::NotWaiting)?;
         let (original, state) = (reversal.original, reversal.state);
         match state {
-            ReversalState::Acknowledged => Ok(self.reversal_acknowledged(original, event)),
+            ReversalState::Acknowledged => {
+                let cleared = matches!(event,
+                    ReversalEvent::Answered(code, _) if code == ResponseCode::ALREADY_CLEARED);
+                let mut effects = self.reversal_acknowledged(original, event);
+                effects.extend(cleared.then_some(Effect::AlreadyCleared(id)));
+                Ok(effects)
+            }
             ReversalState::Parked => Ok(vec![Effect::ReversalParked(id)]),
             ReversalState::Queued | ReversalState::Retry => Ok(Vec::new()),
         }

@@ -1,13 +1,10 @@
 //! What captures, voids, expiry and refunds do to a payment.
 
-use wire::ids::{CaptureId, RefundId, ReversalId};
+use wire::ids::{AttemptId, CaptureId, RefundId, ReversalId};
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
 
-use super::{
-    Announcement, CaptureRequest, Decision, Effect, NewCapture, Payment, Policy, Refusal, State,
-};
-use crate::domain::attempt::AttemptState;
+use super::{Announcement, CaptureRequest, Decision, Effect, Payment, Policy, Refusal, State};
 use crate::domain::capture::{Capture, CaptureState};
 use crate::domain::refund::{NewRefund, Refund, RefundEvent, RefundOutcome};
 use crate::domain::reversal::{Original, Reason, Reversal, ReversalState, backoff};
@@ -24,39 +21,32 @@ fn part_of(left: MinorUnits, asked: Option<MinorUnits>) -> Result<MinorUnits, Re
     }
 }
 
-fn minus(whole: MinorUnits, part: MinorUnits) -> MinorUnits {
+pub(super) fn minus(whole: MinorUnits, part: MinorUnits) -> MinorUnits {
     whole.checked_sub(part).unwrap_or_default()
 }
 
-fn plus(one: MinorUnits, two: MinorUnits) -> MinorUnits {
+pub(super) fn plus(one: MinorUnits, two: MinorUnits) -> MinorUnits {
     // Both are parts of one authorized amount, so the sum cannot be out of range.
     one.checked_add(two).unwrap_or(MinorUnits::MAX)
 }
 
 impl Payment {
-    pub(super) fn capture(&mut self, request: &CaptureRequest) -> Decision {
-        let NewCapture { id, identity } = request.capture;
-        let at = identity.transmission_at;
+    pub(super) fn capture(&mut self, request: CaptureRequest) -> Decision {
+        let at = request.capture.identity.transmission_at;
         if self.capture_before.is_some_and(|before| at >= before) {
             return Err(Refusal::AuthorizationOver);
         }
         let open = self.amounts.open();
-        let amount = part_of(open, request.amount)?;
+        // Without an amount it is what is open; a tip has to be named.
+        let amount = part_of(self.capturable(), request.amount.or(Some(open)))?;
         let rest = minus(open, amount);
-        self.captures.push(Capture::new(id, identity, amount));
-        self.amounts.captured = plus(self.amounts.captured, amount);
+        if !self.take(amount, request.capture, request.more) {
+            return Err(Refusal::NotWaiting);
+        }
         if request.is_final.unwrap_or(rest.is_zero()) && !rest.is_zero() {
             self.release(request.reversal, rest, Reason::CompletedPartially, at);
         }
         Ok(vec![self.settle_state()])
-    }
-
-    /// Gives a part of what is open back to the issuer.
-    fn release(&mut self, name: ReversalId, part: MinorUnits, reason: Reason, at: Timestamp) {
-        self.amounts.reversed = plus(self.amounts.reversed, part);
-        let remains = minus(self.amounts.authorized, self.amounts.reversed);
-        let authorized = self.amounts.authorized;
-        self.queue_reversal(name, authorized, remains, reason, at);
     }
 
     /// The state that the amounts of an approved payment amount to.
@@ -148,8 +138,9 @@ impl Payment {
             capture.state = CaptureState::Withdrawn;
             capture.due_at = None;
         }
-        let captured = std::mem::take(&mut self.amounts.captured);
-        self.release(name, captured, Reason::Cancellation, at);
+        self.amounts.captured = MinorUnits::ZERO;
+        let kept = minus(self.amounts.authorized, self.amounts.reversed);
+        self.release(name, kept, Reason::Cancellation, at);
         Ok(vec![self.settle_state()])
     }
 
@@ -177,17 +168,28 @@ impl Payment {
         held.fold(MinorUnits::ZERO, |sum, refund| plus(sum, refund.amount))
     }
 
+    /// The authorization that the next refund goes to: the first with anything left. Where several
+    /// cards paid, they are refunded card by card.
+    fn refundable(&self) -> Option<(AttemptId, MinorUnits)> {
+        let left = |id: AttemptId| {
+            let held = self.refunds.iter().filter(|it| it.attempt == id && it.state.holds());
+            let held = held.fold(MinorUnits::ZERO, |sum, it| plus(sum, it.amount));
+            (id, minus(self.captured_of(id), held))
+        };
+        let all = || self.authorizations().map(|it| left(it.id));
+        all().find(|(_, left)| !left.is_zero()).or_else(|| all().next())
+    }
+
     pub(super) fn refund(&mut self, new: NewRefund, policy: &Policy) -> Decision {
         let at = new.identity.transmission_at;
-        let approved = self.attempts.iter().find(|it| it.state == AttemptState::Approved);
-        let attempt = approved.map(|it| it.id).ok_or(Refusal::NotCaptured)?;
+        let attempt = self.refundable().ok_or(Refusal::NotCaptured)?;
         if at.since(self.created_at) >= policy.refund_window {
             return Err(Refusal::RefundWindowClosed);
         }
         // Only what the processor has taken: a capture may still be refused.
         let pending = self.captures.iter().filter(|it| it.state == CaptureState::Pending);
         let pending = pending.fold(MinorUnits::ZERO, |sum, it| plus(sum, it.amount));
-        let left = minus(self.amounts.captured, self.refunds_held());
+        let (attempt, left) = attempt;
         let amount = part_of(left, new.amount)?;
         if amount > minus(left, pending) {
             return Err(Refusal::CapturePending);
@@ -223,6 +225,7 @@ impl Payment {
                     remains: MinorUnits::ZERO,
                     transmission_at: at,
                     state: ReversalState::Queued,
+                    response_code: None,
                     tries: 0,
                     due_at: Some(at),
                 });

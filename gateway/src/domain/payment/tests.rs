@@ -8,9 +8,11 @@ use wire::codes::{DeclineCode, ResponseCode};
 use wire::ids::TokenId;
 
 use super::*;
-use crate::domain::attempt::AttemptState;
+use crate::domain::attempt::{AttemptKind, AttemptState};
 use crate::domain::capture::CaptureState;
 use crate::domain::card::Fingerprint;
+use crate::domain::network_profile::OverCapture;
+use crate::domain::terms::Terms;
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -23,7 +25,12 @@ fn later(seconds: u64) -> Timestamp {
 }
 
 fn payment(capture_mode: CaptureMode) -> Payment {
+    payment_with(capture_mode, Terms::default())
+}
+
+fn payment_with(capture_mode: CaptureMode, terms: Terms) -> Payment {
     Payment::create(NewPayment {
+        terms,
         id: PaymentId::new(AT, [1; 10]),
         merchant: MerchantId::new(AT, [4; 10]),
         order_reference: "ord_1001".to_owned(),
@@ -79,6 +86,7 @@ fn answer(code: &str, amount: Option<i64>) -> Answer {
         advice_code: None,
         cvv_result: None,
         avs_result: None,
+        over_capture: OverCapture::default(),
         outcome_source: None,
         at: later(1),
     }
@@ -89,12 +97,30 @@ fn answered(n: u8, code: &str, amount: Option<i64>) -> Event {
         attempt: attempt_id(n),
         answer: answer(code, amount),
         capture: new_capture(200, later(1)),
+        more: vec![new_capture(201, later(1)), new_capture(202, later(1))],
     }
+}
+
+fn incremented(n: u8, amount: i64) -> Event {
+    Event::Incremented(Increment {
+        id: attempt_id(n),
+        identity: identity(later(2)),
+        reversal_id: ReversalId::new(AT, [n; 10]),
+        amount: minor(amount),
+        category: "7011".to_owned(),
+        country: "FR".to_owned(),
+        caller: None,
+    })
+}
+
+fn agreed(accept_partial: bool, estimated: bool) -> Terms {
+    Terms { accept_partial, estimated, ..Terms::default() }
 }
 
 fn captured(n: u8, amount: Option<i64>, is_final: Option<bool>) -> Event {
     Event::Captured(CaptureRequest {
         capture: new_capture(n, later(2)),
+        more: vec![new_capture(n.wrapping_add(1), later(2))],
         amount: amount.map(minor),
         is_final,
         reversal: ReversalId::new(AT, [n.wrapping_add(100); 10]),
@@ -133,7 +159,10 @@ fn acknowledged(payment: &Payment, code: &str) -> Event {
 }
 
 fn run(capture_mode: CaptureMode, events: impl IntoIterator<Item = Event>) -> Payment {
-    let mut it = payment(capture_mode);
+    run_on(payment(capture_mode), events)
+}
+
+fn run_on(mut it: Payment, events: impl IntoIterator<Item = Event>) -> Payment {
     for event in events {
         it.apply(event, &Policy::default()).unwrap();
     }
@@ -157,6 +186,21 @@ fn in_every_state() -> Vec<(&'static str, Payment)> {
             run(Automatic, lost().into_iter().chain([Event::NothingFound(later(22))])),
         ),
         ("authorized", run(Manual, paid(vec![]))),
+        (
+            "authorized, an estimate",
+            run_on(payment_with(Manual, agreed(false, true)), paid(vec![])),
+        ),
+        (
+            "authorized for 60",
+            run_on(
+                payment_with(Automatic, agreed(true, false)),
+                [submitted(1, AT), answered(1, "10", Some(60))],
+            ),
+        ),
+        (
+            "increment on its way",
+            run_on(payment_with(Manual, agreed(false, true)), paid(vec![incremented(2, 50)])),
+        ),
         ("partly captured", run(Manual, paid(vec![captured(3, Some(40), None)]))),
         ("captured, not sent", run(Automatic, paid(vec![]))),
         ("captured", run(Automatic, paid(vec![Event::CaptureAccepted(capture_id)]))),
@@ -185,6 +229,10 @@ fn every_event() -> Vec<(&'static str, Event)> {
         ("answer 10, part", answered(1, "10", Some(60))),
         ("answer 51", answered(1, "51", None)),
         ("answer 68", answered(1, "68", None)),
+        ("answer 2: 00", answered(2, "00", Some(50))),
+        ("answer 2: 51", answered(2, "51", None)),
+        ("increment 50", incremented(2, 50)),
+        ("increment 0", incremented(2, 0)),
         ("not sent", Event::NotSent { attempt: attempt_id(1), at: later(1) }),
         ("no answer", Event::Unanswered { attempt: attempt_id(1), at: later(20) }),
         ("nothing found", Event::NothingFound(later(22))),
@@ -228,6 +276,7 @@ fn described(it: &Payment, outcome: &Decision) -> String {
             Effect::LateApproval(_) => write!(text, " +LateApproval"),
             Effect::AmountAlarm(_) => write!(text, " +AmountAlarm"),
             Effect::ReversalParked(_) => write!(text, " +ReversalParked"),
+            Effect::AlreadyCleared(_) => write!(text, " +AlreadyCleared"),
         };
     }
     text
@@ -255,6 +304,8 @@ fn every_state_takes_every_event_as_written_here() {
     waiting for a card
         card                 processing +Processing
         card, too late       refused: the time for this payment is over
+        increment 50         refused: nothing is authorized
+        increment 0          refused: nothing is authorized
         capture all          refused: nothing is authorized
         capture 30           refused: nothing is authorized
         capture 30, final    refused: nothing is authorized
@@ -276,6 +327,8 @@ fn every_state_takes_every_event_as_written_here() {
         answer 10, part      requires_payment_method +AttemptFailed
         answer 51            requires_payment_method +AttemptFailed
         answer 68            unknown_waiting +Processing
+        increment 50         refused: the payment is being processed
+        increment 0          refused: the payment is being processed
         not sent             requires_payment_method +AttemptFailed
         no answer            unknown_inquiring +Processing
         capture all          refused: the payment is being processed
@@ -298,6 +351,8 @@ fn every_state_takes_every_event_as_written_here() {
         answer 10, part      requires_payment_method +AttemptFailed
         answer 51            requires_payment_method +AttemptFailed
         answer 68            unknown_waiting
+        increment 50         refused: the payment is being processed
+        increment 0          refused: the payment is being processed
         nothing found        unknown_reversing
         still open           unknown_waiting
         limit reached        unknown_reversing
@@ -321,6 +376,8 @@ fn every_state_takes_every_event_as_written_here() {
         answer 10, part      requires_payment_method +AttemptFailed
         answer 51            requires_payment_method +AttemptFailed
         answer 68            unknown_waiting
+        increment 50         refused: the payment is being processed
+        increment 0          refused: the payment is being processed
         nothing found        unknown_reversing
         still open           unknown_waiting
         limit reached        unknown_reversing
@@ -342,6 +399,8 @@ fn every_state_takes_every_event_as_written_here() {
         answer 00            unknown_reversing +LateApproval
         answer 00, less      unknown_reversing +LateApproval
         answer 10, part      unknown_reversing +LateApproval
+        increment 50         refused: the payment is being processed
+        increment 0          refused: the payment is being processed
         limit reached        failed +Failed
         capture all          refused: the payment is being processed
         capture 30           refused: the payment is being processed
@@ -358,6 +417,8 @@ fn every_state_takes_every_event_as_written_here() {
     authorized
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        increment 50         refused: the authorized amount is final: only an estimate can be raised
+        increment 0          refused: the authorized amount is final: only an estimate can be raised
         capture all          captured +Captured
         capture 30           partially_captured +PartiallyCaptured
         capture 30, final    captured +Captured
@@ -371,9 +432,66 @@ fn every_state_takes_every_event_as_written_here() {
         refund               refused: nothing is captured
         refund 10            refused: nothing is captured
         refund, too late     refused: nothing is captured
+    authorized, an estimate
+        card                 refused: the payment is paid
+        card, too late       refused: the payment is paid
+        increment 50         processing +Processing
+        increment 0          refused: an amount must be more than zero
+        capture all          captured +Captured
+        capture 30           partially_captured +PartiallyCaptured
+        capture 30, final    captured +Captured
+        capture 101          refused: only 100 minor units are left
+        capture 0            refused: an amount must be more than zero
+        void                 canceled +Canceled
+        void 10              authorized +Authorized
+        void 101             refused: only 100 minor units are left
+        cancel               refused: the payment is paid
+        refund               refused: nothing is captured
+        refund 10            refused: nothing is captured
+        refund, too late     refused: nothing is captured
+    authorized for 60
+        card                 processing +Processing
+        card, too late       refused: the time for this payment is over
+        increment 50         refused: the authorized amount is final: only an estimate can be raised
+        increment 0          refused: the authorized amount is final: only an estimate can be raised
+        capture all          captured +Captured
+        capture 30           partially_captured +PartiallyCaptured
+        capture 30, final    captured +Captured
+        capture 101          refused: only 60 minor units are left
+        capture 0            refused: an amount must be more than zero
+        void                 canceled +Canceled
+        void 10              authorized +Authorized
+        void 101             refused: only 60 minor units are left
+        window over          expired +Expired
+        cancel               refused: the payment is paid
+        session over         canceled +Canceled
+        refund               refused: nothing is captured
+        refund 10            refused: nothing is captured
+        refund, too late     refused: nothing is captured
+    increment on its way
+        card                 refused: the payment is being processed
+        card, too late       refused: the payment is being processed
+        answer 2: 00         authorized +Authorized
+        answer 2: 51         authorized +AttemptFailed
+        increment 50         refused: the payment is being processed
+        increment 0          refused: the payment is being processed
+        capture all          refused: the payment is being processed
+        capture 30           refused: the payment is being processed
+        capture 30, final    refused: the payment is being processed
+        capture 101          refused: the payment is being processed
+        capture 0            refused: the payment is being processed
+        void                 refused: the payment is being processed
+        void 10              refused: the payment is being processed
+        void 101             refused: the payment is being processed
+        cancel               refused: the payment is being processed
+        refund               refused: the payment is being processed
+        refund 10            refused: the payment is being processed
+        refund, too late     refused: the payment is being processed
     partly captured
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        increment 50         refused: something was captured: the authorization cannot be raised any more
+        increment 0          refused: something was captured: the authorization cannot be raised any more
         capture all          captured +Captured
         capture 30           partially_captured +PartiallyCaptured
         capture 30, final    captured +Captured
@@ -390,6 +508,8 @@ fn every_state_takes_every_event_as_written_here() {
     captured, not sent
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        increment 50         refused: something was captured: the authorization cannot be raised any more
+        increment 0          refused: something was captured: the authorization cannot be raised any more
         capture all          refused: only 0 minor units are left
         capture 30           refused: only 0 minor units are left
         capture 30, final    refused: only 0 minor units are left
@@ -407,6 +527,8 @@ fn every_state_takes_every_event_as_written_here() {
     captured
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        increment 50         refused: something was captured: the authorization cannot be raised any more
+        increment 0          refused: something was captured: the authorization cannot be raised any more
         capture all          refused: only 0 minor units are left
         capture 30           refused: only 0 minor units are left
         capture 30, final    refused: only 0 minor units are left
@@ -422,6 +544,8 @@ fn every_state_takes_every_event_as_written_here() {
     capture failed
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        increment 50         refused: something was captured: the authorization cannot be raised any more
+        increment 0          refused: something was captured: the authorization cannot be raised any more
         capture all          captured +Captured
         capture 30           partially_captured +PartiallyCaptured
         capture 30, final    captured +Captured
@@ -438,6 +562,8 @@ fn every_state_takes_every_event_as_written_here() {
     canceled
         card                 refused: the payment is canceled
         card, too late       refused: the payment is canceled
+        increment 50         refused: the payment is canceled
+        increment 0          refused: the payment is canceled
         capture all          refused: the payment is canceled
         capture 30           refused: the payment is canceled
         capture 30, final    refused: the payment is canceled
@@ -457,6 +583,8 @@ fn every_state_takes_every_event_as_written_here() {
         answer 00            expired +LateApproval
         answer 00, less      expired +LateApproval
         answer 10, part      expired +LateApproval
+        increment 50         refused: the payment is expired
+        increment 0          refused: the payment is expired
         capture all          refused: the payment is expired
         capture 30           refused: the payment is expired
         capture 30, final    refused: the payment is expired
@@ -476,6 +604,8 @@ fn every_state_takes_every_event_as_written_here() {
         answer 00            failed +LateApproval
         answer 00, less      failed +LateApproval
         answer 10, part      failed +LateApproval
+        increment 50         refused: the payment is failed
+        increment 0          refused: the payment is failed
         capture all          refused: the payment is failed
         capture 30           refused: the payment is failed
         capture 30, final    refused: the payment is failed
@@ -552,6 +682,135 @@ fn a_partial_approval_is_given_back_and_another_card_may_be_tried() {
     assert_eq!((reversal.amount, reversal.reason.as_str()), (minor(60), "4000"));
     let decline = it.attempts.first().unwrap().decline.unwrap();
     assert_eq!(decline.code, DeclineCode::PARTIAL_APPROVAL);
+}
+
+#[test]
+fn two_cards_share_a_payment_and_each_has_its_own_capture() {
+    let events = [
+        submitted(1, AT),
+        answered(1, "10", Some(60)),
+        submitted(2, later(5)),
+        answered(2, "00", Some(40)),
+    ];
+    let it = run_on(payment_with(CaptureMode::Automatic, agreed(true, false)), events);
+    assert_eq!(it.state, State::Captured);
+    let shares: Vec<_> = it.captures.iter().map(|it| (it.attempt, it.amount)).collect();
+    assert_eq!(shares, [(attempt_id(1), minor(60)), (attempt_id(2), minor(40))]);
+}
+
+#[test]
+fn a_declined_second_card_leaves_the_part_of_the_first() {
+    let events = [
+        submitted(1, AT),
+        answered(1, "10", Some(60)),
+        submitted(2, later(5)),
+        answered(2, "51", None),
+    ];
+    let mut it = run_on(payment_with(CaptureMode::Automatic, agreed(true, false)), events);
+    assert_eq!((it.state, it.amounts.authorized), (State::Authorized, minor(60)));
+    it.apply(voided(None), &Policy::default()).unwrap();
+    assert_eq!(it.state, State::Canceled);
+    let reversal = it.reversals.last().unwrap();
+    assert_eq!(reversal.original, Original::Attempt(attempt_id(1)));
+    assert_eq!((reversal.amount, reversal.remains), (minor(60), minor(0)));
+}
+
+#[test]
+fn a_void_of_a_shared_payment_gives_back_to_both_cards() {
+    let events = [
+        submitted(1, AT),
+        answered(1, "10", Some(60)),
+        submitted(2, later(5)),
+        answered(2, "00", Some(40)),
+        voided(Some(50)),
+    ];
+    let mut it = run_on(payment_with(CaptureMode::Manual, agreed(true, false)), events);
+    let given: Vec<_> = it.reversals.iter().map(|it| (it.original, it.remains)).collect();
+    let (one, two) = (Original::Attempt(attempt_id(1)), Original::Attempt(attempt_id(2)));
+    assert_eq!(given, [(two, minor(0)), (one, minor(50))]);
+    it.apply(captured(3, None, None), &Policy::default()).unwrap();
+    assert_eq!(it.captures.len(), 1);
+}
+
+#[test]
+fn increments_raise_what_can_be_captured_and_a_final_capture_releases_the_rest() {
+    let mut it = run_on(
+        payment_with(CaptureMode::Manual, agreed(false, true)),
+        [
+            submitted(1, AT),
+            answered(1, "00", Some(100)),
+            incremented(2, 50),
+            answered(2, "00", Some(50)),
+            incremented(3, 30),
+            answered(3, "00", Some(30)),
+        ],
+    );
+    assert_eq!((it.amounts.authorized, it.amounts.requested), (minor(180), minor(180)));
+    it.apply(captured(4, Some(165), Some(true)), &Policy::default()).unwrap();
+    assert_eq!(it.state, State::Captured);
+    let reversal = it.reversals.last().unwrap();
+    assert_eq!(reversal.original, Original::Attempt(attempt_id(1)));
+    assert_eq!((reversal.amount, reversal.remains), (minor(180), minor(165)));
+}
+
+#[test]
+fn an_increment_that_nobody_answers_is_reversed_and_the_estimate_stays() {
+    let mut it = run_on(
+        payment_with(CaptureMode::Manual, agreed(false, true)),
+        [
+            submitted(1, AT),
+            answered(1, "00", Some(100)),
+            incremented(2, 50),
+            Event::Unanswered { attempt: attempt_id(2), at: later(22) },
+            Event::NothingFound(later(24)),
+        ],
+    );
+    let reversal = it.reversals.last().unwrap();
+    assert_eq!((reversal.amount, reversal.remains), (minor(50), minor(0)));
+    assert_eq!(reversal.original, Original::Attempt(attempt_id(2)));
+    let event = acknowledged(&it, "00");
+    it.apply(event, &Policy::default()).unwrap();
+    assert_eq!((it.state, it.amounts.authorized), (State::Authorized, minor(100)));
+    assert_eq!(it.due_at, it.capture_before);
+}
+
+#[test]
+fn a_tip_within_the_tolerance_is_captured_and_all_of_it_can_be_voided() {
+    let mut paid = answer("00", Some(100));
+    paid.over_capture = OverCapture { percent: 20, amount: MinorUnits::ZERO };
+    let capture = new_capture(200, later(1));
+    let event = Event::Answered { attempt: attempt_id(1), answer: paid, capture, more: vec![] };
+    let mut it = run(CaptureMode::Manual, [submitted(1, AT), event]);
+    let too_much = it.apply(captured(3, Some(125), None), &Policy::default());
+    assert_eq!(too_much, Err(Refusal::AmountTooLarge(minor(120))));
+    it.apply(captured(3, Some(118), None), &Policy::default()).unwrap();
+    assert_eq!((it.state, it.amounts.captured), (State::Captured, minor(118)));
+    it.apply(voided(None), &Policy::default()).unwrap();
+    assert_eq!((it.state, it.amounts.reversed), (State::Canceled, minor(100)));
+    assert!(it.reversals.last().unwrap().remains.is_zero());
+}
+
+#[test]
+fn the_window_moves_with_an_increment_on_mastercard_and_stays_on_visa() {
+    let day = |n: u64| later(n * 24 * 3600);
+    for (brand, moves) in [(Brand::Visa, false), (Brand::Mastercard, true)] {
+        let mut first = submitted(1, AT);
+        if let Event::CardSubmitted(submission) = &mut first {
+            submission.card.brand = brand;
+        }
+        let mut it = run_on(
+            payment_with(CaptureMode::Manual, agreed(false, true)),
+            [first, answered(1, "00", Some(100)), incremented(2, 50)],
+        );
+        assert_eq!(it.capture_before, Some(later(30 * 24 * 3600 + 1)));
+        let mut late = answer("00", Some(50));
+        late.at = day(9);
+        let capture = new_capture(200, day(9));
+        let event = Event::Answered { attempt: attempt_id(2), answer: late, capture, more: vec![] };
+        it.apply(event, &Policy::default()).unwrap();
+        let before = if moves { day(39) } else { later(30 * 24 * 3600 + 1) };
+        assert_eq!(it.capture_before, Some(before), "{brand:?}");
+    }
 }
 
 #[test]
@@ -641,6 +900,10 @@ fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
         attempt: last,
         answer: answer(code, amount),
         capture: new_capture(n, later(1)),
+        more: vec![
+            new_capture(n.wrapping_add(1), later(1)),
+            new_capture(n.wrapping_add(2), later(1)),
+        ],
     };
     let of_refund = |event| Event::Refund { id: refund, event, at: later(5) };
     match kind {
@@ -669,6 +932,8 @@ fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
         23 => of_refund(RefundEvent::Answered(answer("00", None))),
         24 => of_refund(RefundEvent::Answered(answer("51", None))),
         25 => of_refund(RefundEvent::Canceled),
+        27..=29 => incremented(n, amount),
+        30 => answered("00", payment.attempts.last().map(|it| it.asked.get())),
         _ => of_refund(RefundEvent::Unanswered { at: later(9), jitter_permille: 0 }),
     }
 }
@@ -677,10 +942,12 @@ proptest! {
     #[test]
     fn sums_hold_over_any_history(
         manual in any::<bool>(),
-        history in prop::collection::vec((0_u8..27, any::<u8>(), 0_i64..130), 0..40),
+        partial in any::<bool>(),
+        estimated in any::<bool>(),
+        history in prop::collection::vec((0_u8..32, any::<u8>(), 0_i64..130), 0..40),
     ) {
         let mode = if manual { CaptureMode::Manual } else { CaptureMode::Automatic };
-        let mut it = payment(mode);
+        let mut it = payment_with(mode, agreed(partial, estimated));
         for (kind, n, amount) in history {
             let event = any_event(&it, kind, n, amount);
             let before = it.clone();
@@ -696,7 +963,13 @@ proptest! {
                 .map(|it| it.amount.get()).sum();
             prop_assert_eq!(counted, it.amounts.captured.get());
             let approved = it.attempts.iter().filter(|it| it.state == AttemptState::Approved);
-            prop_assert!(approved.count() <= 1);
+            let shares = approved.filter(|it| it.kind == AttemptKind::Payment).count();
+            prop_assert!(shares <= 1 || partial);
+            let kept: i64 = it.authorizations().map(|it| it.kept().get()).sum();
+            prop_assert_eq!(kept, it.amounts.authorized.get() - it.amounts.reversed.get());
+            for attempt in it.authorizations() {
+                prop_assert!(it.captured_of(attempt.id) <= attempt.kept());
+            }
             if it.state == State::Captured {
                 prop_assert!(it.amounts.open().is_zero() && !it.amounts.captured.is_zero());
             }

@@ -3,6 +3,7 @@
 /// Codes in alphabetical order.
 pub const ERROR_CODES: &[(&str, &str)] = &[
     ("already_refunded", "A refund was made, so captured money cannot be voided."),
+    ("already_submitted", "A capture has left for clearing: refund it instead."),
     ("amount_too_large", "More than there is; `left` says how much that is."),
     ("authorization_expired", "The authorization has run out."),
     ("body_incomplete", "The body broke off."),
@@ -53,6 +54,7 @@ pub const ERROR_CODES: &[(&str, &str)] = &[
     ("json_malformed", "Not JSON."),
     ("json_too_deep", "JSON is nested more than 32 levels deep."),
     ("line_items_mismatch", "The line items do not sum to the amount."),
+    ("mcc_invalid", "A merchant category code has four digits."),
     ("method_not_allowed", "This address knows other methods."),
     ("name_empty", "The name on the card is empty."),
     ("name_invalid", "A name has at most 100 characters."),
@@ -66,6 +68,8 @@ pub const ERROR_CODES: &[(&str, &str)] = &[
     ("not_confirmable", "The payment cannot be paid as it stands."),
     ("not_done", "The operation was refused; `detail` says why."),
     ("not_found", "There is nothing at this address, or it is somebody else's."),
+    ("not_incrementable", "The authorization cannot be raised; `detail` says why."),
+    ("not_reauthorizable", "Only a payment that has expired is authorized again."),
     ("not_refundable", "The payment cannot be refunded as it stands."),
     ("not_voidable", "The payment cannot be voided as it stands."),
     ("number_empty", "The card number is missing."),
@@ -122,7 +126,7 @@ mod tests {
     use super::*;
 
     /// Codes of the control plane, which has documents of its own, and words of RFC 6749.
-    const ELSEWHERE: [&str; 9] = [
+    const ELSEWHERE: [&str; 10] = [
         "invalid_client",
         "temporarily_unavailable",
         "amount_invalid",
@@ -131,6 +135,7 @@ mod tests {
         "crash_point_refused",
         "fault_refused",
         "fault_unknown",
+        "not_parked",
         "release_refused",
     ];
 

@@ -6,8 +6,8 @@ use utoipa::openapi::{OpenApi, Required};
 use wire::events::Event;
 use wire::gateway_api::{
     AccessToken, CapturePayment, ConfirmPayment, CreateEndpoint, CreatePayment, CreateRefund,
-    CreateToken, DeliveryView, Empty, EndpointView, PaymentView, RefundView, ResendEvent,
-    ResendFailed, Resent, Timeline, TokenView, UpdateEndpoint, VoidPayment,
+    CreateToken, DeliveryView, Empty, EndpointView, IncrementPayment, PaymentView, RefundView,
+    ResendEvent, ResendFailed, Resent, Timeline, TokenView, UpdateEndpoint, VoidPayment,
 };
 
 use super::document::{Access, Document};
@@ -170,8 +170,23 @@ fn payment_changes(document: &mut Document) {
         .answers::<PaymentView>("200", "The payment.")
         .refuses(&refusals);
     document
+        .route(Post, "/api/payments/{id}/increment", "payments", "incrementPayment", WRITE)
+        .summary("Raise an estimate")
+        .description(
+            "Only while nothing is captured, and only where the payment was created with \
+             `\"estimated\": true`. A decline leaves the authorization as it was.",
+        )
+        .idempotent()
+        .body::<IncrementPayment>()
+        .answers::<PaymentView>("200", "The payment.")
+        .refuses(&refusals);
+    document
         .route(Post, "/api/payments/{id}/capture", "payments", "capturePayment", WRITE)
         .summary("Take authorized money")
+        .description(
+            "All of it, or parts until `\"final\": true` gives the rest back. `capturable` says how \
+             much it may be: some networks let some trades take more than was authorized.",
+        )
         .idempotent()
         .body::<CapturePayment>()
         .answers::<PaymentView>("200", "The payment.")
@@ -179,6 +194,10 @@ fn payment_changes(document: &mut Document) {
     document
         .route(Post, "/api/payments/{id}/void", "payments", "voidPayment", WRITE)
         .summary("Give authorized money back")
+        .description(
+            "Captured money too, until its capture has left for clearing: then `already_submitted`, \
+             and a refund gives it back.",
+        )
         .idempotent()
         .body::<VoidPayment>()
         .answers::<PaymentView>("200", "The payment.")

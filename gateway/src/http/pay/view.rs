@@ -9,6 +9,7 @@ use wire::time::Timestamp;
 use super::Visit;
 use super::form::CardForm;
 use super::session::return_code;
+use crate::domain::card::Card;
 use crate::domain::payer::Standing;
 use crate::domain::payment::{Line, Payment};
 use crate::http::browser::{page, refresh, see};
@@ -42,7 +43,9 @@ pub fn form(
     let notice = match notice {
         Some("declined") => Some(notice_of(texts, Family::Generic, None)),
         Some("unavailable") => Some(notice_of(texts, Family::OurSide, None)),
-        _ => family.map(|family| notice_of(texts, family, card_words(texts, &visit.payment))),
+        _ => family
+            .map(|family| notice_of(texts, family, last_card_words(texts, &visit.payment)))
+            .or_else(|| part_notice(texts, &visit.payment)),
     };
     let parts = Parts { values: values.unwrap_or_default(), errors: Errors::default(), notice };
     page(200, &card_page(context, visit, now, parts))
@@ -101,6 +104,20 @@ fn notice_of(texts: &Texts, family: Family, card: Option<String>) -> DeclineNoti
         None => texts.outcomes.declined.clone(),
     };
     DeclineNotice { family: family.as_str(), heading, text: texts.families.of(family).to_owned() }
+}
+
+/// A card paid a part: another one may pay the rest.
+fn part_notice(texts: &Texts, payment: &Payment) -> Option<DeclineNotice> {
+    if !payment.lacks_a_part() {
+        return None;
+    }
+    let shown = |amount| Money::new(amount, payment.currency).to_string();
+    let (approved, rest) = (shown(payment.amounts.authorized), shown(payment.lacking()));
+    Some(DeclineNotice {
+        family: "part",
+        heading: fill(&texts.form.part_approved, &[("amount", &approved)]),
+        text: fill(&texts.form.part_rest, &[("rest", &rest)]),
+    })
 }
 
 /// What became of the payment; while that is open the page comes back by itself.
@@ -207,9 +224,11 @@ fn merchant(context: &Context) -> String {
 /// What is paid for, from the gateway's own record.
 fn order(context: &Context, payment: &Payment) -> OrderSummary {
     let description = payment.details.description.as_deref();
+    let lacking = payment.lacks_a_part();
+    let amount = if lacking { payment.lacking() } else { payment.amounts.requested };
     OrderSummary {
         merchant: merchant(context),
-        amount: Money::new(payment.amounts.requested, payment.currency).to_string(),
+        amount: Money::new(amount, payment.currency).to_string(),
         description: description.map(|it| shown(it, SHOWN_CHARACTERS_MAX)),
         reference: shown(&payment.order_reference, SHOWN_CHARACTERS_MAX),
         lines: payment.details.lines.iter().take(LINES_MAX).map(|it| line(payment, it)).collect(),
@@ -226,9 +245,16 @@ fn line(payment: &Payment, line: &Line) -> OrderLine {
 }
 
 fn card_words(texts: &Texts, payment: &Payment) -> Option<String> {
-    let card = &payment.attempts.last()?.card;
+    payment.shown_attempt().map(|attempt| words_of(texts, &attempt.card))
+}
+
+fn last_card_words(texts: &Texts, payment: &Payment) -> Option<String> {
+    payment.attempts.last().map(|attempt| words_of(texts, &attempt.card))
+}
+
+fn words_of(texts: &Texts, card: &Card) -> String {
     let values = [("network", card.brand.display_name()), ("last4", card.masked.last4())];
-    Some(fill(&texts.form.card_ending, &values))
+    fill(&texts.form.card_ending, &values)
 }
 
 /// The shop's address for this outcome, with the payment and a hint that is for display only.

@@ -6,7 +6,7 @@ use wire::money::{MinorUnits, Money};
 
 use super::developers::EventRow;
 use super::{Fact, Frame, Moment, Notice, Pill, card_words};
-use crate::domain::attempt::Attempt;
+use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::operator::{Role, Task};
 use crate::domain::payment::{CaptureMode, Payment, State};
 use crate::pages::shown::{SHOWN_CHARACTERS_MAX, instant, shown};
@@ -107,7 +107,7 @@ impl PaymentPage {
             state: Pill::of_payment(parts.view),
             status: parts.view.status.as_str(),
             amounts: amount_lines(payment),
-            attempts: payment.attempts.iter().rev().map(attempt_block).collect(),
+            attempts: payment.attempts.iter().rev().map(|it| attempt_block(payment, it)).collect(),
             movements: movements(payment),
             timeline: parts.timeline.iter().filter(|it| is_step(it)).map(timeline_line).collect(),
             everything: parts.timeline.iter().map(timeline_line).collect(),
@@ -140,11 +140,18 @@ fn amount_lines(payment: &Payment) -> Vec<AmountLine> {
     ]
 }
 
-fn attempt_block(attempt: &Attempt) -> AttemptBlock {
+fn attempt_block(payment: &Payment, attempt: &Attempt) -> AttemptBlock {
     let mut facts: Vec<Fact> = vec![("Sent", instant(attempt.created_at), false)];
     let mut add = |label, value: Option<String>, machine| {
         facts.extend(value.map(|value| (label, value, machine)));
     };
+    let asked = match attempt.kind {
+        AttemptKind::Payment => "Asked for",
+        AttemptKind::Increment => "Raised by",
+    };
+    add(asked, Some(money(payment, attempt.asked)), false);
+    let differs = attempt.is_authorization() && attempt.approved != attempt.asked;
+    add("Approved", differs.then(|| money(payment, attempt.approved)), false);
     add("Decided", attempt.decided_at.map(instant), false);
     add("Response code", attempt.response_code.map(|it| it.as_str().to_owned()), true);
     let decline = attempt.decline.as_ref();

@@ -171,7 +171,12 @@ impl Memory {
         match message.mti.class() {
             '1' => self.authorize(message, says),
             '4' => self.reverse(message, says),
-            '6' => self.inquire(message),
+            '6' => match says {
+                Says::Code(code) if *code != "00" => {
+                    message.answer(ResponseCode::parse(code).unwrap()).unwrap()
+                }
+                _ => self.inquire(message),
+            },
             _ => message.answer(code(says)).unwrap(),
         }
     }

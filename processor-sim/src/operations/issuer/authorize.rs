@@ -15,6 +15,7 @@ use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId, Results};
 use crate::domain::behaviour::{Behaviour, IssuerTiming, PLAIN};
 use crate::domain::business_day::{local_day, local_time};
 use crate::domain::checks::{self, Card, Case, Decision, Request};
+use crate::domain::identity::Identity;
 use crate::domain::network_profile::NetworkProfile;
 use crate::domain::outcome::OutcomeSource;
 use crate::domain::parties::Issuer;
@@ -22,7 +23,7 @@ use crate::operations::card_table::{CardState, IssuedCard};
 use crate::operations::network::Hop;
 use crate::operations::translate::{self, Fault, RequestFields, TakeError};
 use crate::operations::{Context, network};
-use crate::store::{Authorized, IssuerRequest, Loaded, Ruling};
+use crate::store::{Authorized, IssuerIncrement, IssuerRequest, Loaded, Ruling};
 
 /// How long after the network's deadline a silent or late bank comes back.
 const LATE_AFTER: Duration = Duration::from_secs(1);
@@ -128,7 +129,14 @@ impl Deciding<'_> {
         let request = self.request(state.as_ref());
         let release = request.release_at.millis();
         let rule = self.rule(state);
-        let authorized = self.context.store.authorize(request, rule).await?;
+        let authorized = match self.original().await? {
+            Some(original) => {
+                let extends = NetworkProfile::of(self.brand).increment_extends();
+                let increment = IssuerIncrement { request, original, extends };
+                self.context.store.raise_hold(increment, rule).await?
+            }
+            None => self.context.store.authorize(request, rule).await?,
+        };
         Ok(match authorized {
             Authorized::Conflict => Answer::refusal(ResponseCode::DUPLICATE),
             Authorized::Buried => Answer::refusal(ResponseCode::ALREADY_CLEARED),
@@ -143,6 +151,16 @@ impl Deciding<'_> {
                 *answer
             }
         })
+    }
+
+    /// The request that an increment raises.
+    async fn original(&self) -> Result<Option<Identity>, TakeError> {
+        if !translate::is_increment(self.message) {
+            return Ok(None);
+        }
+        let original = self.message.original.as_ref();
+        let original = original.ok_or_else(|| translate::missing("original"))?;
+        Ok(Some(translate::original_identity(self.context, original).await?))
     }
 
     fn request(&self, state: Option<&CardState>) -> IssuerRequest {
@@ -213,6 +231,7 @@ struct Given {
     security_code: Option<wire::card::SecurityCode>,
     address: (bool, bool),
     by_merchant: bool,
+    raises: bool,
     indicator: Option<String>,
     category: String,
     country: Option<String>,
@@ -230,6 +249,7 @@ impl Given {
                 avs.is_some_and(|avs| avs.postal.is_some()),
             ),
             by_merchant: credential.is_some_and(|credential| credential.initiator == "MIT"),
+            raises: translate::is_increment(message),
             indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
             category: message.mcc.clone().unwrap_or_default(),
             country: message.acceptor.as_ref().map(|acceptor| acceptor.country.clone()),
@@ -245,6 +265,7 @@ impl Given {
             security_code: self.security_code.as_ref(),
             address: self.address,
             by_merchant: self.by_merchant,
+            raises: self.raises,
             indicator: self.indicator.as_deref(),
             category: &self.category,
             country: self.country.as_deref(),
@@ -280,7 +301,9 @@ pub(super) fn release_at(
     behaviour: &Behaviour,
     brand: Brand,
 ) -> Timestamp {
-    let estimated = message.function_code.as_deref() == Some(FUNCTION_ESTIMATED);
+    // Only estimates are raised, so an increment is part of one.
+    let estimated = message.function_code.as_deref() == Some(FUNCTION_ESTIMATED)
+        || translate::is_increment(message);
     let credential = message.stored_credential.as_ref();
     let by_merchant = credential.is_some_and(|credential| credential.initiator == "MIT");
     let window = NetworkProfile::of(brand).window_days(estimated, by_merchant);

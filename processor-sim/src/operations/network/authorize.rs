@@ -108,6 +108,9 @@ impl Passage<'_> {
         if let NetworkRule::Answer(code) = self.behaviour.network {
             return (self.refusal(code), AnsweredBy::Network);
         }
+        if translate::is_increment(self.message) && !self.takes_increments() {
+            return (self.refusal(ResponseCode::INVALID_TRANSACTION), AnsweredBy::Network);
+        }
         if !self.context.sign_on.is_signed_on(issuer, self.brand) {
             return self.stand_in(issuer, StandInReason::SignedOff);
         }
@@ -118,6 +121,12 @@ impl Passage<'_> {
             Ok(answer) => (answer, AnsweredBy::Issuer),
             Err(reason) => self.stand_in(issuer, reason),
         }
+    }
+
+    fn takes_increments(&self) -> bool {
+        let category = self.message.mcc.as_deref().unwrap_or_default();
+        let country = self.message.acceptor.as_ref().map(|acceptor| acceptor.country.as_str());
+        NetworkProfile::of(self.brand).takes_increments(category, country)
     }
 
     /// Asks the bank.
@@ -144,7 +153,9 @@ impl Passage<'_> {
         let approves = stand_in::approves(&StandInCase {
             amount: self.fields.amount,
             card_is_good: is_good,
-            switched_on: self.behaviour.network != NetworkRule::NoStandIn,
+            // Only the bank knows what an increment raises.
+            switched_on: self.behaviour.network != NetworkRule::NoStandIn
+                && !translate::is_increment(self.message),
             is_purchase: self.fields.purpose == Purpose::Purchase,
             minor_units_max: NetworkProfile::of(self.brand).stand_in_minor_units,
         });

@@ -5,7 +5,7 @@ use kit::link::Call;
 use wire::card::{Brand, CardNumber};
 use wire::codes::ResponseCode;
 use wire::money::MinorUnits;
-use wire::processor_api::Message;
+use wire::processor_api::{FUNCTION_REVERSAL_PARTIAL, Message};
 
 use super::Hop;
 use crate::domain::parties::{Issuer, route_of};
@@ -30,6 +30,7 @@ pub(super) async fn reverse(
         [ResponseCode::APPROVED, ResponseCode::NOT_FOUND, ResponseCode::ALREADY_CLEARED];
     if acknowledged.contains(&code) {
         let in_full = message.replacement_amount.is_none_or(MinorUnits::is_zero)
+            && message.function_code.as_deref() != Some(FUNCTION_REVERSAL_PARTIAL)
             && code != ResponseCode::ALREADY_CLEARED;
         context.store.acknowledge_network_reversal(identity, in_full).await?;
     }

@@ -10,7 +10,7 @@ use wire::money::MinorUnits;
 use wire::processor_api::{Message, SandboxData};
 use wire::test_cards;
 
-use super::{Taken, answer_rule, rule_of};
+use super::{Taken, answer_rule, rule_of, tolerance_of};
 use crate::domain::acquirer_transaction::{TransactionEvent, TransactionState};
 use crate::domain::answer::Answer;
 use crate::domain::checks::Purpose;
@@ -36,8 +36,16 @@ pub(super) async fn authorize(
     let fields = translate::request_fields(context, message).await?;
     let acceptor = check(context, message, &fields).await?;
     let chosen = choose(context, message, &fields, &acceptor)?;
-    let new = new_transaction(context, message, &fields, &acceptor, chosen.as_ref(), trace)?;
+    let mut new = new_transaction(context, message, &fields, &acceptor, chosen.as_ref(), trace)?;
+    new.raises = raised_by(context, message, &fields).await?;
     let (alias, wish) = (new.card_alias.clone(), new.wish.clone());
+    let over_capture = tolerance_of(
+        context,
+        new.network,
+        new.category.as_deref(),
+        new.card_alias.as_deref(),
+        new.currency,
+    );
     let obligation = timeout_obligation(context, message, &new);
     let id = match context.store.open_transaction(new, nonce).await? {
         Opened::New(id) => id,
@@ -62,10 +70,39 @@ pub(super) async fn authorize(
             let rule = rule_of(context, wish.as_deref(), alias.as_deref());
             let lost = rule.loses_outcome() && answer.code.approves();
             let lost = lost || first_refund_is_lost(context, id, &fields, rule).await?;
-            taken(message, &answer, lost)
+            let mut taken = taken(message, &answer, lost)?;
+            super::capture::tell(&mut taken.message, over_capture);
+            Ok(taken)
         }
         Err(other) => given(context, message, &other),
     }
+}
+
+/// The transaction that an increment raises: an approval of the same card that is still open.
+async fn raised_by(
+    context: &Context,
+    message: &Message,
+    fields: &RequestFields,
+) -> Result<Option<i64>, TakeError> {
+    if !translate::is_increment(message) {
+        return Ok(None);
+    }
+    let original = message.original.as_ref().ok_or_else(|| translate::missing("original"))?;
+    let identity = translate::original_identity(context, original).await?;
+    let found = context.store.find_transaction(identity).await?;
+    let card = context.card_digest(&fields.number);
+    let fits = found.filter(|base| {
+        base.machine.state == TransactionState::Answered
+            && base.machine.is_approved()
+            && base.card_digest == Some(card)
+            && base.currency == fields.currency
+            && base.raises.is_none()
+    });
+    let refused = || {
+        let note = "there is no open authorization of this card that this raises".to_owned();
+        Fault { code: ResponseCode::INVALID_TRANSACTION, note }
+    };
+    Ok(Some(fits.ok_or_else(refused)?.id))
 }
 
 /// The checks that come before anything is kept (30 and 13 came with reading the fields).
@@ -152,6 +189,7 @@ fn new_transaction(
         card_alias: card.and_then(|card| card.alias.clone()),
         wish: chosen.map(|(wish, _)| wish.to_string()),
         purpose: fields.purpose,
+        raises: None,
         category: message.mcc.clone(),
         amount: fields.amount,
         currency: fields.currency,
@@ -340,7 +378,16 @@ fn given(
     let unanswered = || Answer::refusal(ResponseCode::RESPONSE_TOO_LATE);
     let answer = known.answer.clone().unwrap_or_else(unanswered);
     let lost = answer_rule(context, known).loses_outcome() && answer.code.approves();
-    taken(message, &answer, lost)
+    let mut taken = taken(message, &answer, lost)?;
+    let over_capture = tolerance_of(
+        context,
+        known.network.as_deref(),
+        known.category.as_deref(),
+        known.card_alias.as_deref(),
+        known.currency,
+    );
+    super::capture::tell(&mut taken.message, over_capture);
+    Ok(taken)
 }
 
 async fn first_refund_is_lost(

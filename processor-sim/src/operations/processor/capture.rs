@@ -4,11 +4,12 @@ use kit::crash_points::Boundary;
 use kit::http::NonceRow;
 use wire::card::Brand;
 use wire::codes::ResponseCode;
+use wire::money::{Currency, MinorUnits};
 use wire::processor_api::Message;
 
 use super::{Taken, answer_rule};
 use crate::domain::behaviour::AnswerRule;
-use crate::domain::network_profile::NetworkProfile;
+use crate::domain::network_profile::{NetworkProfile, OverCapture};
 use crate::operations::Context;
 use crate::operations::translate::{self, Fault, TakeError};
 use crate::store::{CaptureOutcome, NewCapture, StoredTransaction};
@@ -29,7 +30,7 @@ pub(super) async fn capture(
         at: context.clock().now(),
     };
     let tolerances = context.clone();
-    let tolerance = move |transaction: &StoredTransaction| tolerance(&tolerances, transaction);
+    let tolerance = move |transaction: &StoredTransaction| over_capture(&tolerances, transaction);
     let outcome = context.store.take_capture(new, nonce, tolerance).await?;
     context.plumbing.crash_points.reached("capture", Boundary::Stored);
     let (code, lost) = match outcome {
@@ -46,15 +47,27 @@ pub(super) async fn capture(
     Ok(Taken { message, lost })
 }
 
-/// How far captures may exceed an authorization, in percent: by the card, else by the network's
-/// rule for the merchant's category.
-pub(super) fn tolerance(context: &Context, transaction: &StoredTransaction) -> u8 {
+/// How far captures may exceed an authorization: by the card, else by the network's rule for the
+/// merchant's category.
+pub(super) fn over_capture(context: &Context, transaction: &StoredTransaction) -> OverCapture {
     tolerance_of(
         context,
         transaction.network.as_deref(),
         transaction.category.as_deref(),
         transaction.card_alias.as_deref(),
+        transaction.currency,
     )
+}
+
+/// Tells the gateway how far captures of an approval may exceed it.
+pub(super) fn tell(message: &mut Message, over_capture: OverCapture) {
+    let approves = message.response_code.is_some_and(ResponseCode::approves);
+    if !approves || over_capture == OverCapture::default() {
+        return;
+    }
+    let additional = message.additional.get_or_insert_default();
+    additional.over_capture_percent = Some(over_capture.percent);
+    additional.over_capture_amount = Some(over_capture.amount).filter(|it| !it.is_zero());
 }
 
 /// The same, by what decides it.
@@ -63,13 +76,15 @@ pub fn tolerance_of(
     network: Option<&str>,
     category: Option<&str>,
     alias: Option<&str>,
-) -> u8 {
+    currency: Currency,
+) -> OverCapture {
     let card = alias.and_then(|alias| context.cards.by_alias(alias));
     let by_card = card.and_then(|card| card.behaviour.tolerance_percent);
+    let by_card = by_card.map(|percent| OverCapture { percent, amount: MinorUnits::ZERO });
     let by_network = || {
         let brand: Brand = network?.parse().ok()?;
         let category = category?.parse().ok()?;
-        Some(NetworkProfile::of(brand).tolerance_percent(category))
+        Some(NetworkProfile::of(brand).over_capture(category, currency))
     };
-    by_card.or_else(by_network).unwrap_or(0)
+    by_card.or_else(by_network).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use wire::codes::ResponseCode;
 use wire::processor_api::{FUNCTION_STATUS_INQUIRY, Message, Mti, Original, PURCHASE, REFUND};
 
-use super::{Taken, answer_rule};
+use super::{Taken, answer_rule, tolerance_of};
 use crate::domain::acquirer_transaction::TransactionState;
 use crate::domain::checks::Purpose;
 use crate::operations::Context;
@@ -25,7 +25,15 @@ pub(super) async fn inquire(context: &Context, message: &Message) -> Result<Take
             Some(found) => about_transaction(context, message, &found),
             None => about_nothing(message),
         },
-        '2' => about(message, original, context.store.find_capture(identity).await?),
+        '2' => {
+            let (found, submitted) = context.store.find_capture(identity).await?;
+            let mut taken = about(message, original, found)?;
+            if submitted {
+                // It has left for clearing and cannot be taken back any more.
+                taken.message.response_code = Some(ResponseCode::ALREADY_CLEARED);
+            }
+            Ok(taken)
+        }
         '4' => about(message, original, context.store.find_reversal(identity).await?),
         _ => Err(Fault::format("original.mti cannot be inquired about").into()),
     }
@@ -86,6 +94,14 @@ pub(super) fn stored_answer(context: &Context, found: &StoredTransaction) -> Opt
     answer.card_acceptor_id = acceptor.map(|acceptor| acceptor.card_acceptor_id);
     answer.payment_reference = translate::payment_reference(found.payment);
     translate::fill_in(&mut answer, found.answer.as_ref()?);
+    let over_capture = tolerance_of(
+        context,
+        found.network.as_deref(),
+        found.category.as_deref(),
+        found.card_alias.as_deref(),
+        found.currency,
+    );
+    super::capture::tell(&mut answer, over_capture);
     Some(answer)
 }
 

@@ -9,6 +9,7 @@ use wire::codes::ResponseCode;
 use wire::money::MinorUnits;
 use wire::processor_api::Message;
 
+use super::capture::over_capture;
 use super::{Taken, answer_rule};
 use crate::domain::acquirer_transaction::TransactionState;
 use crate::domain::behaviour::AnswerRule;
@@ -42,7 +43,11 @@ pub(super) async fn reverse(
     if let Some(code) = begun.code {
         return answered(message, code, lost);
     }
-    let code = pass_on(context, message, &begun, trace).await;
+    let code = if takes_what_is_captured(context, &begun, remains) {
+        ResponseCode::ALREADY_CLEARED
+    } else {
+        pass_on(context, message, &begun, trace).await
+    };
     if is_acknowledgement(code) {
         let transaction = Box::new(begun.transaction);
         context.store.finish_reversal(begun.id, transaction, remains, code).await?;
@@ -72,6 +77,7 @@ async fn new_reversal(
         card_alias: None,
         wish: None,
         purpose: Purpose::Purchase,
+        raises: None,
         category: None,
         amount,
         currency,
@@ -89,6 +95,25 @@ async fn new_reversal(
         reason_code: message.reason_code.clone(),
         reversal_id: translate::reversal_bytes(message),
     })
+}
+
+/// Whether a reversal would leave less than what is captured. What waits for the cut-off goes with
+/// a full reversal; what has left for clearing is presented, and only a refund gives it back.
+fn takes_what_is_captured(
+    context: &Context,
+    begun: &BegunReversal,
+    remains: Option<MinorUnits>,
+) -> bool {
+    let transaction = &begun.transaction;
+    let left = match (transaction.raises, remains) {
+        (Some(_), _) if transaction.machine.is_approved() => {
+            begun.left.checked_sub(transaction.machine.left()).unwrap_or_default()
+        }
+        (Some(_), _) => return false,
+        (None, Some(remains)) => remains.min(begun.left),
+        (None, None) => return begun.progress.submitted,
+    };
+    over_capture(context, transaction).cap(left) < begun.progress.captured
 }
 
 fn masked(message: &Message) -> Option<MaskedPan> {
@@ -122,6 +147,10 @@ async fn pass_on(
     }
     let Some(brand) = network_of(transaction) else { return ResponseCode::NOT_FOUND };
     let mut forwarded = message.clone();
+    // The bank speaks of what it still holds, not of what it has posted.
+    forwarded.replacement_amount = message
+        .replacement_amount
+        .map(|remains| remains.checked_sub(begun.progress.posted).unwrap_or_default());
     if forwarded.pan.is_none() {
         forwarded.pan_masked = transaction.pan_masked.map(|pan| pan.to_string());
     }
