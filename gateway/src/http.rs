@@ -4,14 +4,17 @@ pub mod access;
 pub mod answer;
 pub mod browser;
 pub mod dashboard;
+pub mod disputes;
 pub mod docs;
 pub mod error;
 pub mod events;
+pub mod notices;
 pub mod oauth;
 pub mod pay;
 pub mod payments;
 pub mod refunds;
 pub mod sandbox;
+pub mod settlements;
 pub mod tokens;
 pub mod webhook_endpoints;
 
@@ -25,6 +28,8 @@ pub fn routes(config: &mut ServiceConfig) {
     refunds::routes(config);
     webhook_endpoints::routes(config);
     events::routes(config);
+    disputes::routes(config);
+    settlements::routes(config);
     docs::routes(config);
     pay::routes(config);
     dashboard::routes(config);

@@ -3,6 +3,7 @@
 pub mod access;
 mod attempts;
 pub mod captures;
+pub mod cases;
 pub mod counters;
 pub mod dashboard;
 mod details;
@@ -13,6 +14,7 @@ pub mod payments;
 pub mod refunds;
 pub mod reversals;
 mod rows;
+pub mod settlements;
 pub mod vault;
 pub mod webhooks;
 
@@ -21,4 +23,5 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_payments.sql"),
     include_str!("../migrations/0002_access_vault_webhooks.sql"),
     include_str!("../migrations/0003_dashboard.sql"),
+    include_str!("../migrations/0004_settlements_and_disputes.sql"),
 ];

@@ -1,15 +1,20 @@
 //! The database: the only place that speaks SQL.
 
 mod acquirer;
+mod batches;
 mod captures;
 mod cards;
+mod clearing;
 mod columns;
 mod directory;
+mod disputes;
 mod holds;
 mod invariants;
 mod ledger;
 mod network;
+mod notices;
 mod obligations;
+mod presentments;
 mod reversals;
 mod views;
 
@@ -19,22 +24,30 @@ use rusqlite::Connection;
 use wire::time::Timestamp;
 
 pub use acquirer::{Conclusion, NewTransaction, Opened, StoredTransaction};
+pub use batches::{MerchantTerms, StoredBatch, StoredLine};
 pub use captures::{CaptureOutcome, NewCapture};
 pub use cards::{CardChange, NewCard, StoredCard};
+pub use clearing::{ClearingView, FiledRecord, ForcePost, RecordNews, RecordResult, StoredFile};
 pub use directory::{Acceptor, AcceptorChange};
+pub use disputes::{DisputeChange, NewDispute, Planned, StoredDispute};
 pub use holds::{
     Advised, Authorized, CardRows, IssuerAdvice, IssuerRequest, IssuerReversal, Loaded, Ruling,
 };
 pub use invariants::{InvariantLimits, OverCapture};
 pub use network::{NetworkState, NewNetworkTransaction, Recorded};
+pub use notices::{Corruption, DueNotice, NewNotice};
 pub use obligations::{NewObligation, StoredObligation};
+pub use presentments::{IssuerPresentment, NetworkResult, PresentedRecord};
 pub use reversals::{BegunReversal, NewReversal, OnRecord, ReversalStart};
 pub use views::{
     AccountView, BalanceView, Books, HoldView, LedgerBalance, LedgerLine, LedgerSum, StatusCounts,
 };
 
 /// Schema, in steps that are never edited after they have landed.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_ledgers_and_messages.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_ledgers_and_messages.sql"),
+    include_str!("../migrations/0002_clearing_and_disputes.sql"),
+];
 
 /// A handle to the database; clones share it. Every method is one unit of work.
 #[derive(Clone, Debug)]

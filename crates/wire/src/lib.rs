@@ -11,6 +11,7 @@ pub mod json;
 pub mod money;
 pub mod order_code;
 pub mod processor_api;
+pub mod settlement;
 pub mod signature;
 pub mod test_cards;
 pub mod time;

@@ -13,6 +13,23 @@ pub fn problem(failure: &Failure) -> Problem {
             Problem::new(404, "payment_not_found", "there is no such payment")
         }
         Failure::RefundNotFound => Problem::new(404, "refund_not_found", "there is no such refund"),
+        Failure::DisputeNotFound => {
+            Problem::new(404, "dispute_not_found", "there is no such dispute")
+        }
+        Failure::SettlementNotFound => {
+            Problem::new(404, "settlement_not_found", "there is no such settlement")
+        }
+        Failure::Disputed => {
+            let detail = "the cardholder's bank disputes this payment; answer the dispute instead";
+            Problem::new(409, "disputed", detail)
+        }
+        Failure::DisputeRefused(detail) => {
+            Problem::new(409, "dispute_state_refused", detail.clone())
+        }
+        Failure::ProcessorSilent => {
+            let detail = "the processor did not answer; make the same call again";
+            Problem::new(503, "processor_unavailable", detail)
+        }
         Failure::Refused { verb, refusal } => refused(*verb, *refusal),
         Failure::OrderPaid => {
             let detail = "another payment of this order and amount is paid, or is being paid";

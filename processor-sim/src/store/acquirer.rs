@@ -43,6 +43,8 @@ pub struct NewTransaction {
     pub purpose: Purpose,
     /// Merchant category code.
     pub category: Option<String>,
+    /// Electronic commerce indicator of 3-D Secure.
+    pub indicator: Option<String>,
     /// Minor units.
     pub amount: MinorUnits,
     /// Currency.
@@ -229,7 +231,16 @@ pub(super) fn insert(
             new.sent_at.millis(),
             state.as_str(),
         ])?;
-    Ok((inserted == 1).then(|| connection.last_insert_rowid()))
+    if inserted == 0 {
+        return Ok(None);
+    }
+    let id = connection.last_insert_rowid();
+    if let Some(indicator) = &new.indicator {
+        connection
+            .prepare_cached("INSERT INTO authentications VALUES (?1, ?2)")?
+            .execute((id, indicator))?;
+    }
+    Ok(Some(id))
 }
 
 /// The transaction of an identity.

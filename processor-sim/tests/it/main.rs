@@ -4,7 +4,9 @@
 
 mod captures;
 mod catalogue;
+mod clearing;
 mod control;
+mod disputes;
 mod histories;
 mod outcomes;
 mod recovery;

@@ -73,6 +73,7 @@ async fn new_reversal(
         wish: None,
         purpose: Purpose::Purchase,
         category: None,
+        indicator: None,
         amount,
         currency,
         reversal_id: translate::reversal_bytes(message),
