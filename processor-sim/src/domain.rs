@@ -7,7 +7,6 @@ pub mod arn;
 pub mod batch;
 pub mod behaviour;
 pub mod business_day;
-pub mod calendar;
 pub mod capture;
 pub mod checks;
 pub mod clearing;

@@ -44,11 +44,11 @@ use self::hops::Hops;
 use self::sign_on::SignOnTable;
 use self::waiting::Waiting;
 use crate::domain::answer::AuthCode;
-use crate::domain::calendar::BusinessDay;
 use crate::domain::identity::{BusinessDigest, CardDigest};
 use crate::domain::timers::Timers;
 use crate::settings::Keys;
 use crate::store::Store;
+use wire::calendar::BusinessDay;
 
 /// Numbers that a counter hands out between two writes.
 const COUNTER_BLOCK: i64 = 10_000;

@@ -2,8 +2,10 @@
 
 mod architecture;
 mod cards;
+mod disputes;
 mod interop;
 mod purchase;
 mod refusals;
+mod settlement;
 mod tidy;
 mod unknown_outcomes;

@@ -78,9 +78,10 @@ impl World {
         let (processor_listener, processor) = listener();
         let plumbings = vec![plumbing("gateway"), plumbing("merchant"), plumbing("processor-sim")];
 
-        let settings = processor_sim::Settings::in_memory(
+        let mut settings = processor_sim::Settings::in_memory(
             serde_json::from_value(keys.processor_sim.clone()).unwrap(),
         );
+        settings.gateway_url = Some(gateway.clone());
         let program =
             processor_sim::Program::start(settings, processor_listener, plumbings[2].clone())
                 .await

@@ -2,6 +2,7 @@
 //!
 //! No HTTP server, no runtime, no database: plain values with golden vectors.
 
+pub mod calendar;
 pub mod card;
 pub mod codes;
 pub mod events;

@@ -10,7 +10,7 @@ use kit::sqlite::DatabaseError;
 use wire::time::Timestamp;
 
 use super::{Context, disputes};
-use crate::domain::calendar::BusinessDay;
+use wire::calendar::BusinessDay;
 
 pub use files::{receive_at_issuer, receive_at_network};
 pub(crate) use notify::case_of;
@@ -81,7 +81,7 @@ pub async fn cut_off(context: &Context) -> Result<(), DatabaseError> {
 
 /// Settles every closed batch now, whatever day it is.
 pub async fn settle(context: &Context) -> Result<usize, DatabaseError> {
-    let far = context.clock().now().plus(crate::domain::calendar::days(30));
+    let far = context.clock().now().plus(wire::calendar::days(30));
     let settled = context.store.settle_batches(far).await?;
     let now = context.clock().now();
     for batch in &settled {

@@ -7,11 +7,11 @@ use wire::settlement::{AnswerDispute, DisputeAction, DisputeCase};
 use wire::time::Timestamp;
 
 use super::{Context, clearing, translate};
-use crate::domain::calendar::days;
 use crate::domain::dispute::{
     Dispute, DisputeEvent, DisputeState, Reason, Story, clock_days, habit, reason_of,
 };
 use crate::store::{DisputeChange, NewDispute, Planned, StoredDispute};
+use wire::calendar::days;
 
 /// Days after which an issuer insists, or takes a case back.
 const INSISTS_AFTER: u32 = 1;

@@ -11,11 +11,11 @@ use wire::time::Timestamp;
 use super::clearing::{self, post_all};
 use super::{Store, columns};
 use crate::domain::batch::{BatchEvent, BatchState, pay};
-use crate::domain::calendar::BusinessDay;
 use crate::domain::clearing::ClearingEvent;
 use crate::domain::fees::{self, DISPUTE_FEE};
 use crate::domain::ledger::Reason;
 use crate::domain::posting_sets::{self, Parties};
+use wire::calendar::BusinessDay;
 
 /// A batch is looked at again after this when one of its files is not done.
 const LOOK_AGAIN_MILLIS: i64 = 600_000;

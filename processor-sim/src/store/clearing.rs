@@ -9,7 +9,6 @@ use wire::time::Timestamp;
 
 use super::batches::{self, NewLine};
 use super::{Store, columns, ledger};
-use crate::domain::calendar::{BusinessDay, days};
 use crate::domain::checks::Purpose;
 use crate::domain::clearing::{CORRECTION_DAYS, ClearingEvent, ClearingState, ControlTotals};
 use crate::domain::fees::{self, MERCHANT_DISCOUNT};
@@ -17,6 +16,7 @@ use crate::domain::identity::Identity;
 use crate::domain::ledger::LedgerTransaction;
 use crate::domain::posting_sets::{self, Parties, Presentment};
 use crate::domain::{arn, dispute};
+use wire::calendar::{BusinessDay, days};
 
 /// Records of one file at most.
 pub const FILE_RECORDS_MAX: i64 = 500;

@@ -11,7 +11,6 @@ use wire::time::Timestamp;
 use super::batches::{self, NewLine, change_debt};
 use super::clearing::{self, FiledRecord, post_all};
 use super::{Store, columns};
-use crate::domain::calendar::BusinessDay;
 use crate::domain::dispute::{
     Dispute, DisputeEvent, DisputeRefusal, DisputeState, Filing, Invalid, Money, Reason, Story,
     judge,
@@ -19,6 +18,7 @@ use crate::domain::dispute::{
 use crate::domain::fees::{self, FILING_FEE};
 use crate::domain::ledger;
 use crate::domain::posting_sets::{self, Parties};
+use wire::calendar::BusinessDay;
 
 /// A case to be opened.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use wire::time::Timestamp;
 use super::notify;
 use super::taken::Names;
 use crate::domain::answer::NetworkTransactionId;
-use crate::domain::calendar::days;
 use crate::operations::Context;
 use crate::store::{Corruption, NewNotice, StoredBatch, StoredLine};
+use wire::calendar::days;
 
 /// The report of a batch as the books have it.
 pub async fn report_of(

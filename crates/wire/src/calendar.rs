@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use wire::money::Currency;
-use wire::time::Timestamp;
+use crate::money::Currency;
+use crate::time::Timestamp;
 
-use super::business_day::CUT_OFF_HOUR;
+/// The daily cut-off of every network, in hours after midnight UTC.
+pub const CUT_OFF_HOUR: i64 = 22;
 
 const DAY_MILLIS: i64 = 86_400_000;
 const HOUR_MILLIS: i64 = 3_600_000;

@@ -1,0 +1,126 @@
+//! Settlement reports at the gateway, and what the shop makes of them.
+
+use payrig_tests::payer::CardTyped;
+use payrig_tests::world::World;
+use serde_json::{Value, json};
+
+const VISA: &str = "4242424242424242";
+
+async fn settlements(world: &World) -> Vec<Value> {
+    let answer = world.api("shop").get("/settlements").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()["data"].as_array().unwrap().clone()
+}
+
+/// A customer of the shop buys.
+async fn buy(world: &World, sku: &str) -> String {
+    let (mut payer, order) = world.order(sku, 1).await;
+    let page = payer.open(&order.checkout_url).await;
+    payer.pay(&page, CardTyped::new(VISA)).await;
+    world.settle().await;
+    assert_eq!(world.order_status(&order.id).await, "paid");
+    order.id
+}
+
+async fn corrupt(world: &World, action: &str) {
+    let armed = world.sandbox("processor-sim", "POST", "/corruptions", json!({"do": action})).await;
+    assert_eq!(armed.status, 201, "{}", armed.text());
+}
+
+async fn answer_key(world: &World) -> Vec<Value> {
+    let answer = world.sandbox("processor-sim", "GET", "/corruptions", Value::Null).await;
+    answer.json()["data"].as_array().unwrap().clone()
+}
+
+/// What the shop finds when it compares its books with the reports.
+async fn differences(world: &World) -> Vec<Value> {
+    let answer = world.sandbox("merchant", "GET", "/reconciliation", Value::Null).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()["differences"].as_array().unwrap().clone()
+}
+
+#[actix_web::test]
+async fn a_payment_stands_in_the_report_of_its_day_as_json_and_csv() {
+    let world = World::start().await;
+    let payment = world.pay(VISA, 10_000, "EUR").await;
+    world.advance("1d").await;
+    let summary = settlements(&world).await.remove(0);
+    assert_eq!(summary["date"], "2026-01-15");
+    assert_eq!((&summary["gross_sales"], &summary["payout"]), (&json!(10_000), &json!(9710)));
+    let id = summary["batch_id"].as_str().unwrap();
+    let report = world.api("shop").get(&format!("/settlements/{id}")).await.json();
+    let line = &report["lines"][0];
+    assert_eq!(line["payment_id"], payment["id"]);
+    assert_eq!(line["reference"], payment["captures"][0]["id"]);
+    let csv = world.api("shop").get(&format!("/settlements/{id}/lines.csv")).await.text();
+    let rows: Vec<&str> = csv.trim_end().split("\r\n").collect();
+    assert_eq!(rows.len(), 2, "{csv}");
+    assert!(rows[1].starts_with(&format!("sale,{}", payment["id"].as_str().unwrap())), "{csv}");
+    world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn a_refund_that_bounces_fails_later_at_the_gateway() {
+    let world = World::start().await;
+    let payment = world.pay("4000010050050005", 5000, "EUR").await;
+    world.advance("1d").await;
+    let id = payment["id"].as_str().unwrap();
+    let refund = world.api("shop").post(&format!("/payments/{id}/refunds"), json!({})).await;
+    assert_eq!(refund.json()["status"], "succeeded", "{}", refund.text());
+    world.advance("3d").await;
+    let payment = world.api("shop").get(&format!("/payments/{id}")).await.json();
+    assert_eq!(payment["refunds"][0]["status"], "failed");
+    assert_eq!(payment["amounts"]["refunded"], 0);
+    world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn a_true_report_shows_no_difference() {
+    let world = World::start().await;
+    for sku in ["tea-42", "mug-3", "tea-7"] {
+        buy(&world, sku).await;
+    }
+    world.advance("1d").await;
+    assert_eq!(settlements(&world).await.len(), 1);
+    assert_eq!(differences(&world).await, Vec::<Value>::new());
+    world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn every_corruption_is_found_and_nothing_else() {
+    for (action, kind) in [
+        ("drop_line", "missing"),
+        ("duplicate_line", "duplicate"),
+        ("alter_line", "amount_mismatch"),
+        ("wrong_totals", "totals"),
+    ] {
+        let world = World::start().await;
+        for sku in ["tea-42", "mug-3", "tea-7"] {
+            buy(&world, sku).await;
+        }
+        corrupt(&world, action).await;
+        world.advance("1d").await;
+        let key = answer_key(&world).await.remove(0);
+        let found = differences(&world).await;
+        assert_eq!(found.len(), 1, "{action}: {found:?}");
+        assert_eq!(found[0]["kind"], kind, "{action}");
+        if !key["payment"].is_null() {
+            assert_eq!(found[0]["payment"], key["payment"], "{action}");
+        }
+        assert_eq!(found[0]["batch"], key["batch"], "{action}");
+        world.assert_invariants().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_report_that_is_late_is_missed_and_then_arrives() {
+    let world = World::start().await;
+    buy(&world, "tea-42").await;
+    corrupt(&world, "delay_file").await;
+    world.advance("1d").await;
+    let found = differences(&world).await;
+    assert_eq!((found.len(), found[0]["kind"].as_str()), (1, Some("late_report")), "{found:?}");
+    world.advance("1d").await;
+    assert_eq!(differences(&world).await, Vec::<Value>::new());
+    world.assert_invariants().await;
+}
