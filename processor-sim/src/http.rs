@@ -3,6 +3,7 @@
 mod clearing;
 mod disputes;
 mod error;
+mod issuers;
 mod messages;
 mod sandbox;
 mod status;
@@ -47,6 +48,7 @@ pub fn routes(config: &mut web::ServiceConfig, served: &Served) {
         .app_data(web::Data::new(served.clone()))
         .app_data(web::Data::new(served.context.clone()))
         .route("/", web::get().to(status::page))
+        .configure(issuers::routes)
         .route(PROCESSOR_PATH, web::post().to(messages::take))
         .route(DISPUTES_PATH, web::post().to(disputes::answer));
     let plumbing = &served.context.plumbing;

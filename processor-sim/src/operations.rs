@@ -13,6 +13,7 @@ pub mod disputes;
 pub mod fulfil_obligations;
 pub mod hops;
 pub mod issuer;
+pub mod issuer_desk;
 pub mod network;
 
 pub mod processor;

@@ -16,6 +16,7 @@ mod notices;
 mod obligations;
 mod presentments;
 mod reversals;
+mod statements;
 mod views;
 
 use kit::http::NonceRow;
@@ -39,6 +40,7 @@ pub use notices::{Corruption, DueNotice, NewNotice};
 pub use obligations::{NewObligation, StoredObligation};
 pub use presentments::{IssuerPresentment, NetworkResult, PresentedRecord};
 pub use reversals::{BegunReversal, NewReversal, OnRecord, ReversalStart};
+pub use statements::StatementLine;
 pub use views::{
     AccountView, BalanceView, Books, HoldView, LedgerBalance, LedgerLine, LedgerSum, StatusCounts,
 };

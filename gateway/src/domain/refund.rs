@@ -178,8 +178,6 @@ impl Refund {
                 self.due_at = None;
                 Ok(RefundOutcome::Failed)
             }
-            // An earlier sending may have arrived.
-            (Unknown, NotSent) => Err(RefundRefusal(self.state)),
             (Queued, Canceled) => {
                 self.state = Reversed;
                 Ok(RefundOutcome::Reversed)
@@ -189,7 +187,9 @@ impl Refund {
                 self.decline = Some(Decline::without_answer(DeclineCode::ACCOUNT_CLOSED));
                 Ok(RefundOutcome::CameBack)
             }
-            (Authorizing | Unknown, Canceled | CameBack)
+            // Unknown and not sent: an earlier sending may have arrived.
+            (Unknown, NotSent)
+            | (Authorizing | Unknown, Canceled | CameBack)
             | (Queued, Answered(_) | NotSent | Unanswered { .. })
             | (
                 Failed | Reversed,

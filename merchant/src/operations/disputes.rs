@@ -26,7 +26,7 @@ pub async fn read(context: &Context, id: DisputeId) -> Result<DisputeView, Troub
 #[derive(Debug)]
 pub enum Answered {
     /// Taken.
-    Taken(Box<DisputeView>),
+    Taken,
     /// Refused, with words for people.
     Refused(String),
 }
@@ -58,5 +58,5 @@ pub async fn answer(
         detail: view.status.clone(),
     };
     context.store.record_action(entry, context.clock.now()).await?;
-    Ok(Answered::Taken(Box::new(view)))
+    Ok(Answered::Taken)
 }

@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_reference_has_23_digits_and_a_check_digit() {
         let at: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
-        let one = number(at, 421_7);
+        let one = number(at, 4217);
         assert_eq!(one.len(), 23);
         assert!(one.starts_with("7412345632600000004217"), "{one}");
         assert!(is_valid(&one));

@@ -93,6 +93,8 @@ pub const fn pay(net: i64, carried: i64) -> (i64, i64) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     #[test]
@@ -111,7 +113,8 @@ mod tests {
             assert_eq!(BatchState::parse(state.as_str()), Some(state));
             for event in events {
                 if let Ok(after) = state.after(event) {
-                    grid += &format!("{} + {event:?} = {}\n", state.as_str(), after.as_str());
+                    let (from, to) = (state.as_str(), after.as_str());
+                    writeln!(grid, "{from} + {event:?} = {to}").unwrap();
                 }
             }
         }

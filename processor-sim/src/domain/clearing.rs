@@ -220,6 +220,8 @@ impl ControlTotals {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     #[test]
@@ -228,7 +230,8 @@ mod tests {
         for state in ClearingState::ALL {
             for event in ClearingEvent::ALL {
                 if let Ok(after) = state.after(event) {
-                    grid += &format!("{} + {event:?} = {}\n", state.as_str(), after.as_str());
+                    let (from, to) = (state.as_str(), after.as_str());
+                    writeln!(grid, "{from} + {event:?} = {to}").unwrap();
                 }
             }
             assert_eq!(ClearingState::parse(state.as_str()), Some(state));

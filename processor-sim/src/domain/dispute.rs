@@ -265,12 +265,22 @@ pub const fn clock_days(network: Brand, state: DisputeState) -> Option<u32> {
             Brand::Mastercard,
         ) => Some(45),
         (State::Inquiry | State::PreArbitration, Brand::Visa) => Some(30),
-        (State::Inquiry, Brand::Mastercard | Brand::Maestro) => None,
-        (State::Inquiry | State::PreArbitration, _)
+        (State::PreArbitration, _)
+        | (
+            State::Inquiry,
+            Brand::Amex
+            | Brand::Discover
+            | Brand::Diners
+            | Brand::Jcb
+            | Brand::Unionpay
+            | Brand::Mir
+            | Brand::Private,
+        )
         | (State::Chargeback | State::Represented, Brand::Amex) => Some(20),
         (State::Chargeback | State::Represented, _) => Some(30),
         (
             State::Alert
+            | State::Inquiry
             | State::Arbitration
             | State::Prevented
             | State::Closed
@@ -537,6 +547,8 @@ pub fn habit(outcome: &str) -> Option<Habit> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     fn grid(allocation: bool, skips_pre_arbitration: bool, taken: bool) -> String {
@@ -548,7 +560,7 @@ mod tests {
                 match case.apply(event) {
                     Ok(money) => {
                         let (from, to) = (state.as_str(), case.state.as_str());
-                        grid += &format!("{from} + {event:?} = {to}, {money:?}\n");
+                        writeln!(grid, "{from} + {event:?} = {to}, {money:?}").unwrap();
                     }
                     Err(DisputeRefusal) => assert_eq!(case, before),
                 }

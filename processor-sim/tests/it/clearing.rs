@@ -246,7 +246,7 @@ async fn secure_payments_and_a_program_that_changes_show_their_own_rate() {
     let world = World::start().await;
     sell(&world, "visa.ok", 10_000).await;
     let order = json!({"program": "STANDARD", "basis_points": 200});
-    world.advance(Duration::from_secs(60)).await;
+    world.advance(Duration::from_mins(1)).await;
     assert_eq!(world.control("POST", "interchange", Some(order)).await.0, 201);
     sell(&world, "visa.ok", 10_000).await;
     let mut secure = world.purchase("visa.ok");

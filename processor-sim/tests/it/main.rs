@@ -8,6 +8,7 @@ mod clearing;
 mod control;
 mod disputes;
 mod histories;
+mod issuer_pages;
 mod outcomes;
 mod recovery;
 mod refusals;

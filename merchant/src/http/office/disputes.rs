@@ -74,7 +74,7 @@ async fn respond(
     let key = format!("{id}-{}", pairs.get("key").unwrap_or("answer"));
     let answered = disputes::answer(context, id, evidence, &colleague.actor, &key).await;
     match answered.map_err(error::trouble)? {
-        Answered::Taken(_) => {
+        Answered::Taken => {
             let word = if with_evidence { "answered" } else { "accepted" };
             Ok(answer::see_other(&format!("/office/disputes/{id}?said={word}")))
         }

@@ -22,7 +22,7 @@ use crate::operations::network::{failed, local};
 use crate::store::{Corruption, FiledRecord, NetworkResult, RecordResult, StoredFile};
 
 /// How long a file may take.
-const FILE_DEADLINE: Duration = Duration::from_secs(60);
+const FILE_DEADLINE: Duration = Duration::from_mins(1);
 /// A file that was not answered is sent again after this.
 const AGAIN_AFTER: Duration = Duration::from_mins(10);
 /// Largest answer about a file.
