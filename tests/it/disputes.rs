@@ -144,3 +144,37 @@ async fn somebody_elses_dispute_is_not_found() {
         (404, json!("settlement_not_found"))
     );
 }
+
+#[actix_web::test]
+async fn the_shop_answers_a_dispute_in_its_back_office() {
+    let world = World::start().await;
+    let payment = world.pay("4000010060020006", 5000, "EUR").await;
+    world.advance("4d").await;
+    let mut grace = world.colleague("grace").await;
+    let list = grace.open(&format!("{}/office/disputes", world.shop)).await;
+    assert_eq!(list.attribute("dispute", "data-status").as_deref(), Some("chargeback"));
+    let id = disputes(&world).await[0]["id"].as_str().unwrap().to_owned();
+    let url = format!("{}/office/disputes/{id}", world.shop);
+    let page = grace.open(&url).await;
+    assert_eq!(page.text("money"), "the cardholder");
+    assert!(page.text("payment").contains(payment["id"].as_str().unwrap()));
+    let sent = grace.fill(&page, "submit-evidence", &[("evidence", "winning_evidence")]).await;
+    assert_eq!(sent.text("notice"), "The answer was sent", "{}", sent.html);
+    world.settle().await;
+    let page = grace.open(&url).await;
+    assert_eq!(page.attribute("status", "data-status").as_deref(), Some("won"));
+    assert_eq!(page.text("money"), "the shop");
+    assert_eq!(page.text("evidence-given"), "winning_evidence");
+    assert!(page.has("nothing-to-do"));
+
+    let payment = world.pay(FRAUD, 5000, "EUR").await;
+    world.advance("4d").await;
+    let id = disputes(&world).await[0]["id"].as_str().unwrap().to_owned();
+    let url = format!("{}/office/disputes/{id}", world.shop);
+    let mut grace = world.colleague("grace").await;
+    let page = grace.open(&url).await;
+    let accepted = grace.fill(&page, "accept-form", &[]).await;
+    assert_eq!(accepted.attribute("status", "data-status").as_deref(), Some("accepted"));
+    assert_eq!(read(&world, &payment).await["amounts"]["charged_back"], 5000);
+    world.assert_invariants().await;
+}

@@ -124,3 +124,78 @@ async fn a_report_that_is_late_is_missed_and_then_arrives() {
     assert_eq!(differences(&world).await, Vec::<Value>::new());
     world.assert_invariants().await;
 }
+
+#[actix_web::test]
+async fn the_back_office_shows_reports_and_what_they_differ_in() {
+    let world = World::start().await;
+    let order = buy(&world, "tea-42").await;
+    buy(&world, "mug-3").await;
+    corrupt(&world, "alter_line").await;
+    world.advance("1d").await;
+    let mut ada = world.colleague("ada").await;
+    let list = ada.open(&format!("{}/office/settlements", world.shop)).await;
+    assert_eq!(list.attribute("differences", "data-count").as_deref(), Some("1"), "{}", list.html);
+    assert_eq!(list.attribute("difference", "data-kind").as_deref(), Some("amount_mismatch"));
+    let id = settlements(&world).await[0]["batch_id"].as_str().unwrap().to_owned();
+    let url = format!("{}/office/settlements/{id}", world.shop);
+    let page = ada.open(&url).await;
+    assert_eq!(page.attribute("differences", "data-count").as_deref(), Some("1"));
+    assert!(page.has("line") && page.has("sums"), "{}", page.html);
+    let file = ada.open(&format!("{url}/lines.csv")).await;
+    assert_eq!(file.html.lines().count(), 3, "{}", file.html);
+    assert_eq!(world.order_status(&order).await, "paid");
+    let missing = ada.open(&format!("{}/office/settlements/set_nothing", world.shop)).await;
+    assert_eq!(missing.status, 404);
+}
+
+#[actix_web::test]
+async fn thirty_days_end_with_books_that_agree_to_the_cent() {
+    let world = World::start().await;
+    let cards = [VISA, "4000010060010007", VISA, "4000010060020006", VISA, "5555555555554444"];
+    for (day, card) in cards.iter().cycle().take(30).enumerate() {
+        let (mut payer, order) = world.order("tea-42", 1).await;
+        let page = payer.open(&order.checkout_url).await;
+        payer.pay(&page, CardTyped::new(card)).await;
+        world.settle().await;
+        if day % 7 == 2 {
+            let payment = world.payment_of(&order.id).await;
+            let path = format!("/payments/{}/refunds", payment["id"].as_str().unwrap());
+            world.api("shop").post(&path, json!({})).await;
+        }
+        if day == 20 {
+            corrupt(&world, "drop_line").await;
+        }
+        world.advance("1d").await;
+    }
+    // The last cases come to their end, the last batches are paid.
+    world.advance("45d").await;
+    world.assert_invariants().await;
+    let key = answer_key(&world).await.remove(0);
+    let found = differences(&world).await;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0]["batch"], key["batch"]);
+    let (mut paid, mut net) = (0, 0);
+    for summary in settlements(&world).await {
+        paid += summary["payout"].as_i64().unwrap();
+        net += summary["net"].as_i64().unwrap();
+    }
+    for (party, open) in [
+        ("network", &["issuer_due", "acquirer_due"][..]),
+        ("issuer", &["scheme"]),
+        ("acquirer", &["scheme"]),
+    ] {
+        let path = format!("/ledger/{party}");
+        let ledger = world.sandbox("processor-sim", "GET", &path, Value::Null).await.json();
+        let balances = ledger["balances"].as_array().unwrap();
+        assert_eq!(balances.iter().map(|it| it["balance"].as_i64().unwrap()).sum::<i64>(), 0);
+        for balance in balances {
+            let name = balance["account"].as_str().unwrap();
+            assert!(!open.contains(&name) || balance["balance"] == 0, "{party}: {balance}");
+        }
+    }
+    let ledger = world.sandbox("processor-sim", "GET", "/ledger/acquirer", Value::Null).await;
+    let ledger = ledger.json();
+    let balances = ledger["balances"].as_array().unwrap();
+    let merchant = balances.iter().find(|it| it["account"] == "merchant").unwrap();
+    assert_eq!(paid - net, merchant["balance"].as_i64().unwrap(), "what is not paid is owed");
+}

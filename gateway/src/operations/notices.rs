@@ -82,7 +82,7 @@ fn clear(
     occasion: Occasion,
 ) -> Result<(), Failure> {
     settlements::save_clearing(connection, news)?;
-    let made = settlements::made_by(connection, &news.original)?;
+    let made = settlements::made_by(connection, news.payment.as_ref(), &news.original)?;
     let (Some((row, Made::Refund(id))), "returned") = (made, news.state.as_str()) else {
         return Ok(());
     };

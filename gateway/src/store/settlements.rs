@@ -20,13 +20,18 @@ pub fn note(connection: &Connection, number: i64, at: Timestamp) -> Result<bool,
 /// The capture or refund that a message made, with the row of its payment.
 pub fn made_by(
     connection: &Connection,
+    payment: Option<&PaymentId>,
     original: &Original,
 ) -> Result<Option<(i64, Made)>, DatabaseError> {
-    let Ok(stan) = original.stan.parse::<u32>() else { return Ok(None) };
-    let key = (original.transmission_at.millis(), stan);
+    let (Ok(stan), Some(payment)) = (original.stan.parse::<u32>(), payment) else {
+        return Ok(None);
+    };
+    let Some(row) = payment_row(connection, payment)? else { return Ok(None) };
+    let key = (row, original.transmission_at.millis(), stan);
     let capture: Option<(i64, [u8; 16])> = connection
         .prepare_cached(
-            "SELECT payment, public_id FROM captures WHERE transmission_at = ?1 AND stan = ?2",
+            "SELECT payment, public_id FROM captures WHERE payment = ?1 AND transmission_at = ?2 \
+             AND stan = ?3",
         )?
         .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
@@ -35,7 +40,8 @@ pub fn made_by(
     }
     let refund: Option<(i64, [u8; 16])> = connection
         .prepare_cached(
-            "SELECT payment, public_id FROM refunds WHERE transmission_at = ?1 AND stan = ?2",
+            "SELECT payment, public_id FROM refunds WHERE payment = ?1 AND transmission_at = ?2 \
+             AND stan = ?3",
         )?
         .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
@@ -79,7 +85,9 @@ pub fn save(
     for line in &mut report.lines {
         let original = line.original.take();
         let made = match &original {
-            Some(original) if line.reference.is_none() => made_by(connection, original)?,
+            Some(original) if line.reference.is_none() => {
+                made_by(connection, line.payment_id.as_ref(), original)?
+            }
             Some(_) | None => None,
         };
         if let Some((_, made)) = made {
@@ -139,10 +147,7 @@ fn read(body: &str) -> Result<SettlementReport, DatabaseError> {
 }
 
 /// The row of a payment by its id.
-pub fn payment_row(
-    connection: &Connection,
-    payment: &PaymentId,
-) -> Result<Option<i64>, DatabaseError> {
+fn payment_row(connection: &Connection, payment: &PaymentId) -> Result<Option<i64>, DatabaseError> {
     let row = connection
         .prepare_cached("SELECT id FROM payments WHERE public_id = ?1")?
         .query_row([payment.bytes()], |row| row.get(0))

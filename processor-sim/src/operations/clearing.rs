@@ -19,6 +19,8 @@ pub use reports::report_of;
 
 /// Rounds of one step at most: a jump of the clock over years is worked off in several.
 const ROUNDS_MAX: usize = 5000;
+/// Rounds for one moment.
+const AGAIN_MAX: u32 = 16;
 
 /// Does all that is due, in the order in which it became due. Returns when something is again.
 pub async fn step(context: Context) -> NextDue {
@@ -37,11 +39,13 @@ pub async fn step(context: Context) -> NextDue {
 }
 
 async fn work_off(context: &Context) -> Result<(), DatabaseError> {
-    let mut before = None;
+    let (mut before, mut again) = (None, 0_u32);
     for _ in 0..ROUNDS_MAX {
         let due = context.store.next_clearing_due().await?;
         let Some(due) = due.filter(|due| *due <= context.clock().now()) else { break };
-        if before == Some(due) {
+        // One thing leads to another at the same moment; what goes on failing has to wait.
+        again = if before == Some(due) { again.saturating_add(1) } else { 0 };
+        if again > AGAIN_MAX {
             break;
         }
         before = Some(due);

@@ -294,7 +294,7 @@ pub(super) fn terms(
     })
 }
 
-/// The batch of a merchant's day; opened when there is none.
+/// The batch of a merchant's day, or of the next that is open; opened when there is none.
 pub(super) fn of_day(
     connection: &Connection,
     acceptor: i64,
@@ -302,12 +302,19 @@ pub(super) fn of_day(
     currency: Currency,
     ids: &IdGenerator,
 ) -> Result<i64, DatabaseError> {
+    let mut day = day;
     let mut statement = connection.prepare_cached(
-        "SELECT id FROM batches WHERE acceptor = ?1 AND business_day = ?2 AND currency = ?3",
+        "SELECT id, state = 'open' OR state = 'exception' FROM batches
+         WHERE acceptor = ?1 AND business_day = ?2 AND currency = ?3",
     )?;
-    let mut rows = statement.query((acceptor, day.0, currency.code()))?;
-    if let Some(row) = rows.next()? {
-        return Ok(row.get(0)?);
+    loop {
+        let mut rows = statement.query((acceptor, day.0, currency.code()))?;
+        match rows.next()? {
+            None => break,
+            Some(row) if row.get(1)? => return Ok(row.get(0)?),
+            // The day was ended early: what comes after belongs to the next one.
+            Some(_) => day = day.plus_days(1),
+        }
     }
     let id = ids.with(SettlementId::new);
     connection.execute(

@@ -115,7 +115,7 @@ pub struct RecordResult {
 pub struct RecordNews {
     /// The record.
     pub record: FiledRecord,
-    /// presented, rejected, written_off, returned.
+    /// rejected, written_off, returned.
     pub state: &'static str,
     /// Why it was refused.
     pub reason: Option<String>,
@@ -465,10 +465,10 @@ fn records_of(
              auths.card_alias AS card_alias, auths.category AS category,
              auths.payment AS payment, auths.acceptor AS acceptor, auths.id AS auth_id,
              authentications.indicator AS indicator,
-             (SELECT program FROM batch_lines
+             CASE records.kind WHEN 'credit' THEN (SELECT program FROM batch_lines
                   JOIN acquirer_transactions AS sold ON sold.id = batch_lines.transaction_id
                   WHERE sold.payment = auths.payment AND batch_lines.kind = 'sale'
-                  LIMIT 1) AS program
+                  LIMIT 1) END AS program
          FROM clearing_records AS records
          JOIN acquirer_transactions AS auths ON auths.id = records.transaction_id
          LEFT JOIN presentments ON presentments.record = records.id
@@ -684,7 +684,6 @@ fn take_answer(
             news.push(RecordNews { record: record.clone(), state: "rejected", reason });
         } else {
             take(connection, file, record, result, (at, ids))?;
-            news.push(RecordNews { record: record.clone(), state: "presented", reason: None });
         }
     }
     let state = if refused { "partially_rejected" } else { "accepted" };

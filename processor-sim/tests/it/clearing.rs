@@ -379,3 +379,48 @@ async fn weeks_that_pass_in_one_jump_are_worked_off_day_by_day() {
     world.send(&repeat).await;
     world.check_invariants().await;
 }
+
+#[actix_web::test]
+async fn a_day_that_is_ended_by_hand_is_settled_by_hand() {
+    let world = World::start().await;
+    sell(&world, "visa.ok", 1000).await;
+    assert_eq!(world.control("POST", "cutoff", None).await.0, 200);
+    assert_eq!(states(&world).await, ["posted"]);
+    // What comes after the early cut-off belongs to the next day.
+    sell(&world, "visa.ok", 2000).await;
+    let (status, answer) = world.control("POST", "settle", None).await;
+    assert_eq!((status, &answer["settled"]), (200, &json!(1)));
+    assert_eq!(states(&world).await, ["settled", "queued"]);
+    world.check_invariants().await;
+    world.advance(DAY * 3).await;
+    assert_eq!(states(&world).await, ["settled", "settled"]);
+    let payouts: Vec<Value> = batches(&world).await.iter().map(|it| it["payout"].clone()).collect();
+    assert_eq!(payouts, [971, 1942]);
+    world.check_invariants().await;
+}
+
+#[actix_web::test]
+async fn bad_orders_of_the_control_plane_are_refused_by_name() {
+    let world = World::start().await;
+    for (path, body, param) in [
+        ("corruptions", json!({"do": "burn"}), "do"),
+        ("corruptions", json!({"do": "drop_line", "on": "clearing_file"}), "on"),
+        ("interchange", json!({"program": "CHEAP", "basis_points": 1}), "program"),
+        ("disputes", json!({"arn": "7", "reason": "99.9"}), "reason"),
+        ("disputes", json!({"arn": "7", "reason": "13.1", "stage": "trial"}), "stage"),
+        ("disputes", json!({"arn": "7", "reason": "13.1", "story": "sad"}), "story"),
+        (
+            "presentments",
+            json!({"card": "none", "amount": {"value": 1, "currency": "EUR"}}),
+            "card",
+        ),
+    ] {
+        let (status, answer) = world.control("POST", path, Some(body)).await;
+        assert_eq!((status, &answer["param"]), (422, &json!(param)), "{answer}");
+    }
+    assert_eq!(world.control("POST", "clearing/7/correct", None).await.0, 409);
+    assert_eq!(world.control("POST", "clearing/files/1/resubmit", None).await.0, 409);
+    assert_eq!(world.control("GET", "batches/9", None).await.0, 404);
+    let nobody = "merchants/NOBODY/terms";
+    assert_eq!(world.control("PATCH", nobody, Some(json!({"reserve": 1}))).await.0, 404);
+}

@@ -167,9 +167,10 @@ async fn send(
         return context.store.postpone_file(file.id, again).await;
     }
     let results = answer.results.into_iter().map(result).collect();
-    let at = (until, context.plumbing.ids.clone());
+    let now = until.min(context.clock().now());
+    let at = (now, context.plumbing.ids.clone());
     let news = context.store.take_file_answer(file, records, results, at).await?;
-    notify::of_records(context, news, until).await
+    notify::of_records(context, news, now).await
 }
 
 fn result(of: NetworkResult) -> RecordResult {

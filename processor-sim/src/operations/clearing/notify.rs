@@ -118,7 +118,7 @@ pub(super) fn notice(
     Some(NewNotice { kind, subject, body, at, due_at: at })
 }
 
-/// Sends what is due, in order. What is not taken waits, and everything after it.
+/// Sends what is due, oldest first. What is not taken is sent again later.
 pub(super) async fn deliver(context: &Context, until: Timestamp) -> Result<(), DatabaseError> {
     loop {
         let due = context.store.due_notices(until).await?;

@@ -65,7 +65,7 @@ pub(super) fn body(names: &mut Names<'_>, record: &FiledRecord, file: &StoredFil
         eci: record.indicator.clone(),
         mcc: record.category.clone(),
         captured_at: record.created_at,
-        presented_at: file.day.cut_off(),
+        presented_at: file.day.cut_off().min(names.context.clock().now()),
         authorized: record.remaining,
         card: record.card_alias.clone(),
         program: record.program.clone(),
