@@ -61,10 +61,10 @@ async fn a_bank_is_signed_off_and_on_in_the_browser() {
     let token = attribute(&page, "name=\"token\" value=\"");
     let off = format!("token={token}&to=off");
     assert_eq!(world.form("/issuers/aurora/sign", &off).await.0, 303);
-    assert!(world.page("/issuers/aurora").await.contains("signed off"));
+    assert!(world.page("/issuers/aurora").await.contains(": signed off"));
     let on = format!("token={token}&to=on");
     assert_eq!(world.form("/issuers/aurora/sign", &on).await.0, 303);
-    assert!(!world.page("/issuers/aurora").await.contains("signed off"));
+    assert!(!world.page("/issuers/aurora").await.contains(": signed off"));
     assert_eq!(world.form("/issuers/nowhere/sign", &on).await.0, 404);
     assert_eq!(world.form("/issuers/aurora/sign", "to=off").await.0, 403);
 }
