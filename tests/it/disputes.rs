@@ -84,6 +84,9 @@ async fn winning_and_losing_evidence_decide() {
         let path = format!("/disputes/{}/evidence", dispute["id"].as_str().unwrap());
         let empty = world.api("shop").post(&path, json!({"evidence": " "})).await;
         assert_eq!((empty.status, empty.json()["param"].clone()), (400, json!("evidence")));
+        let leak = json!({"evidence": "paid with 4242 4242 4242 4242"});
+        let refused = world.api("shop").post(&path, leak).await;
+        assert_eq!(refused.json()["code"], "card_number_not_allowed_here");
         let sent = world.api("shop").post(&path, json!({"evidence": evidence})).await;
         assert_eq!(sent.status, 200, "{}", sent.text());
         world.settle().await;

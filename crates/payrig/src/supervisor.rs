@@ -79,11 +79,10 @@ impl WorldSettings {
             arguments.push("--log-json".to_owned());
         }
         let peers: &[(&str, Program)] = match program {
-            Program::Merchant => &[("--gateway-url", Program::Gateway)],
+            Program::Merchant | Program::ProcessorSim => &[("--gateway-url", Program::Gateway)],
             Program::Gateway => {
                 &[("--processor-url", Program::ProcessorSim), ("--shop-url", Program::Merchant)]
             }
-            Program::ProcessorSim => &[("--gateway-url", Program::Gateway)],
         };
         for (flag, peer) in peers {
             arguments.push((*flag).to_owned());

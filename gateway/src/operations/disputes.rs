@@ -2,6 +2,7 @@
 
 use kit::facts::TraceId;
 use rusqlite::Connection;
+use wire::card::contains_card_number;
 use wire::gateway_api::Page;
 use wire::ids::{DisputeId, MerchantId, PaymentId};
 use wire::settlement::{AnswerDispute, DisputeAction, DisputeCase, DisputeView};
@@ -63,6 +64,10 @@ pub async fn answer(
     {
         let detail = format!("evidence is a text of 1 to {EVIDENCE_CHARACTERS_MAX} characters");
         return Err(Failure::invalid("field_invalid", "evidence", detail));
+    }
+    if evidence.as_deref().is_some_and(contains_card_number) {
+        let detail = "evidence may not hold what may be a card number";
+        return Err(Failure::invalid("card_number_not_allowed_here", "evidence", detail));
     }
     case(context, merchant, id).await?;
     let action = if evidence.is_some() { DisputeAction::Answer } else { DisputeAction::Accept };

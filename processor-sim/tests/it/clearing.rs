@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kit::random::Random;
 use serde_json::{Value, json};
 use wire::money::Currency;
 use wire::processor_api::{Message, Mti, ThreeDsData};
@@ -423,4 +424,74 @@ async fn bad_orders_of_the_control_plane_are_refused_by_name() {
     assert_eq!(world.control("GET", "batches/9", None).await.0, 404);
     let nobody = "merchants/NOBODY/terms";
     assert_eq!(world.control("PATCH", nobody, Some(json!({"reserve": 1}))).await.0, 404);
+}
+
+/// Something that happens in a month of a shop.
+async fn happens(world: &World, random: &Random, sold: &mut Vec<(Message, &'static str)>) {
+    let cards = [
+        "visa.ok",
+        "mc.ok",
+        "amex.ok",
+        "dispute.fraud",
+        "dispute.prearb",
+        "dispute.withdrawn",
+        "stripe.multiple_disputes",
+        "post.capture_rejected",
+        "post.fx_drift",
+        "post.refund_bounces",
+    ];
+    let value = i64::try_from(random.below(20_000)).unwrap() + 2;
+    match random.below(8) {
+        0..=2 => {
+            let place = usize::try_from(random.below(10)).unwrap();
+            sold.push((sell(world, cards[place], value).await, cards[place]));
+        }
+        3 if !sold.is_empty() => {
+            let place = usize::try_from(random.below(u64::try_from(sold.len()).unwrap())).unwrap();
+            let (message, card) = sold.swap_remove(place);
+            let part = message.amount.unwrap().get() / 2;
+            give_back(world, &message, card, part).await;
+        }
+        4 => {
+            let all = world.get("disputes").await["data"].as_array().unwrap().clone();
+            let Some(case) = all.first() else { return };
+            let events = ["accept", "answer", "withdraw", "issuer-insists", "rule-for-merchant"];
+            let event = events[usize::try_from(random.below(5)).unwrap()];
+            let path = format!("disputes/{}/{event}", case["id"].as_str().unwrap());
+            let texts = ["winning_evidence", "losing_evidence", "a receipt"];
+            let text = texts[usize::try_from(random.below(3)).unwrap()];
+            world.control("POST", &path, Some(json!({"evidence": text}))).await;
+        }
+        5 => {
+            let fault = json!({"on": "network->issuer", "match": {"type": "presentment"},
+                "times": 1, "do": "drop_response"});
+            world.fault(fault).await;
+        }
+        _ => world.advance(Duration::from_hours(random.below(60) + 1)).await,
+    }
+}
+
+#[actix_web::test]
+async fn the_books_agree_after_every_history_of_a_month() {
+    for seed in 0..6 {
+        let random = Random::seeded(seed);
+        let world = World::start().await;
+        let mut sold = Vec::new();
+        for _ in 0..30 {
+            happens(&world, &random, &mut sold).await;
+            let report = world.get("invariants").await;
+            assert_eq!(report["violations"], json!([]), "seed {seed}");
+        }
+        world.advance(DAY * 90).await;
+        world.check_invariants().await;
+        for (party, account) in [
+            ("issuer", "scheme"),
+            ("network", "issuer_due"),
+            ("network", "acquirer_due"),
+            ("acquirer", "scheme"),
+        ] {
+            assert_eq!(balance(&world, party, account).await, 0, "seed {seed} {party} {account}");
+        }
+        world.stop().await;
+    }
 }

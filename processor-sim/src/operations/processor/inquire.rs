@@ -47,7 +47,8 @@ fn about_transaction(
             Some(_),
         ) => {
             let mut answer = plain(message, ResponseCode::APPROVED)?;
-            answer.inquired = stored_answer(context, found).map(|it| Box::new(at_its_end(it, found)));
+            answer.inquired =
+                stored_answer(context, found).map(|it| Box::new(at_its_end(it, found)));
             Ok(Taken { message: answer, lost })
         }
     }
