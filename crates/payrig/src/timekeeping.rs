@@ -200,10 +200,10 @@ mod tests {
         assert!(!is_quiet(&[idle(1, 5)], &[idle(0, 5)]));
         assert!(!is_quiet(&[idle(0, 5)], &[idle(0, 6)]));
         let due = |seconds| Some(Timestamp::from_seconds(seconds));
-        let about_to_run = Idle { next_due_at: due(1), ..idle(0, 5) };
-        assert!(!is_quiet(&[about_to_run.clone()], &[about_to_run]));
-        let asleep = Idle { next_due_at: due(2), ..idle(0, 5) };
-        assert!(is_quiet(&[asleep.clone()], &[asleep]));
+        let about_to_run = [Idle { next_due_at: due(1), ..idle(0, 5) }];
+        assert!(!is_quiet(&about_to_run, &about_to_run));
+        let asleep = [Idle { next_due_at: due(2), ..idle(0, 5) }];
+        assert!(is_quiet(&asleep, &asleep));
         let waiting = Idle { awaiting_answer: 1, ..idle(0, 5) };
         assert!(looks_needed(&[waiting]) > looks_needed(&[idle(0, 5)]));
     }

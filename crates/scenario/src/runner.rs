@@ -226,7 +226,9 @@ impl<W: World> Run<'_, W> {
     fn tell_held(&self) {
         let mut held = self.held.take();
         held.sort_by_cached_key(|(step, _)| place(step));
-        held.into_iter().for_each(|(_, event)| (self.listen)(event));
+        for (_, event) in held {
+            (self.listen)(event);
+        }
         self.steps.borrow_mut().sort_by_cached_key(|step| place(&step.number));
     }
 

@@ -54,7 +54,7 @@ impl<W: World> Run<'_, W> {
             self.tell_held();
         }
         ended.sort_by_key(|(branch, _)| *branch);
-        ended.into_iter().map(|(_, result)| result).collect()
+        ended.into_iter().try_for_each(|(_, result)| result)
     }
 
     /// Waits until more than `sent` messages have been sent and all have arrived.
