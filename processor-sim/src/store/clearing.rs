@@ -459,7 +459,7 @@ fn records_of(
              records.created_at AS created_at, records.force_post AS force_post,
              records.transmission_at AS message_at, records.terminal AS message_terminal,
              records.stan AS message_stan, auths.transmission_at AS transmission_at,
-             auths.terminal AS terminal, auths.stan AS stan, auths.remaining AS remaining,
+             auths.terminal AS terminal, auths.stan AS stan, auths.remaining + auths.raised AS remaining,
              auths.purpose AS purpose, auths.network_transaction_id AS ntid,
              auths.auth_code AS auth_code, auths.pan_masked AS pan_masked,
              auths.card_alias AS card_alias, auths.category AS category,
