@@ -4,15 +4,18 @@ pub mod access;
 pub mod answer;
 pub mod browser;
 pub mod dashboard;
+pub mod disputes;
 pub mod docs;
 pub mod error;
 pub mod events;
 mod exceptions;
+pub mod notices;
 pub mod oauth;
 pub mod pay;
 pub mod payments;
 pub mod refunds;
 pub mod sandbox;
+pub mod settlements;
 pub mod tokens;
 pub mod webhook_endpoints;
 
@@ -26,6 +29,8 @@ pub fn routes(config: &mut ServiceConfig) {
     refunds::routes(config);
     webhook_endpoints::routes(config);
     events::routes(config);
+    disputes::routes(config);
+    settlements::routes(config);
     docs::routes(config);
     pay::routes(config);
     dashboard::routes(config);

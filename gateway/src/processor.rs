@@ -14,6 +14,7 @@ use wire::codes::ResponseCode;
 use wire::ids::PaymentId;
 use wire::money::{Currency, MinorUnits};
 use wire::processor_api::{Message, PROCESSOR_PATH};
+use wire::settlement::{AnswerDispute, DISPUTES_PATH, DisputeCase};
 use wire::test_cards;
 use wire::time::Timestamp;
 
@@ -201,6 +202,31 @@ impl Processor {
         let message = self.capture_inquiry(about, identity, capture.identity);
         let answer = self.send("inquiry", about, &message).await;
         answer.then(|answer| answer.response_code.map(|it| it == ResponseCode::ALREADY_CLEARED))
+    }
+
+    /// A merchant's answer to a dispute. The inner error: why it was refused.
+    pub async fn answer_dispute(
+        &self,
+        answer: &AnswerDispute,
+        trace: TraceId,
+    ) -> Outcome<Result<DisputeCase, String>> {
+        let Ok(body) = serde_json::to_vec(answer) else { return Outcome::NotSent };
+        let call = Call::post(DISPUTES_PATH, body)
+            .facts(Facts::new("representment", trace))
+            .deadline(self.deadline);
+        let Ok(reply) = self.link.send(call).await else { return Outcome::Unanswered };
+        match reply.status {
+            200 => match serde_json::from_slice(&reply.body) {
+                Ok(case) => Outcome::Answered(Ok(case)),
+                Err(_) => Outcome::Unanswered,
+            },
+            404 | 409 | 422 => {
+                let problem: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+                let detail = problem.get("detail").and_then(Value::as_str);
+                Outcome::Answered(Err(detail.unwrap_or("refused").to_owned()))
+            }
+            _ => Outcome::Unanswered,
+        }
     }
 
     async fn send(&self, kind: &'static str, about: &About, message: &Message) -> Outcome<Message> {

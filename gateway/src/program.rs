@@ -20,7 +20,7 @@ use wire::webhook::WebhookKeyError;
 
 use crate::domain::webhooks::target::TargetUrl;
 use crate::http::browser::problem_page;
-use crate::http::sandbox;
+use crate::http::{notices, sandbox};
 use crate::operations::access::{self, AccessError, Registry};
 use crate::operations::failure::Failure;
 use crate::operations::identities::Identities;
@@ -127,9 +127,11 @@ impl Program {
             ..ServeOptions::default()
         };
         let shared = context.clone();
+        let hop = notices::Hop::new(signing_key(&context.settings.keys.processor)?);
         let configure = move |config: &mut web::ServiceConfig| {
             config.app_data(web::Data::new(shared.clone()));
             sandbox::routes(config, &shared);
+            notices::routes(config, &hop);
             crate::http::routes(config);
         };
         let server = kit::http::serve_with(listener, options, configure, &context.plumbing)

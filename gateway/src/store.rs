@@ -3,6 +3,7 @@
 pub mod access;
 mod attempts;
 pub mod captures;
+pub mod cases;
 pub mod counters;
 pub mod dashboard;
 mod details;
@@ -13,6 +14,7 @@ pub mod payments;
 pub mod refunds;
 pub mod reversals;
 mod rows;
+pub mod settlements;
 mod terms;
 pub mod vault;
 pub mod webhooks;
@@ -23,6 +25,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_access_vault_webhooks.sql"),
     include_str!("../migrations/0003_dashboard.sql"),
     include_str!("../migrations/0004_amounts.sql"),
+    include_str!("../migrations/0005_settlements_and_disputes.sql"),
 ];
 
 #[cfg(test)]

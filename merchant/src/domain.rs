@@ -7,3 +7,4 @@ pub mod operator;
 pub mod order;
 pub mod payment;
 pub mod refund;
+pub mod settlement;

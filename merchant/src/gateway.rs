@@ -16,8 +16,9 @@ use kit::random::Random;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wire::gateway_api::{CreateRefund, Empty, Page, PaymentView, RefundView};
-use wire::ids::{OrderId, PaymentId};
+use wire::ids::{DisputeId, OrderId, PaymentId, SettlementId};
 use wire::money::MinorUnits;
+use wire::settlement::{DisputeView, SettlementReport, SettlementSummary, SubmitEvidence};
 use wire::signature::{SigningKey, Wire};
 use wire::time::Timestamp;
 
@@ -174,6 +175,53 @@ impl Gateway {
         let request = Request::get("/api/payments", "limit=100", About::default());
         let page: Page<PaymentView> = decode(&self.call(&request).await?)?;
         Ok(page.data.iter().map(snapshot).collect())
+    }
+
+    /// The newest settlement reports, at most `limit`, newest first.
+    pub async fn settlements(&self, limit: usize) -> Result<Vec<SettlementReport>, Failure> {
+        let request = Request::get("/api/settlements", "", About::default());
+        let page: Page<SettlementSummary> = decode(&self.call(&request).await?)?;
+        let mut reports = Vec::new();
+        for summary in page.data.into_iter().take(limit) {
+            reports.push(self.settlement(summary.batch_id).await?);
+        }
+        Ok(reports)
+    }
+
+    /// One settlement report.
+    pub async fn settlement(&self, id: SettlementId) -> Result<SettlementReport, Failure> {
+        let path = format!("/api/settlements/{id}");
+        decode(&self.call(&Request::get(&path, "", About::default())).await?)
+    }
+
+    /// The newest disputes.
+    pub async fn disputes(&self) -> Result<Vec<DisputeView>, Failure> {
+        let request = Request::get("/api/disputes", "", About::default());
+        let page: Page<DisputeView> = decode(&self.call(&request).await?)?;
+        Ok(page.data)
+    }
+
+    /// One dispute.
+    pub async fn dispute(&self, id: DisputeId) -> Result<DisputeView, Failure> {
+        let path = format!("/api/disputes/{id}");
+        decode(&self.call(&Request::get(&path, "", About::default())).await?)
+    }
+
+    /// Answers a dispute with evidence, or gives in without any.
+    pub async fn answer_dispute(
+        &self,
+        id: DisputeId,
+        evidence: Option<String>,
+        idempotency_key: &str,
+    ) -> Result<DisputeView, Failure> {
+        let (path, body) = match evidence {
+            Some(evidence) => {
+                (format!("/api/disputes/{id}/evidence"), encode(&SubmitEvidence { evidence })?)
+            }
+            None => (format!("/api/disputes/{id}/accept"), encode(&Empty {})?),
+        };
+        let request = Request::post(&path, body, idempotency_key, About::default());
+        decode(&self.call(&request).await?)
     }
 
     async fn shown(&self, request: &Request<'_>) -> Result<Shown, Failure> {

@@ -69,5 +69,12 @@ fn office_routes(config: &mut ServiceConfig) {
         .route("/payments", get().to(office::logs::payments))
         .route("/webhooks", get().to(office::logs::webhooks))
         .route("/reconciliation", get().to(office::logs::reconciliation))
+        .route("/settlements", get().to(office::settlements::list))
+        .route("/settlements/{id}", get().to(office::settlements::show))
+        .route("/settlements/{id}/lines.csv", get().to(office::settlements::download))
+        .route("/disputes", get().to(office::disputes::list))
+        .route("/disputes/{id}", get().to(office::disputes::show))
+        .route("/disputes/{id}/accept", post().to(office::disputes::accept))
+        .route("/disputes/{id}/evidence", post().to(office::disputes::submit))
         .route("/audit", get().to(office::logs::audit));
 }

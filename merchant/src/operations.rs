@@ -2,6 +2,7 @@
 
 pub mod cancel_order;
 pub mod choose;
+pub mod disputes;
 pub mod look;
 pub mod pay;
 pub mod place_order;
@@ -10,6 +11,7 @@ pub mod reconcile;
 pub mod refresh;
 pub mod refund;
 pub mod refusals;
+pub mod settlements;
 pub mod sign_in;
 pub mod work_due;
 
@@ -79,6 +81,12 @@ pub enum Trouble {
     /// There is no such order, or not for this caller.
     #[error("there is no such order")]
     NoOrder,
+    /// The gateway has nothing of this id.
+    #[error("there is no such thing at the gateway")]
+    NotThere,
+    /// The gateway did not answer.
+    #[error("the gateway did not answer")]
+    GatewaySilent,
 }
 
 impl Context {

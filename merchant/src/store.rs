@@ -1,6 +1,7 @@
 //! The only SQL: rows to domain values and back. A unit of work is one synchronous closure.
 
 pub mod audit;
+pub mod books;
 pub mod carts;
 pub mod due;
 pub mod inbox;

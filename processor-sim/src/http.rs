@@ -1,6 +1,9 @@
 //! Everything this program listens to: path, method, handler.
 
+mod clearing;
+mod disputes;
 mod error;
+mod issuers;
 mod messages;
 mod sandbox;
 mod status;
@@ -10,6 +13,7 @@ use std::sync::Arc;
 use actix_web::web;
 use kit::http::{KeyTable, NonceCache, OwnedKeyLookup, sandbox_routes_with};
 use wire::processor_api::PROCESSOR_PATH;
+use wire::settlement::DISPUTES_PATH;
 use wire::signature::SigningKey;
 
 use crate::operations::Context;
@@ -44,7 +48,9 @@ pub fn routes(config: &mut web::ServiceConfig, served: &Served) {
         .app_data(web::Data::new(served.clone()))
         .app_data(web::Data::new(served.context.clone()))
         .route("/", web::get().to(status::page))
-        .route(PROCESSOR_PATH, web::post().to(messages::take));
+        .configure(issuers::routes)
+        .route(PROCESSOR_PATH, web::post().to(messages::take))
+        .route(DISPUTES_PATH, web::post().to(disputes::answer));
     let plumbing = &served.context.plumbing;
     sandbox_routes_with(config, plumbing, &served.sandbox_key, hooks, |own| {
         own.route("/cards", web::get().to(sandbox::list_cards))
@@ -58,6 +64,8 @@ pub fn routes(config: &mut web::ServiceConfig, served: &Served) {
             .route("/issuers/{id}/sign-on", web::post().to(sandbox::sign_on))
             .route("/merchants", web::get().to(sandbox::list_merchants))
             .route("/merchants/{id}", web::patch().to(sandbox::change_merchant))
-            .route("/ledger/{party}", web::get().to(sandbox::show_ledger));
+            .route("/ledger/{party}", web::get().to(sandbox::show_ledger))
+            .configure(clearing::control_routes)
+            .configure(disputes::control_routes);
     });
 }

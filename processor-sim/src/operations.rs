@@ -2,14 +2,18 @@
 
 pub mod card_table;
 pub mod check_invariants;
+pub mod clearing;
 pub mod control_cards;
+pub mod control_clearing;
 pub mod control_issuers;
 pub mod control_ledgers;
 pub mod control_merchants;
 pub mod directory;
+pub mod disputes;
 pub mod fulfil_obligations;
 pub mod hops;
 pub mod issuer;
+pub mod issuer_desk;
 pub mod network;
 
 pub mod processor;
@@ -26,12 +30,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use hmac::{Hmac, KeyInit, Mac};
 use kit::clock::Clock;
 use kit::facts::TraceId;
+use kit::link::{Link, LinkError};
 use kit::plumbing::Plumbing;
 use kit::random::Random;
 use kit::sqlite::DatabaseError;
 use kit::worker::Wake;
 use sha2::Sha256;
 use wire::card::CardNumber;
+use wire::time::Timestamp;
 
 use self::card_table::CardTable;
 use self::directory::Directory;
@@ -43,6 +49,7 @@ use crate::domain::identity::{BusinessDigest, CardDigest};
 use crate::domain::timers::Timers;
 use crate::settings::Keys;
 use crate::store::Store;
+use wire::calendar::BusinessDay;
 
 /// Numbers that a counter hands out between two writes.
 const COUNTER_BLOCK: i64 = 10_000;
@@ -75,6 +82,14 @@ pub struct Shared {
     pub releases: Wake,
     /// When that worker wakes by itself, in milliseconds.
     pub next_release: AtomicI64,
+    /// Wakes the worker of clearing and settlement.
+    pub clearing: Wake,
+    /// When that worker wakes by itself, in milliseconds.
+    next_clearing: AtomicI64,
+    /// The way to the gateway; none when nobody is to be told.
+    pub gateway: Option<Link>,
+    /// Which lines of a report are corrupted.
+    pub corruption: Random,
     digests: Digests,
     transaction_ids: Counter,
     auth_codes: Random,
@@ -106,6 +121,7 @@ impl Context {
         store: Store,
         keys: &Keys,
         timers: Timers,
+        gateway: Option<Link>,
         plumbing: &Plumbing,
     ) -> Result<Self, ContextError> {
         let random = plumbing.random.child("processor-sim");
@@ -113,6 +129,10 @@ impl Context {
         let cards = CardTable::load(&store).await?;
         Ok(Self(Arc::new(Shared {
             hops: Hops::new(&keys.hops, plumbing)?,
+            clearing: Wake::new(),
+            next_clearing: AtomicI64::new(i64::MAX),
+            gateway,
+            corruption: random.child("corruption"),
             digests: Digests::new(keys.pan_key.expose()).ok_or(KeysError::PanKey)?,
             store,
             plumbing: plumbing.clone(),
@@ -171,6 +191,25 @@ impl Context {
         BusinessDigest(self.digests.of(fields))
     }
 
+    /// Makes sure that what was captured now goes into the file of its day.
+    pub fn expect_clearing(&self, now: Timestamp) {
+        if BusinessDay::of(now).cut_off().millis() < self.next_clearing.load(Ordering::Acquire) {
+            self.clearing.wake();
+        }
+    }
+
+    /// Remembers when clearing goes on by itself.
+    pub fn note_clearing(&self, due: Option<Timestamp>) {
+        let millis = due.map_or(i64::MAX, Timestamp::millis);
+        self.next_clearing.store(millis, Ordering::Release);
+    }
+
+    /// When clearing goes on by itself.
+    pub fn next_clearing(&self) -> Option<Timestamp> {
+        let millis = self.next_clearing.load(Ordering::Acquire);
+        (millis != i64::MAX).then(|| Timestamp::from_millis(millis))
+    }
+
     /// Makes sure that a hold is released in time.
     pub fn expect_release(&self, release_at: i64) {
         if release_at < self.next_release.load(Ordering::Acquire) {
@@ -188,6 +227,9 @@ pub enum ContextError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The gateway's address cannot be used.
+    #[error(transparent)]
+    Gateway(#[from] LinkError),
     /// A card of the database names a bank or an outcome that this program does not know.
     #[error("a stored card cannot be used: {0}")]
     Card(String),

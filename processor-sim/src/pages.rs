@@ -1,5 +1,7 @@
 //! The one page: what the networks and banks are doing.
 
+pub mod issuers;
+
 use askama::Template;
 use wire::money::{Currency, MinorUnits, Money};
 

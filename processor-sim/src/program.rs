@@ -6,17 +6,18 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use kit::clock::Clock;
 use kit::http::{NonceCache, Running, ServeOptions, listen, serve_with};
+use kit::link::{Link, LinkName, Signing};
 use kit::plumbing::Plumbing;
 use kit::random::{IdGenerator, Secrets};
 use kit::sqlite::{DatabaseError, Location, OpenError};
 use kit::worker;
-use wire::signature::SigningKey;
+use wire::signature::{SigningKey, Wire};
 use wire::time::Timestamp;
 
 use crate::domain::timers::NotNested;
 use crate::http::{Served, routes};
 use crate::operations::{
-    Context, ContextError, KeysError, fulfil_obligations, recover, release_holds, sign_on,
+    Context, ContextError, KeysError, clearing, fulfil_obligations, recover, release_holds, sign_on,
 };
 use crate::settings::{ClockMode, Flags, Keys, Settings};
 use crate::store::Store;
@@ -77,7 +78,11 @@ impl Program {
                 .map_err(|_| ContextError::Keys(KeysError::Signing("gateway->processor")))?;
         let nonces = NonceCache::new();
         nonces.load(store.nonces(plumbing.clock.now()).await?);
-        let context = Context::new(store, keys, settings.timers, &plumbing).await?;
+        let gateway = match &settings.gateway_url {
+            None => None,
+            Some(url) => Some(gateway_link(url, &gateway_key, &plumbing)?),
+        };
+        let context = Context::new(store, keys, settings.timers, gateway, &plumbing).await?;
         let recovered = recover::recover(&context).await?;
         if recovered != recover::Recovered::default() {
             tracing::info!(?recovered, "brought to an end what was under way");
@@ -105,7 +110,7 @@ impl Program {
     pub async fn run(self) -> Result<(), RunError> {
         let Self { context, running } = self;
         let plumbing = context.plumbing.clone();
-        let (owed, holds) = (context.clone(), context.clone());
+        let (owed, holds, cleared) = (context.clone(), context.clone(), context.clone());
         let ended = context.store.ended();
         let watch = {
             let shutdown = plumbing.shutdown.clone();
@@ -123,13 +128,16 @@ impl Program {
                 worker::run(&plumbing, "releases", context.releases.clone(), || {
                     release_holds::step(holds.clone())
                 }),
+                worker::run(&plumbing, "clearing", context.clearing.clone(), || {
+                    clearing::step(cleared.clone())
+                }),
             )
         };
         let served = {
             let mut watch = std::pin::pin!(watch);
             let mut serving = std::pin::pin!(serving);
             tokio::select! {
-                (served, (), ()) = &mut serving => served,
+                (served, (), (), ()) = &mut serving => served,
                 () = &mut watch => serving.await.0,
             }
         };
@@ -141,6 +149,12 @@ impl Program {
             None => Ok(()),
         }
     }
+}
+
+/// The way to the gateway: what the processor tells it by itself.
+fn gateway_link(url: &str, key: &SigningKey, plumbing: &Plumbing) -> Result<Link, ContextError> {
+    let signing = Signing::HttpSignature { key: Arc::new(key.clone()), wire: Wire::MessageHop };
+    Ok(Link::new(LinkName("processor->gateway"), url, signing, plumbing)?)
 }
 
 /// Every start of a stored world goes on with ids and chance on a stream of its own.
@@ -180,7 +194,12 @@ pub async fn serve(flags: Flags) -> anyhow::Result<()> {
     if !flags.ephemeral {
         std::fs::create_dir_all(flags.state_directory()).context("cannot create the state")?;
     }
-    let settings = Settings { database: flags.database(), keys, timers };
+    let settings = Settings {
+        database: flags.database(),
+        keys,
+        timers,
+        gateway_url: flags.gateway_url.clone(),
+    };
     let program = Program::start(settings, listen(address)?, plumbing).await?;
     announce(program.address());
     program.run().await?;

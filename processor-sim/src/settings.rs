@@ -20,12 +20,14 @@ pub struct Settings {
     pub keys: Keys,
     /// Network deadlines.
     pub timers: Timers,
+    /// Base address of the gateway that is told of clearing, settlement and disputes.
+    pub gateway_url: Option<String>,
 }
 
 impl Settings {
     /// Settings of a world in memory.
     pub fn in_memory(keys: Keys) -> Self {
-        Self { database: Location::Memory, keys, timers: Timers::default() }
+        Self { database: Location::Memory, keys, timers: Timers::default(), gateway_url: None }
     }
 }
 
@@ -102,6 +104,9 @@ pub struct Flags {
     /// Where to listen; loopback only [default: 127.0.0.1:7073]
     #[arg(long, env = "PAYRIG_PROCESSOR_SIM_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+    /// Base address of the gateway that is told of settlements and disputes
+    #[arg(long, env = "PAYRIG_PROCESSOR_SIM_GATEWAY_URL", value_name = "URL")]
+    pub gateway_url: Option<String>,
     /// State directory: database and keys [default: ./.payrig]
     #[arg(long, env = "PAYRIG_PROCESSOR_SIM_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -183,6 +188,7 @@ impl Flags {
         let file = read.flags;
         Ok(Self {
             listen: self.listen.or(file.listen),
+            gateway_url: self.gateway_url.or(file.gateway_url),
             state: self.state.or(file.state),
             ephemeral: self.ephemeral || file.ephemeral,
             keys: self.keys.or(file.keys),

@@ -1,17 +1,23 @@
 //! The database: the only place that speaks SQL.
 
 mod acquirer;
+mod batches;
 mod captures;
 mod cards;
+mod clearing;
 mod columns;
 mod directory;
+mod disputes;
 mod holds;
 mod increments;
 mod invariants;
 mod ledger;
 mod network;
+mod notices;
 mod obligations;
+mod presentments;
 mod reversals;
+mod statements;
 mod views;
 
 use kit::http::NonceRow;
@@ -20,17 +26,23 @@ use rusqlite::Connection;
 use wire::time::Timestamp;
 
 pub use acquirer::{Conclusion, NewTransaction, Opened, StoredTransaction};
+pub use batches::{MerchantTerms, StoredBatch, StoredLine};
 pub use captures::{CaptureOutcome, NewCapture};
 pub use cards::{CardChange, NewCard, StoredCard};
+pub use clearing::{ClearingView, FiledRecord, ForcePost, RecordNews, RecordResult, StoredFile};
 pub use directory::{Acceptor, AcceptorChange};
+pub use disputes::{DisputeChange, NewDispute, Planned, StoredDispute};
 pub use holds::{
     Advised, Authorized, CardRows, IssuerAdvice, IssuerRequest, IssuerReversal, Loaded, Ruling,
 };
 pub use increments::IssuerIncrement;
 pub use invariants::{InvariantLimits, OverCapture};
 pub use network::{NetworkState, NewNetworkTransaction, Recorded};
+pub use notices::{Corruption, DueNotice, NewNotice};
 pub use obligations::{NewObligation, StoredObligation};
+pub use presentments::{IssuerPresentment, NetworkResult, PresentedRecord};
 pub use reversals::{BegunReversal, NewReversal, OnRecord, ReversalStart};
+pub use statements::StatementLine;
 pub use views::{
     AccountView, BalanceView, Books, HoldView, LedgerBalance, LedgerLine, LedgerSum, StatusCounts,
 };
@@ -39,6 +51,7 @@ pub use views::{
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_ledgers_and_messages.sql"),
     include_str!("../migrations/0002_increments.sql"),
+    include_str!("../migrations/0003_clearing_and_disputes.sql"),
 ];
 
 /// A handle to the database; clones share it. Every method is one unit of work.

@@ -60,6 +60,12 @@ async fn the_pages_of_those_who_work_fit_a_phone() {
     let browser = &customer.browser;
     let order = customer.buy("table-1").await;
     look(&customer, &customer.shop("/office/login"), "office-login").await;
+    let processor = customer.up.url(Program::ProcessorSim);
+    look(&customer, &format!("{processor}/issuers/everyday"), "bank").await;
+    let account =
+        browser.evaluate("document.querySelector('[data-testid=account] a').pathname").await;
+    let account = format!("{processor}{}", account.as_str().unwrap());
+    look(&customer, &account, "bank-account").await;
     customer.log_in("grace").await;
     for (path, name) in [
         ("/office".to_owned(), "office-orders"),
@@ -68,6 +74,8 @@ async fn the_pages_of_those_who_work_fit_a_phone() {
         ("/office/payments".to_owned(), "office-payments"),
         ("/office/webhooks".to_owned(), "office-inbox"),
         ("/office/reconciliation".to_owned(), "office-reconciliation"),
+        ("/office/settlements".to_owned(), "office-settlements"),
+        ("/office/disputes".to_owned(), "office-disputes"),
         ("/office/audit".to_owned(), "office-audit"),
     ] {
         look(&customer, &customer.shop(&path), name).await;

@@ -3,12 +3,14 @@
 mod amounts;
 mod architecture;
 mod cards;
+mod disputes;
 mod interop;
 mod ladder;
 mod purchase;
 mod races;
 mod refusals;
 mod scenarios;
+mod settlement;
 mod tidy;
 mod timeouts;
 mod unknown_outcomes;

@@ -247,6 +247,18 @@ impl World {
 
     // --- the shop ------------------------------------------------------------------------------
 
+    /// Somebody of the back office, logged in.
+    pub async fn colleague(&self, name: &str) -> Payer {
+        let accounts = &self.keys.world.accounts;
+        let account = accounts.iter().find(|account| account.name == name).unwrap();
+        let mut payer = self.payer();
+        let page = payer.open(&format!("{}/office/login", self.shop)).await;
+        let typed = [("name", name), ("password", account.password.as_str())];
+        let inside = payer.fill(&page, "login-submit", &typed).await;
+        assert!(inside.has("logout"), "{}", inside.html);
+        payer
+    }
+
     /// Begins to place an order through the shop's API.
     pub async fn begin_order(&self, sku: &str, quantity: u32) -> JoinHandle<Answer> {
         let (http, url) = (self.http.clone(), format!("{}/api/orders", self.shop));

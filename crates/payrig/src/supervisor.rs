@@ -79,11 +79,10 @@ impl WorldSettings {
             arguments.push("--log-json".to_owned());
         }
         let peers: &[(&str, Program)] = match program {
-            Program::Merchant => &[("--gateway-url", Program::Gateway)],
+            Program::Merchant | Program::ProcessorSim => &[("--gateway-url", Program::Gateway)],
             Program::Gateway => {
                 &[("--processor-url", Program::ProcessorSim), ("--shop-url", Program::Merchant)]
             }
-            Program::ProcessorSim => &[],
         };
         for (flag, peer) in peers {
             arguments.push((*flag).to_owned());
@@ -323,6 +322,6 @@ exec cat >/dev/null
         };
         insta::assert_snapshot!(settings.arguments(Program::Gateway).join(" "), @"serve gateway --listen 127.0.0.1:7072 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral --processor-url http://127.0.0.1:7073 --shop-url http://127.0.0.1:7071 --console-url http://127.0.0.1:7070");
         insta::assert_snapshot!(settings.arguments(Program::Merchant).join(" "), @"serve merchant --listen 127.0.0.1:7071 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral --gateway-url http://127.0.0.1:7072");
-        insta::assert_snapshot!(settings.arguments(Program::ProcessorSim).join(" "), @"serve processor-sim --listen 127.0.0.1:7073 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral");
+        insta::assert_snapshot!(settings.arguments(Program::ProcessorSim).join(" "), @"serve processor-sim --listen 127.0.0.1:7073 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral --gateway-url http://127.0.0.1:7072");
     }
 }

@@ -109,7 +109,8 @@ impl World {
         let (gateway_listener, gateway) = listener()?;
         let (processor_listener, processor) = listener()?;
 
-        let settings = processor_sim::Settings::in_memory(keys_of(&keys.processor_sim)?);
+        let mut settings = processor_sim::Settings::in_memory(keys_of(&keys.processor_sim)?);
+        settings.gateway_url = Some(gateway.clone());
         let program = processor_sim::Program::start(settings, processor_listener, of_processor);
         let program = program.await.map_err(broken)?;
         tokio::spawn(async move { program.run().await.map_err(ended) });

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gateway_api::{PaymentStatus, PaymentView, RefundView};
 use crate::ids::{EventId, MerchantId};
+use crate::settlement::DisputeView;
 use crate::time::Timestamp;
 
 macro_rules! event_types {
@@ -126,4 +127,7 @@ pub struct EventData {
     /// The refund, in refund events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<RefundView>,
+    /// The dispute, in dispute events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<DisputeView>,
 }

@@ -2,6 +2,7 @@
 //!
 //! No HTTP server, no runtime, no database: plain values with golden vectors.
 
+pub mod calendar;
 pub mod card;
 pub mod codes;
 pub mod events;
@@ -11,6 +12,7 @@ pub mod json;
 pub mod money;
 pub mod order_code;
 pub mod processor_api;
+pub mod settlement;
 pub mod signature;
 pub mod test_cards;
 pub mod time;

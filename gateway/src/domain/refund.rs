@@ -117,6 +117,8 @@ pub enum RefundEvent {
     },
     /// The merchant takes it back.
     Canceled,
+    /// It was posted, and the account turned out closed: the money is here again.
+    CameBack,
 }
 
 /// What follows from an event of a refund.
@@ -130,6 +132,8 @@ pub enum RefundOutcome {
     Failed,
     /// It was, and is taken back: a reversal is due.
     Reversed,
+    /// It was, and has come back.
+    CameBack,
 }
 
 /// The event does not fit the state; nothing has changed.
@@ -160,7 +164,7 @@ impl Refund {
 
     /// Takes in what happened; a refusal changes nothing.
     pub fn apply(&mut self, event: &RefundEvent) -> Result<RefundOutcome, RefundRefusal> {
-        use RefundEvent::{Answered, Canceled, NotSent, Unanswered};
+        use RefundEvent::{Answered, CameBack, Canceled, NotSent, Unanswered};
         use RefundState::{Authorizing, Failed, Queued, Reversed, Unknown};
         match (self.state, event) {
             (Authorizing | Unknown, Answered(answer)) => Ok(self.answered(answer)),
@@ -174,17 +178,23 @@ impl Refund {
                 self.due_at = None;
                 Ok(RefundOutcome::Failed)
             }
-            // An earlier sending may have arrived.
-            (Unknown, NotSent) => Err(RefundRefusal(self.state)),
             (Queued, Canceled) => {
                 self.state = Reversed;
                 Ok(RefundOutcome::Reversed)
             }
-            (Authorizing | Unknown, Canceled)
-            | (Queued, Answered(_) | NotSent | Unanswered { .. })
-            | (Failed | Reversed, Answered(_) | NotSent | Unanswered { .. } | Canceled) => {
-                Err(RefundRefusal(self.state))
+            (Queued, CameBack) => {
+                self.state = Failed;
+                self.decline = Some(Decline::without_answer(DeclineCode::ACCOUNT_CLOSED));
+                Ok(RefundOutcome::CameBack)
             }
+            // Unknown and not sent: an earlier sending may have arrived.
+            (Unknown, NotSent)
+            | (Authorizing | Unknown, Canceled | CameBack)
+            | (Queued, Answered(_) | NotSent | Unanswered { .. })
+            | (
+                Failed | Reversed,
+                Answered(_) | NotSent | Unanswered { .. } | Canceled | CameBack,
+            ) => Err(RefundRefusal(self.state)),
         }
     }
 
@@ -269,6 +279,7 @@ mod tests {
             ("not sent", RefundEvent::NotSent),
             ("unanswered", RefundEvent::Unanswered { at: AT, jitter_permille: 0 }),
             ("canceled", RefundEvent::Canceled),
+            ("came back", RefundEvent::CameBack),
         ];
         let mut grid = String::new();
         for state in RefundState::ALL {
@@ -292,30 +303,35 @@ mod tests {
         authorizing not sent   failed (Failed)
         authorizing unanswered unknown (Quiet)
         authorizing canceled   refused: the refund is authorizing
+        authorizing came back  refused: the refund is authorizing
         unknown     approved   queued (Succeeded)
         unknown     declined   failed (Failed)
         unknown     too late   unknown (Quiet)
         unknown     not sent   refused: the refund is unknown
         unknown     unanswered unknown (Quiet)
         unknown     canceled   refused: the refund is unknown
+        unknown     came back  refused: the refund is unknown
         queued      approved   refused: the refund is queued
         queued      declined   refused: the refund is queued
         queued      too late   refused: the refund is queued
         queued      not sent   refused: the refund is queued
         queued      unanswered refused: the refund is queued
         queued      canceled   reversed (Reversed)
+        queued      came back  failed (CameBack)
         failed      approved   refused: the refund is failed
         failed      declined   refused: the refund is failed
         failed      too late   refused: the refund is failed
         failed      not sent   refused: the refund is failed
         failed      unanswered refused: the refund is failed
         failed      canceled   refused: the refund is failed
+        failed      came back  refused: the refund is failed
         reversed    approved   refused: the refund is reversed
         reversed    declined   refused: the refund is reversed
         reversed    too late   refused: the refund is reversed
         reversed    not sent   refused: the refund is reversed
         reversed    unanswered refused: the refund is reversed
         reversed    canceled   refused: the refund is reversed
+        reversed    came back  refused: the refund is reversed
         ");
     }
 }

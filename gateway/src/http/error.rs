@@ -21,6 +21,23 @@ pub fn problem(failure: &Failure) -> Problem {
             let detail = "only a payment that has expired is authorized again, in its currency";
             Problem::new(409, "not_reauthorizable", detail).param("previous_payment")
         }
+        Failure::DisputeNotFound => {
+            Problem::new(404, "dispute_not_found", "there is no such dispute")
+        }
+        Failure::SettlementNotFound => {
+            Problem::new(404, "settlement_not_found", "there is no such settlement")
+        }
+        Failure::Disputed => {
+            let detail = "the cardholder's bank disputes this payment; answer the dispute instead";
+            Problem::new(409, "disputed", detail)
+        }
+        Failure::DisputeRefused(detail) => {
+            Problem::new(409, "dispute_state_refused", detail.clone())
+        }
+        Failure::ProcessorSilent => {
+            let detail = "the processor did not answer; make the same call again";
+            Problem::new(503, "processor_unavailable", detail)
+        }
         Failure::Refused { verb, refusal } => refused(*verb, *refusal),
         Failure::OrderPaid => {
             let detail = "another payment of this order and amount is paid, or is being paid";

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use wire::events::{Event, EventData, EventType};
 use wire::gateway_api::{PaymentStatus, RefundView};
 use wire::ids::{EventId, RefundId};
+use wire::settlement::DisputeView;
 use wire::time::Timestamp;
 
 use super::failure::Failure;
@@ -115,8 +116,36 @@ fn event(
     announcement: Announcement,
     occasion: Occasion,
 ) -> Result<i64, Failure> {
+    let data = EventData {
+        payment: view::payment(payment),
+        refund: refund_of(announcement).and_then(|id| refund_view(payment, id)),
+        dispute: None,
+    };
+    write(context, connection, payment, previous, (event_type(announcement), data), occasion)
+}
+
+/// Writes an event about a dispute of a payment.
+pub(super) fn dispute(
+    context: &Context,
+    connection: &Connection,
+    payment: &mut Payment,
+    (event_type, view): (EventType, DisputeView),
+    occasion: Occasion,
+) -> Result<i64, Failure> {
+    let status = view::status(payment.state);
+    let data = EventData { payment: view::payment(payment), refund: None, dispute: Some(view) };
+    write(context, connection, payment, Some(status), (event_type, data), occasion)
+}
+
+fn write(
+    context: &Context,
+    connection: &Connection,
+    payment: &mut Payment,
+    previous: Option<PaymentStatus>,
+    (event_type, data): (EventType, EventData),
+    occasion: Occasion,
+) -> Result<i64, Failure> {
     payment.sequence = payment.sequence.saturating_add(1);
-    let event_type = event_type(announcement);
     let event = Event {
         id: context.plumbing.ids.with(EventId::new),
         event_type,
@@ -125,10 +154,7 @@ fn event(
         previous_status: previous,
         merchant_id: payment.merchant,
         livemode: false,
-        data: EventData {
-            payment: view::payment(payment),
-            refund: refund_of(announcement).and_then(|id| refund_view(payment, id)),
-        },
+        data,
     };
     context.metrics.count(event_type);
     let body = serde_json::to_vec(&event)?;

@@ -53,6 +53,21 @@ pub enum Failure {
     /// The processor did not say whether a capture can still be taken back.
     #[error("the processor did not say whether the capture can still be taken back")]
     SubmissionUnknown,
+    /// Absent, or somebody else's.
+    #[error("there is no such dispute")]
+    DisputeNotFound,
+    /// Absent, or somebody else's.
+    #[error("there is no such settlement")]
+    SettlementNotFound,
+    /// The cardholder's bank disputes the payment.
+    #[error("the payment is disputed")]
+    Disputed,
+    /// The network did not take the answer to a dispute.
+    #[error("{0}")]
+    DisputeRefused(String),
+    /// The processor did not answer: the same call may be made again.
+    #[error("the processor did not answer")]
+    ProcessorSilent,
     /// A rule refused.
     #[error("{refusal}")]
     Refused {
@@ -122,11 +137,16 @@ impl Failure {
             | Self::RefundNotFound
             | Self::PreviousNotFound
             | Self::PreviousNotExpired
+            | Self::Disputed
             | Self::Refused { .. }
             | Self::OrderPaid => true,
             Self::Token(error) => !matches!(error, TokenError::Vault(_) | TokenError::Database(_)),
             // Not a decision, or one that was made before.
             Self::Invalid(_)
+            | Self::DisputeNotFound
+            | Self::SettlementNotFound
+            | Self::DisputeRefused(_)
+            | Self::ProcessorSilent
             | Self::KeyInUse
             | Self::KeyReused
             | Self::NoTraceNumbers

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::{Context, view};
 use crate::domain::payment::Payment;
 use crate::store::payments::{self, Filter, Position, Stored};
-use crate::store::refunds;
+use crate::store::{cases, refunds};
 
 /// Payments on a page unless asked otherwise.
 pub const PAGE_DEFAULT: u32 = 10;
@@ -116,8 +116,15 @@ pub async fn read_payment(
     merchant: MerchantId,
     id: PaymentId,
 ) -> Result<PaymentView, Failure> {
-    let payment = payment(context, merchant, id).await?;
-    Ok(view::with_secrets(view::payment(&payment), &context.client_secrets))
+    let load = move |connection: &rusqlite::Connection| -> Result<PaymentView, Failure> {
+        let found = payments::load(connection, &merchant, &id)?;
+        let payment = found.ok_or(Failure::PaymentNotFound)?.payment;
+        let mut view = view::payment(&payment);
+        view.amounts.charged_back = cases::charged_back(connection, &id)?;
+        Ok(view)
+    };
+    let view = context.database.read(load).await?;
+    Ok(view::with_secrets(view, &context.client_secrets))
 }
 
 /// One refund of a merchant.

@@ -19,7 +19,7 @@ use crate::processor::{CardForMessage, Outcome};
 use crate::store::idempotency::{Shown, answer as answer_key};
 use crate::store::payments::{self, Stored};
 use crate::store::vault::{Opening, Purpose, open_card};
-use crate::store::{idempotency as keys, refunds};
+use crate::store::{cases, idempotency as keys, refunds};
 
 const REASON_CHARACTERS_MAX: usize = 200;
 
@@ -197,6 +197,9 @@ async fn begin(
             }
             let stored =
                 payments::load(connection, &call.merchant, &id)?.ok_or(Failure::PaymentNotFound)?;
+            if cases::block_refund(connection, &stored.payment, new.amount)? {
+                return Err(Failure::Disputed);
+            }
             let occasion = Occasion { trace: call.trace, at };
             let mut change = Change::of(context, connection, stored, occasion);
             let caller = new.caller;

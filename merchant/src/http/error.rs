@@ -23,7 +23,8 @@ pub fn store(error: StoreError) -> Problem {
 /// An operation could not be done.
 pub fn trouble(trouble: Trouble) -> Problem {
     match trouble {
-        Trouble::NoOrder => Problem::not_found(),
+        Trouble::NoOrder | Trouble::NotThere => Problem::not_found(),
+        Trouble::GatewaySilent => gateway_silent(),
         Trouble::Store(error) => store(error),
     }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use actix_web::web::ServiceConfig;
+use actix_web::HttpResponse;
+use actix_web::web::{self, ServiceConfig};
 use futures_util::future::LocalBoxFuture;
-use kit::http::{InvariantReport, SandboxHooks, sandbox_routes};
+use kit::http::{InvariantReport, Problem, SandboxHooks, sandbox_routes_with};
 use kit::plumbing::Plumbing;
 use wire::time::Timestamp;
 
-use crate::operations::Context;
+use super::error;
+use crate::operations::{Context, settlements};
 
 struct Hooks(Context);
 
@@ -36,5 +38,31 @@ pub fn sandbox(
     sandbox_key: &str,
     context: &Context,
 ) {
-    sandbox_routes(config, plumbing, sandbox_key, Arc::new(Hooks(context.clone())));
+    let hooks = Arc::new(Hooks(context.clone()));
+    sandbox_routes_with(config, plumbing, sandbox_key, hooks, |own| {
+        own.route("/reconciliation", web::get().to(reconciliation));
+    });
+}
+
+/// `GET reconciliation`: what the books and the settlement reports differ in.
+async fn reconciliation(context: web::Data<Context>) -> Result<HttpResponse, Problem> {
+    let compared = settlements::compare(&context).await.map_err(error::trouble)?;
+    let difference = |it: &crate::domain::settlement::Difference| {
+        serde_json::json!({
+            "kind": it.kind.as_str(),
+            "batch": it.batch,
+            "day": it.day,
+            "currency": it.currency,
+            "payment": it.payment,
+            "order": it.order,
+            "arn": it.arn,
+            "ours": it.ours,
+            "theirs": it.theirs,
+        })
+    };
+    let differences: Vec<serde_json::Value> = compared.differences.iter().map(difference).collect();
+    Ok(HttpResponse::Ok().json(serde_json::json!({
+        "reports": compared.reports.len(),
+        "differences": differences,
+    })))
 }

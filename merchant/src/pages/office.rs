@@ -1,6 +1,8 @@
 //! The back office: orders, refunds and their approval, payments, inbox, reconciliation.
 
+mod disputes;
 mod order;
+mod settlements;
 
 use askama::Template;
 
@@ -13,7 +15,9 @@ use crate::store::audit::Audited;
 use crate::store::inbox::Message;
 use crate::store::lists::{OrderSummary, PaymentSummary, RefundSummary};
 
+pub use disputes::{DisputePage, DisputesPage};
 pub use order::{OrderPage, OrderPageParts};
+pub use settlements::{SettlementPage, SettlementsPage};
 
 /// What every page of the back office shows around its content.
 #[derive(Clone, Debug)]

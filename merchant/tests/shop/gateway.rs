@@ -233,7 +233,7 @@ impl FakeGateway {
             previous_status: None,
             merchant_id: self.merchant,
             livemode: false,
-            data: EventData { payment, refund: None },
+            data: EventData { payment, refund: None, dispute: None },
         }
     }
 }

@@ -42,6 +42,10 @@ async fn nobody_gets_in_without_a_password_and_guessing_is_slow() {
         "/office/payments",
         "/office/webhooks",
         "/office/reconciliation",
+        "/office/settlements",
+        "/office/settlements/set_00000000000000000000000000",
+        "/office/disputes",
+        "/office/disputes/dsp_00000000000000000000000000",
         "/office/audit",
     ] {
         assert_eq!(eve.get(page).await.header("location"), Some("/office/login"), "{page}");

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
+use wire::calendar::CUT_OFF_HOUR;
 use wire::time::Timestamp;
-
-/// The daily cut-off of every network, in hours after midnight UTC.
-pub const CUT_OFF_HOUR: i64 = 22;
 
 const DAY: Duration = Duration::from_hours(24);
 

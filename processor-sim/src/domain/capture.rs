@@ -7,25 +7,6 @@ use super::acquirer_transaction::{AcquirerTransaction, TransactionState};
 use super::checks::Purpose;
 use super::network_profile::OverCapture;
 
-/// Where a clearing record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClearingState {
-    /// Waits for the cut-off.
-    Queued,
-    /// Taken back before the cut-off.
-    Withdrawn,
-}
-
-impl ClearingState {
-    /// The stable word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-}
-
 /// What a capture is judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct CaptureCase {

@@ -27,6 +27,28 @@ pub enum Account {
     Held(i64),
     /// Memo: the other side of what is held.
     HeldContra,
+    /// What is due between a network and an issuer (network), by the place of the bank.
+    IssuerDue(u8),
+    /// What is due between a network and the acquirer (network).
+    AcquirerDue,
+    /// What a network earns.
+    FeeIncome,
+    /// What a network is paid.
+    FeeExpense,
+    /// What an issuer earns with presentments.
+    InterchangeIncome,
+    /// What the acquirer pays issuers.
+    InterchangeExpense,
+    /// What the acquirer owes a merchant, by acceptor row.
+    Merchant(i64),
+    /// What the acquirer earns with merchants.
+    DiscountIncome,
+    /// What the acquirer earns with disputes.
+    DisputeFees,
+    /// What is kept back of a merchant's money, by acceptor row.
+    Reserve(i64),
+    /// An issuer's position between two currencies.
+    Exchange,
 }
 
 impl Account {
@@ -38,6 +60,17 @@ impl Account {
             Self::Cash => 3,
             Self::Held(_) => 4,
             Self::HeldContra => 5,
+            Self::IssuerDue(_) => 6,
+            Self::AcquirerDue => 7,
+            Self::FeeIncome => 8,
+            Self::FeeExpense => 9,
+            Self::InterchangeIncome => 10,
+            Self::InterchangeExpense => 11,
+            Self::Merchant(_) => 12,
+            Self::DiscountIncome => 13,
+            Self::DisputeFees => 14,
+            Self::Reserve(_) => 15,
+            Self::Exchange => 16,
         }
     }
 
@@ -49,6 +82,17 @@ impl Account {
             3 => "cash",
             4 => "held",
             5 => "held_contra",
+            6 => "issuer_due",
+            7 => "acquirer_due",
+            8 => "fee_income",
+            9 => "fee_expense",
+            10 => "interchange_income",
+            11 => "interchange_expense",
+            12 => "merchant",
+            13 => "discount_income",
+            14 => "dispute_fees",
+            15 => "reserve",
+            16 => "exchange",
             _ => "unknown",
         }
     }
@@ -67,6 +111,26 @@ pub enum Reason {
     TopUp,
     /// Money was taken out.
     DrawnOut,
+    /// A presentment, or a credit.
+    Presentment,
+    /// What the network charges for it.
+    SchemeFee,
+    /// What the merchant pays for it.
+    Discount,
+    /// The cardholder's bank takes money back.
+    Chargeback,
+    /// The acquirer gets it again.
+    Representment,
+    /// What a dispute costs.
+    DisputeFee,
+    /// Dues were paid.
+    Settlement,
+    /// A merchant was paid.
+    Payout,
+    /// Money was kept back, or given free.
+    Reserve,
+    /// A credit could not be booked to a closed account.
+    Returned,
 }
 
 impl Reason {
@@ -78,6 +142,16 @@ impl Reason {
             Self::DebtPaid => "debt_paid",
             Self::TopUp => "top_up",
             Self::DrawnOut => "drawn_out",
+            Self::Presentment => "presentment",
+            Self::SchemeFee => "scheme_fee",
+            Self::Discount => "discount",
+            Self::Chargeback => "chargeback",
+            Self::Representment => "representment",
+            Self::DisputeFee => "dispute_fee",
+            Self::Settlement => "settlement",
+            Self::Payout => "payout",
+            Self::Reserve => "reserve",
+            Self::Returned => "returned",
         }
     }
 }

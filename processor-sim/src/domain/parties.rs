@@ -46,8 +46,13 @@ impl Issuer {
 
     /// Its books.
     pub fn party(&self) -> Party {
+        Party::Issuer(self.place())
+    }
+
+    /// Its place in the table of banks.
+    pub fn place(&self) -> u8 {
         let place = ISSUERS.iter().position(|issuer| issuer.id == self.id);
-        Party::Issuer(place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0))
+        place.and_then(|place| u8::try_from(place).ok()).unwrap_or(0)
     }
 
     /// The networks it issues cards of, each once.

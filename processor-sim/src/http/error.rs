@@ -4,6 +4,7 @@ use kit::http::Problem;
 use kit::sqlite::DatabaseError;
 
 use crate::operations::control_cards::CardError;
+use crate::operations::disputes::DisputeError;
 
 /// A message whose identity cannot be read: nothing was processed, safe to correct and resend.
 pub fn unreadable() -> Problem {
@@ -38,4 +39,14 @@ pub fn card(error: &CardError) -> Problem {
 /// A value of the control plane that cannot be used.
 pub fn invalid(param: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(422, "field_invalid", detail.into()).param(param)
+}
+
+/// A dispute.
+pub fn dispute(error: &DisputeError) -> Problem {
+    match error {
+        DisputeError::Unknown => Problem::not_found(),
+        DisputeError::State(_) => Problem::new(409, "dispute_state_refused", error.to_string()),
+        DisputeError::Evidence => invalid("evidence", error.to_string()),
+        DisputeError::Database(error) => database(error),
+    }
 }

@@ -9,8 +9,8 @@ use super::{Context, processor};
 use crate::domain::obligation::AGE_MAX;
 use crate::store::{InvariantLimits, OverCapture};
 
-/// The rules that this program can see: I1, I3, I4, I5, I6, I7, I8, I9, I15, I16.
-pub const CHECKED: u32 = 10;
+/// The rules that this program can see: I1 to I9, I11, I12, I15, I16.
+pub const CHECKED: u32 = 13;
 
 /// How much longer than its deadline a request may be without an end.
 const GRACE: Duration = Duration::from_mins(1);

@@ -8,7 +8,7 @@ use kit::plumbing::Plumbing;
 use wire::card::Brand;
 use wire::signature::{SigningKey, SigningKeyError};
 
-use super::{Context, KeysError, issuer, network};
+use super::{Context, KeysError, clearing, issuer, network};
 use crate::domain::parties::Issuer;
 use crate::settings::HopKeys;
 
@@ -70,6 +70,27 @@ impl Hops {
     pub fn to_issuer(&self, context: &Context, issuer: &'static Issuer, call: Call) -> Sending {
         let (link, context) = (self.to_issuer.clone(), context.clone());
         let receive = move |received| issuer::receive(context.clone(), issuer, received);
+        Box::pin(async move { link.send(call, receive).await })
+    }
+
+    /// A clearing file from the processor to a network.
+    pub fn file_to_network(&self, context: &Context, brand: Brand, call: Call) -> Sending {
+        let (link, context) = (self.to_network.clone(), context.clone());
+        let receive =
+            move |received| clearing::receive_at_network(context.clone(), brand, received);
+        Box::pin(async move { link.send(call, receive).await })
+    }
+
+    /// Presentments from a network to a bank.
+    pub fn file_to_issuer(
+        &self,
+        context: &Context,
+        issuer: &'static Issuer,
+        call: Call,
+    ) -> Sending {
+        let (link, context) = (self.to_issuer.clone(), context.clone());
+        let receive =
+            move |received| clearing::receive_at_issuer(context.clone(), issuer, received);
         Box::pin(async move { link.send(call, receive).await })
     }
 

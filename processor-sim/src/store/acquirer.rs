@@ -45,6 +45,8 @@ pub struct NewTransaction {
     pub raises: Option<i64>,
     /// Merchant category code.
     pub category: Option<String>,
+    /// Electronic commerce indicator of 3-D Secure.
+    pub indicator: Option<String>,
     /// Minor units.
     pub amount: MinorUnits,
     /// Currency.
@@ -234,7 +236,16 @@ pub(super) fn insert(
             state.as_str(),
             new.raises,
         ])?;
-    Ok((inserted == 1).then(|| connection.last_insert_rowid()))
+    if inserted == 0 {
+        return Ok(None);
+    }
+    let id = connection.last_insert_rowid();
+    if let Some(indicator) = &new.indicator {
+        connection
+            .prepare_cached("INSERT INTO authentications VALUES (?1, ?2)")?
+            .execute((id, indicator))?;
+    }
+    Ok(Some(id))
 }
 
 /// The transaction of an identity.

@@ -10,7 +10,8 @@ use wire::time::Timestamp;
 use super::acquirer::{self, StoredTransaction};
 use super::reversals::OnRecord;
 use super::{Store, columns, insert_nonce};
-use crate::domain::capture::{self, CaptureCase, ClearingState};
+use crate::domain::capture::{self, CaptureCase};
+use crate::domain::clearing::ClearingState;
 use crate::domain::identity::{BusinessDigest, Identity};
 use crate::domain::network_profile::OverCapture;
 

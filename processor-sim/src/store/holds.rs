@@ -12,7 +12,7 @@ use super::{Store, columns, increments};
 use crate::domain::account::{AccountTerms, SubBalance};
 use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId};
 use crate::domain::checks::{History, Purpose};
-use crate::domain::hold::{Hold, HoldEvent, HoldOutcome, HoldState};
+use crate::domain::hold::{Hold, HoldEvent, HoldOutcome, HoldState, Posting};
 use crate::domain::identity::{BusinessDigest, Identity};
 use crate::domain::outcome::OutcomeSource;
 use crate::domain::parties::Issuer;
@@ -452,6 +452,43 @@ fn release_due(
         settle(connection, known, hold, outcome.held, now)?;
     }
     Ok(due.len())
+}
+
+/// A presentment, as its hold sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PresentedHold {
+    pub(super) amount: MinorUnits,
+    pub(super) last: bool,
+    pub(super) is_credit: bool,
+    pub(super) at: Timestamp,
+}
+
+/// What a presentment found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundByPresentment {
+    pub(super) hold: Option<i64>,
+    pub(super) account: Option<i64>,
+    pub(super) posting: Posting,
+}
+
+/// Applies a presentment to the hold of its authorization, if there is one.
+pub(super) fn present(
+    connection: &Connection,
+    identity: &Identity,
+    of: PresentedHold,
+) -> Result<FoundByPresentment, DatabaseError> {
+    let Some(known) = find(connection, identity)? else {
+        let posting = Posting::ForcePost;
+        return Ok(FoundByPresentment { hold: None, account: None, posting });
+    };
+    let mut hold = known.hold;
+    let event = HoldEvent::Presented { amount: of.amount, last: of.last };
+    // What comes after the last presentment is posted all the same: the issuer has no choice.
+    let outcome = hold.apply(event).ok();
+    let posting = outcome.and_then(|outcome| outcome.posting).unwrap_or(Posting::ForcePost);
+    settle(connection, &known, hold, outcome.map_or(0, |outcome| outcome.held), of.at)?;
+    let posting = if of.is_credit { Posting::Regular } else { posting };
+    Ok(FoundByPresentment { hold: Some(known.id), account: known.account, posting })
 }
 
 /// Saves a hold after an event, and moves the money that it held.

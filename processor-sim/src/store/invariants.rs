@@ -176,6 +176,77 @@ const RULES: &[Rule] = &[
          WHERE here.network_transaction_id <> there.network_transaction_id",
     ),
     rule(
+        "I2 what issuers owe a network is what it says they owe",
+        "SELECT 'network ' || brand || ' bank ' || bank || ' ' || currency || ' is off by ' || total
+         FROM (
+             SELECT brand, bank, currency, SUM(amount) AS total FROM (
+                 SELECT party - 100 AS brand, owner AS bank, currency, amount FROM postings
+                 JOIN ledger_transactions ON ledger_transactions.id = transaction_id
+                 WHERE account = 6
+                 UNION ALL
+                 SELECT owner, party, currency, amount FROM postings
+                 JOIN ledger_transactions ON ledger_transactions.id = transaction_id
+                 WHERE account = 2 AND party < 100)
+             GROUP BY brand, bank, currency HAVING total <> 0)
+         WHERE NOT EXISTS (SELECT 1 FROM clearing_files WHERE state = 'closed')",
+    ),
+    rule(
+        "I2 what the acquirer owes a network is what it says the acquirer owes",
+        "SELECT 'network ' || brand || ' ' || currency || ' is off by ' || total FROM (
+             SELECT brand, currency, SUM(amount) AS total FROM (
+                 SELECT party - 100 AS brand, currency, amount FROM postings
+                 JOIN ledger_transactions ON ledger_transactions.id = transaction_id
+                 WHERE account = 7
+                 UNION ALL
+                 SELECT owner, currency, amount FROM postings
+                 JOIN ledger_transactions ON ledger_transactions.id = transaction_id
+                 WHERE account = 2 AND party = 200)
+             GROUP BY brand, currency HAVING total <> 0)
+         WHERE NOT EXISTS (SELECT 1 FROM clearing_files WHERE state = 'closed')",
+    ),
+    rule(
+        "I5 disputes stay within what was presented",
+        "SELECT 'presentment ' || disputes.arn FROM disputes
+         JOIN clearing_records ON clearing_records.id = disputes.record
+         WHERE taken = 1 GROUP BY disputes.arn, clearing_records.amount
+         HAVING SUM(disputes.amount) > clearing_records.amount",
+    ),
+    rule(
+        "I9 an acquirer reference number is presented once",
+        "SELECT 'presentment ' || arn FROM network_presentments WHERE reason IS NULL
+         GROUP BY arn HAVING COUNT(*) > 1",
+    ),
+    rule(
+        "I11 a merchant is owed what its lines come to",
+        "SELECT 'merchant ' || merchant || ' ' || currency || ' is off by ' || total FROM (
+             SELECT merchant, currency, SUM(amount) AS total FROM (
+                 SELECT owner AS merchant, currency, amount FROM postings WHERE account = 12
+                 UNION ALL
+                 SELECT acceptor, currency, batch_lines.net FROM batch_lines
+                 JOIN batches ON batches.id = batch WHERE state IN ('open', 'exception')
+                 UNION ALL
+                 SELECT acceptor, currency, net FROM batches WHERE state = 'netted'
+                 UNION ALL
+                 SELECT acceptor, currency, carried FROM merchant_balances)
+             GROUP BY merchant, currency HAVING total <> 0)",
+    ),
+    rule(
+        "I11 what is reserved was kept back",
+        "SELECT 'merchant ' || merchant || ' ' || currency || ' is off by ' || total FROM (
+             SELECT merchant, currency, SUM(amount) AS total FROM (
+                 SELECT owner AS merchant, currency, amount FROM postings WHERE account = 15
+                 UNION ALL
+                 SELECT acceptor, currency, amount FROM reserve_holds WHERE released = 0)
+             GROUP BY merchant, currency HAVING total <> 0)",
+    ),
+    rule(
+        "I12 a line of a batch belongs to one posting of an issuer",
+        "SELECT 'line ' || batch_lines.id FROM batch_lines
+         LEFT JOIN issuer_postings ON issuer_postings.arn = batch_lines.arn
+         WHERE kind IN ('sale', 'refund') AND (issuer_postings.arn IS NULL
+             OR issuer_postings.amount <> ABS(batch_lines.amount))",
+    ),
+    rule(
         "I15 captures and credits keep the currency of their authorization",
         "SELECT 'clearing record ' || clearing_records.id FROM clearing_records
          JOIN acquirer_transactions ON acquirer_transactions.id = transaction_id
@@ -253,7 +324,7 @@ fn over_captures(connection: &Connection) -> Result<Vec<OverCapture>, DatabaseEr
              acquirer_transactions.currency
          FROM clearing_records
          JOIN acquirer_transactions ON acquirer_transactions.id = transaction_id
-         WHERE kind = 'presentment'
+         WHERE kind = 'presentment' AND force_post = 0
              AND clearing_records.state NOT IN ('withdrawn', 'refused', 'written_off')
          GROUP BY acquirer_transactions.id HAVING captured > allowed",
     )?;

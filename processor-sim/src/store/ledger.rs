@@ -30,9 +30,22 @@ fn brand_number(brand: Brand) -> i64 {
 
 fn owner(account: Account) -> i64 {
     match account {
-        Account::Cardholder(id) | Account::Held(id) => id,
+        Account::Cardholder(id)
+        | Account::Held(id)
+        | Account::Merchant(id)
+        | Account::Reserve(id) => id,
         Account::Scheme(brand) => brand_number(brand),
-        Account::Cash | Account::HeldContra => 0,
+        Account::IssuerDue(place) => i64::from(place),
+        Account::Cash
+        | Account::HeldContra
+        | Account::AcquirerDue
+        | Account::FeeIncome
+        | Account::FeeExpense
+        | Account::InterchangeIncome
+        | Account::InterchangeExpense
+        | Account::DiscountIncome
+        | Account::DisputeFees
+        | Account::Exchange => 0,
     }
 }
 

@@ -4,9 +4,12 @@
 
 mod captures;
 mod catalogue;
+mod clearing;
 mod control;
+mod disputes;
 mod histories;
 mod increments;
+mod issuer_pages;
 mod outcomes;
 mod recovery;
 mod refusals;

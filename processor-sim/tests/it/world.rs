@@ -308,6 +308,14 @@ impl World {
         String::from_utf8(reply.body.to_vec()).unwrap()
     }
 
+    /// Sends a form as a browser does.
+    pub async fn form(&self, path: &str, body: &str) -> (u16, String) {
+        let mut call = Call::post(path, body.to_owned());
+        call.content_type = "application/x-www-form-urlencoded";
+        let reply = self.control.send(call).await.expect("an answer");
+        (reply.status, String::from_utf8(reply.body.to_vec()).unwrap())
+    }
+
     pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.control("GET", path, None).await;
         assert_eq!(status, 200, "{path}: {body}");

@@ -215,6 +215,10 @@ impl Payment {
                 Ok(vec![Effect::Announce(Announcement::RefundSucceeded(id))])
             }
             RefundOutcome::Failed => Ok(vec![Effect::Announce(Announcement::RefundFailed(id))]),
+            RefundOutcome::CameBack => {
+                self.amounts.refunded = minus(self.amounts.refunded, amount);
+                Ok(vec![Effect::Announce(Announcement::RefundFailed(id))])
+            }
             RefundOutcome::Reversed => {
                 self.amounts.refunded = minus(self.amounts.refunded, amount);
                 self.reversals.push(Reversal {

@@ -9,14 +9,17 @@ use wire::gateway_api::{
     CreateToken, DeliveryView, Empty, EndpointView, IncrementPayment, PaymentView, RefundView,
     ResendEvent, ResendFailed, Resent, Timeline, TokenView, UpdateEndpoint, VoidPayment,
 };
+use wire::settlement::{DisputeView, SettlementReport, SettlementSummary, SubmitEvidence};
 
 use super::document::{Access, Document};
 
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 8] = [
     ("access", "OAuth 2.0 client credentials (RFC 6749, 7009, 7662, 8414)."),
     ("tokens", "Card data to single-use tokens, from a browser."),
     ("payments", "Payments and everything that happens to them."),
     ("refunds", "Money back."),
+    ("disputes", "Money that a cardholder's bank wants back."),
+    ("settlements", "What was paid out, and for what."),
     ("webhooks", "Where events go, what was sent, and sending it again."),
     ("documents", "This document and its pages."),
 ];
@@ -45,6 +48,8 @@ pub fn document() -> OpenApi {
     payments(&mut document);
     payment_changes(&mut document);
     refunds(&mut document);
+    disputes(&mut document);
+    settlements(&mut document);
     endpoints(&mut document);
     events(&mut document);
     documents(&mut document);
@@ -233,6 +238,68 @@ fn refunds(document: &mut Document) {
         .body::<Empty>()
         .answers::<RefundView>("200", "The refund.")
         .refuses(&refusals);
+}
+
+fn disputes(document: &mut Document) {
+    const READ: Access = Access::Api("payments:read");
+    const WRITE: Access = Access::Api("disputes:write");
+    let refusals = [
+        BAD_BODY,
+        UNSIGNED,
+        FORBIDDEN,
+        ABSENT,
+        ("409", "`dispute_state_refused`, `signature_replayed`."),
+        ("503", "`processor_unavailable`: the same call may be made again."),
+    ];
+    document
+        .route(Get, "/api/disputes", "disputes", "listDisputes", READ)
+        .summary("List disputes, newest first")
+        .filter("payment", "Disputes of one payment.")
+        .answers_page::<DisputeView>("200", "The newest 100 disputes.")
+        .refuses(&[("400", "`parameter_unknown`, `parameter_invalid`."), UNSIGNED, FORBIDDEN]);
+    document
+        .route(Get, "/api/disputes/{id}", "disputes", "readDispute", READ)
+        .summary("Read a dispute")
+        .answers::<DisputeView>("200", "The dispute.")
+        .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
+    document
+        .route(Post, "/api/disputes/{id}/accept", "disputes", "acceptDispute", WRITE)
+        .summary("Give in")
+        .description("The same call a second time changes nothing.")
+        .idempotent()
+        .body::<Empty>()
+        .answers::<DisputeView>("200", "The dispute.")
+        .refuses(&refusals);
+    document
+        .route(Post, "/api/disputes/{id}/evidence", "disputes", "submitEvidence", WRITE)
+        .summary("Answer with evidence")
+        .description(
+            "Answers an inquiry or a chargeback, or declines a pre-arbitration. Evidence with \
+             `winning_evidence` or `losing_evidence` decides the case at once.",
+        )
+        .idempotent()
+        .body::<SubmitEvidence>()
+        .answers::<DisputeView>("200", "The dispute.")
+        .refuses(&refusals);
+}
+
+fn settlements(document: &mut Document) {
+    const READ: Access = Access::Api("reports:read");
+    document
+        .route(Get, "/api/settlements", "settlements", "listSettlements", READ)
+        .summary("List settlements, newest first")
+        .answers_page::<SettlementSummary>("200", "The newest 100 settlements.")
+        .refuses(&[UNSIGNED, FORBIDDEN]);
+    document
+        .route(Get, "/api/settlements/{id}", "settlements", "readSettlement", READ)
+        .summary("Read a settlement report")
+        .answers::<SettlementReport>("200", "Sums and lines.")
+        .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
+    document
+        .route(Get, "/api/settlements/{id}/lines.csv", "settlements", "downloadSettlement", READ)
+        .summary("Read the lines of a settlement as CSV")
+        .answers_plainly("200", "text/csv", "RFC 4180, a header first.")
+        .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
 }
 
 fn endpoints(document: &mut Document) {

@@ -18,7 +18,7 @@ use crate::domain::identity::BusinessDigest;
 use crate::domain::obligation::{Obligation, ObligationKind};
 use crate::domain::outcome::{self, Clues, OutcomeSource, Wish};
 use crate::operations::translate::{self, Fault, RequestFields, TakeError};
-use crate::operations::{Context, network};
+use crate::operations::{Context, disputes, network};
 use crate::store::{
     Acceptor, Conclusion, NewObligation, NewTransaction, Opened, StoredTransaction,
 };
@@ -70,6 +70,10 @@ pub(super) async fn authorize(
             let rule = rule_of(context, wish.as_deref(), alias.as_deref());
             let lost = rule.loses_outcome() && answer.code.approves();
             let lost = lost || first_refund_is_lost(context, id, &fields, rule).await?;
+            if fields.purpose == Purpose::Refund && answer.code.approves() {
+                context.expect_clearing(context.clock().now());
+                disputes::refunded(context, message).await?;
+            }
             let mut taken = taken(message, &answer, lost)?;
             super::capture::tell(&mut taken.message, over_capture);
             Ok(taken)
@@ -191,6 +195,7 @@ fn new_transaction(
         purpose: fields.purpose,
         raises: None,
         category: message.mcc.clone(),
+        indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
         amount: fields.amount,
         currency: fields.currency,
         reversal_id: translate::reversal_bytes(message),

@@ -32,6 +32,7 @@ pub(super) async fn capture(
     let tolerances = context.clone();
     let tolerance = move |transaction: &StoredTransaction| over_capture(&tolerances, transaction);
     let outcome = context.store.take_capture(new, nonce, tolerance).await?;
+    context.expect_clearing(context.clock().now());
     context.plumbing.crash_points.reached("capture", Boundary::Stored);
     let (code, lost) = match outcome {
         CaptureOutcome::UnknownOriginal => (ResponseCode::NOT_FOUND, false),

@@ -79,6 +79,7 @@ async fn new_reversal(
         purpose: Purpose::Purchase,
         raises: None,
         category: None,
+        indicator: None,
         amount,
         currency,
         reversal_id: translate::reversal_bytes(message),
