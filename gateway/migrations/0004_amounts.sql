@@ -19,11 +19,11 @@ CREATE TABLE payments (
   reversed INTEGER NOT NULL CHECK (reversed >= 0),
   refunded INTEGER NOT NULL CHECK (refunded BETWEEN 0 AND captured),
   automatic INTEGER NOT NULL CHECK (automatic IN (0, 1)),
-  state TEXT NOT NULL CHECK (state IN (
-    'requires_payment_method', 'processing',
-    'unknown_inquiring', 'unknown_waiting', 'unknown_reversing',
-    'authorized', 'partially_captured', 'captured', 'capture_failed',
-    'canceled', 'expired', 'failed')),
+  state TEXT NOT NULL CHECK (
+        state = 'requires_payment_method' OR state = 'processing' OR state = 'unknown_inquiring'
+        OR state = 'unknown_waiting' OR state = 'unknown_reversing' OR state = 'authorized'
+        OR state = 'partially_captured' OR state = 'captured' OR state = 'capture_failed'
+        OR state = 'canceled' OR state = 'expired' OR state = 'failed'),
   sequence INTEGER NOT NULL CHECK (sequence >= 0),
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,

@@ -16,7 +16,8 @@ CREATE TABLE increments (
     digest          BLOB NOT NULL,
     -- The hold that it raises; NULL when there is none.
     hold            INTEGER REFERENCES holds (id),
-    state           TEXT NOT NULL CHECK (state IN ('declined', 'open', 'reversed')),
+    state           TEXT NOT NULL CHECK (
+            state = 'declined' OR state = 'open' OR state = 'reversed'),
     authorized      INTEGER NOT NULL CHECK (authorized >= 0),
     created_at      INTEGER NOT NULL,
     response_code   TEXT NOT NULL,

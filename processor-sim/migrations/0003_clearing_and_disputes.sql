@@ -15,7 +15,9 @@ CREATE TABLE clearing_files (
     business_day INTEGER NOT NULL,
     cycle        INTEGER NOT NULL,
     state        TEXT NOT NULL
-        CHECK (state IN ('closed', 'accepted', 'partially_rejected', 'out_of_balance')),
+        CHECK (
+                state = 'closed' OR state = 'accepted' OR state = 'partially_rejected'
+                OR state = 'out_of_balance'),
     count        INTEGER NOT NULL,
     debit        INTEGER NOT NULL,
     credit       INTEGER NOT NULL,
@@ -142,8 +144,9 @@ CREATE INDEX batches_due ON batches (due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE batch_lines (
     id           INTEGER PRIMARY KEY,
     batch        INTEGER NOT NULL REFERENCES batches (id),
-    kind         TEXT NOT NULL CHECK (kind IN ('sale', 'refund', 'refund_returned', 'chargeback',
-        'case_won', 'dispute_fee', 'loss')),
+    kind         TEXT NOT NULL CHECK (
+            kind = 'sale' OR kind = 'refund' OR kind = 'refund_returned' OR kind = 'chargeback'
+            OR kind = 'case_won' OR kind = 'dispute_fee' OR kind = 'loss'),
     transaction_id INTEGER NOT NULL REFERENCES acquirer_transactions (id),
     record       INTEGER REFERENCES clearing_records (id),
     dispute      INTEGER,
@@ -237,7 +240,8 @@ CREATE TABLE dispute_steps (
 -- What the gateway is told, until it says that it knows.
 CREATE TABLE notices (
     id         INTEGER PRIMARY KEY,
-    kind       TEXT NOT NULL CHECK (kind IN ('settlement', 'dispute', 'clearing')),
+    kind       TEXT NOT NULL CHECK (
+            kind = 'settlement' OR kind = 'dispute' OR kind = 'clearing'),
     subject    INTEGER,
     body       TEXT NOT NULL,
     tries      INTEGER NOT NULL DEFAULT 0,
