@@ -221,7 +221,7 @@ fn gateway_clients(clients: &BTreeMap<String, Client>) -> Vec<Value> {
 fn merchant_account(id: &str, master_secret: &[u8; 32]) -> Value {
     json!({
         "id": id,
-        "name": "Payrig Demo Shop",
+        "name": "Kettle & Kiln",
         "master_secret": BASE64.encode(master_secret),
         "acquirer_id": "00000912345",
         "terminal_id": "ECOM0001",
