@@ -189,6 +189,8 @@ impl<W: World> Run<'_, W> {
                 "clock": self.now(),
             }),
         );
+        // What the programs told each other when they started belongs to no step.
+        self.news("0", false).await?;
         self.steps(&self.scenario.steps, "").await?;
         if self.stopped.get() {
             return Ok(());
