@@ -94,7 +94,7 @@ macro_rules! groups {
     };
 }
 
-groups!(basics, declines, races, refunds, security, timeouts, webhooks);
+groups!(amounts, basics, declines, races, refunds, security, timeouts, webhooks);
 
 #[test]
 fn every_scenario_says_what_happens_and_why_it_matters() {
