@@ -94,7 +94,9 @@ macro_rules! groups {
     };
 }
 
-groups!(amounts, basics, declines, races, refunds, security, timeouts, webhooks);
+groups!(
+    amounts, basics, clearing, declines, disputes, races, refunds, security, timeouts, webhooks
+);
 
 #[test]
 fn every_scenario_says_what_happens_and_why_it_matters() {

@@ -9,6 +9,7 @@ pub const LINKS: &[&str] = &[
     "merchant->gateway",
     "gateway->merchant",
     "gateway->processor",
+    "processor->gateway",
     "processor->network",
     "network->issuer",
 ];
@@ -26,6 +27,8 @@ pub const MESSAGE_TYPES: &[&str] = &[
     "refund",
     "inquiry",
     "presentment",
+    "settlement",
+    "chargeback",
 ];
 
 /// The programs that can be called.
