@@ -23,7 +23,7 @@ use crate::http::{Answer, Http};
 /// Pause between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// What a command may take at most.
-const COMMAND_WITHIN: Duration = Duration::from_mins(5);
+const COMMAND_WITHIN: Duration = Duration::from_mins(1);
 /// What the start or the end of a world may take at most, on a busy machine.
 pub const WORLD_WITHIN: Duration = Duration::from_secs(30);
 /// The last line of the banner begins so.
@@ -153,12 +153,17 @@ impl Ended {
 
 /// Runs a program to its end.
 pub async fn run(program: &Path, arguments: &[&str], input: &str) -> Ended {
+    run_within(COMMAND_WITHIN, program, arguments, input).await
+}
+
+/// Runs a program to its end, which may take longer than others.
+pub async fn run_within(limit: Duration, program: &Path, arguments: &[&str], input: &str) -> Ended {
     let mut child = quiet(program, arguments).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // A program that does not read its input closes it.
     stdin.write_all(input.as_bytes()).await.ok();
     drop(stdin);
-    let ended = Clock::real().timeout(COMMAND_WITHIN, child.wait_with_output()).await;
+    let ended = Clock::real().timeout(limit, child.wait_with_output()).await;
     let ended = ended.unwrap_or_else(|_| panic!("{arguments:?} did not end")).unwrap();
     Ended {
         code: ended.status.code(),

@@ -226,6 +226,11 @@ impl Database {
         submit(&self.writer, Job::Staged, work).await
     }
 
+    /// Waits until everything that was written or staged before is synced.
+    pub async fn synced(&self) -> Result<(), DatabaseError> {
+        self.write(|_| Ok(())).await
+    }
+
     /// Runs reads in one consistent snapshot, without holding up the writer. For a database in
     /// memory the writer's thread does it.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>

@@ -131,15 +131,17 @@ pub struct Conclusion {
 }
 
 impl Store {
-    /// Records a transaction before it is sent, with the nonce of its message. Staged: what leaves
-    /// this program is said after its conclusion.
+    /// Records a transaction before it is sent, with the nonce of its message. A new one is staged:
+    /// what leaves this program is said after its conclusion. A known one may be answered from its
+    /// record at once, so what the record says is durable first.
     pub async fn open_transaction(
         &self,
         new: NewTransaction,
         nonce: Option<NonceRow>,
     ) -> Result<Opened, DatabaseError> {
-        self.database
-            .stage(move |connection| {
+        let opened = self
+            .database
+            .stage(move |connection| -> Result<Opened, DatabaseError> {
                 insert_nonce(connection, nonce.as_ref(), new.sent_at)?;
                 if let Some(id) = insert(connection, &new, TransactionState::Sent)? {
                     return Ok(Opened::New(id));
@@ -149,7 +151,11 @@ impl Store {
                     known.ok_or(DatabaseError::Corrupt("a row that is not there".into()))?;
                 Ok(Opened::Known(Box::new(known)))
             })
-            .await
+            .await?;
+        if matches!(opened, Opened::Known(_)) {
+            self.database.synced().await?;
+        }
+        Ok(opened)
     }
 
     /// Concludes a transaction: its answer, what is owed, and the credit record of a refund.

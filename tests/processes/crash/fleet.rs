@@ -12,13 +12,15 @@ use payrig::keys::{World as Keys, read_world};
 use payrig::program::{Addresses, Program};
 use payrig::state::{Run, StateDirectory};
 use payrig_tests::processes::{
-    Ended, Scratch, Signal, WORLD_WITHIN, binary, free_port_base, payrig, signal,
+    Ended, Scratch, Signal, WORLD_WITHIN, binary, free_port_base, payrig, run_within, signal,
 };
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+/// What a command may take: coming to rest after many crashes moves through months of timers.
+const COMMAND_WITHIN: Duration = Duration::from_mins(5);
 /// A program that dies this often before it is ready will never be.
 const FAILED_STARTS_MAX: u32 = 5;
 
@@ -137,7 +139,7 @@ impl Fleet {
     pub async fn payrig(&self, arguments: &[&str]) -> Ended {
         let mut all = arguments.to_vec();
         all.extend(["--state", self.state.to_str().unwrap()]);
-        payrig(&all).await
+        run_within(COMMAND_WITHIN, &binary("payrig"), &all, "").await
     }
 
     /// A file in the state directory.

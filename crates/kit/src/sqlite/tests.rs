@@ -214,9 +214,12 @@ async fn staged_work_is_answered_early_and_durable_with_the_next_write() {
         |connection: &Connection| Ok::<_, ItemError>(connection.is_autocommit());
     assert!(!database.write(in_the_same_transaction).await.unwrap());
     assert_eq!(database.read(names).await.unwrap(), ["early"]);
+    database.stage(|connection| insert(connection, "synced")).await.unwrap();
+    database.synced().await.unwrap();
+    assert_eq!(database.read(names).await.unwrap(), ["early", "synced"]);
     database.stage(|connection| insert(connection, "alone")).await.unwrap();
     database.close().await;
-    assert_eq!(open(&scratch.path("items.db")).unwrap().read(names).await.unwrap().len(), 2);
+    assert_eq!(open(&scratch.path("items.db")).unwrap().read(names).await.unwrap().len(), 3);
 }
 
 /// What was answered before its commit must not be lost while the program goes on.
