@@ -291,10 +291,13 @@ impl Database {
     /// Finishes what is queued, closes the files and waits for that. Later work is refused.
     pub async fn close(&self) {
         // A thread that has ended already refuses the message: nothing to wait for then.
-        for thread in self.reader.iter().chain([&self.writer]) {
-            let _ = thread.send(Job::Stop).await;
-        }
+        // One after the other: the last to close empties the log, and two at once leave it behind.
         let mut ended = self.ended.clone();
+        if let Some(reader) = &self.reader {
+            let _ = reader.send(Job::Stop).await;
+            let _ = ended.wait_for(|threads| *threads > 0).await;
+        }
+        let _ = self.writer.send(Job::Stop).await;
         while ended.changed().await.is_ok() {}
     }
 }
