@@ -200,7 +200,22 @@ impl Processor {
         capture: &Capture,
     ) -> Outcome<bool> {
         let message = self.capture_inquiry(about, identity, capture.identity);
-        let answer = self.send("inquiry", about, &message).await;
+        self.has_cleared(about, &message).await
+    }
+
+    /// 0600 about a refund: whether its credit has left for clearing.
+    pub async fn is_refund_submitted(
+        &self,
+        about: &About,
+        identity: Identity,
+        refund: &Refund,
+    ) -> Outcome<bool> {
+        let message = self.inquiry_message(about, identity, refund.identity);
+        self.has_cleared(about, &message).await
+    }
+
+    async fn has_cleared(&self, about: &About, inquiry: &Message) -> Outcome<bool> {
+        let answer = self.send("inquiry", about, inquiry).await;
         answer.then(|answer| answer.response_code.map(|it| it == ResponseCode::ALREADY_CLEARED))
     }
 

@@ -26,6 +26,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_dashboard.sql"),
     include_str!("../migrations/0004_amounts.sql"),
     include_str!("../migrations/0005_settlements_and_disputes.sql"),
+    include_str!("../migrations/0006_rejected_captures.sql"),
 ];
 
 #[cfg(test)]

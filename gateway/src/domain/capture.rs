@@ -15,7 +15,9 @@ pub enum CaptureState {
     Pending,
     /// The processor has it queued for clearing.
     Succeeded,
-    /// The processor refused it.
+    /// The network's edit check refused its clearing record, which may still be corrected.
+    Rejected,
+    /// The processor refused it, or its clearing record was given up.
     Failed,
     /// Taken back before clearing.
     Withdrawn,
@@ -23,13 +25,15 @@ pub enum CaptureState {
 
 impl CaptureState {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::Failed, Self::Withdrawn];
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Succeeded, Self::Rejected, Self::Failed, Self::Withdrawn];
 
     /// The word as it is written.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Succeeded => "succeeded",
+            Self::Rejected => "rejected",
             Self::Failed => "failed",
             Self::Withdrawn => "withdrawn",
         }
@@ -38,7 +42,7 @@ impl CaptureState {
     /// Whether its money counts as captured.
     pub const fn counts(self) -> bool {
         match self {
-            Self::Pending | Self::Succeeded => true,
+            Self::Pending | Self::Succeeded | Self::Rejected => true,
             Self::Failed | Self::Withdrawn => false,
         }
     }

@@ -327,6 +327,19 @@ pub enum Event {
         /// Drawn part of the jitter, in thousandths.
         jitter_permille: u32,
     },
+    /// The network refused the clearing record of a capture.
+    CaptureRejected(CaptureId),
+    /// A clearing record that was refused was presented again and taken.
+    CapturePresented(CaptureId),
+    /// A clearing record that was refused was never corrected.
+    CaptureWrittenOff {
+        /// Of which capture.
+        id: CaptureId,
+        /// Names the reversal where the attempt's own name is used up.
+        reversal: ReversalId,
+        /// When.
+        at: Timestamp,
+    },
     /// The merchant voids.
     Voided {
         /// A part only.
@@ -439,7 +452,7 @@ pub enum Announcement {
     Canceled,
     /// The authorization ran out.
     Expired,
-    /// A capture was refused.
+    /// A capture was refused, at once or in clearing.
     CaptureFailed,
     /// A refund was made.
     RefundCreated(RefundId),
@@ -503,6 +516,9 @@ pub enum Refusal {
     /// A capture has left for clearing.
     #[error("a capture was submitted for clearing: refund it instead")]
     AlreadySubmitted,
+    /// A refund has left for clearing.
+    #[error("the refund was submitted for clearing: it cannot be taken back")]
+    RefundSubmitted,
     /// Captured money has been refunded and cannot be voided.
     #[error("a refund was made")]
     AlreadyRefunded,
@@ -648,6 +664,9 @@ impl Payment {
             (_, E::CaptureUnanswered { id, at, jitter_permille }) => {
                 self.capture_unanswered(id, at, jitter_permille)
             }
+            (_, E::CaptureRejected(id)) => self.capture_rejected(id),
+            (_, E::CapturePresented(id)) => self.capture_presented(id),
+            (_, E::CaptureWrittenOff { id, reversal, at }) => self.write_off(id, reversal, at),
             (_, E::Refund { id, event, at }) => self.on_refund(id, &event, at),
 
             (S::Authorized, E::Incremented(increment)) => self.increment(increment, policy),

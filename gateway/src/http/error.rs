@@ -93,7 +93,7 @@ fn refused(verb: Verb, refusal: Refusal) -> Problem {
         Refusal::InvalidAmount => (400, "invalid_amount"),
         Refusal::AmountTooLarge(_) => (422, "amount_too_large"),
         Refusal::NotIncrementable(_) => (409, "not_incrementable"),
-        Refusal::AlreadySubmitted => (409, "already_submitted"),
+        Refusal::AlreadySubmitted | Refusal::RefundSubmitted => (409, "already_submitted"),
         Refusal::AlreadyRefunded => (409, "already_refunded"),
         Refusal::AuthorizationOver => (409, "authorization_expired"),
         Refusal::RefundWindowClosed => (422, "refund_window_closed"),
@@ -114,6 +114,7 @@ fn refused(verb: Verb, refusal: Refusal) -> Problem {
         | Refusal::CapturePending
         | Refusal::NotIncrementable(_)
         | Refusal::AlreadySubmitted
+        | Refusal::RefundSubmitted
         | Refusal::AlreadyRefunded
         | Refusal::AuthorizationOver
         | Refusal::RefundWindowClosed

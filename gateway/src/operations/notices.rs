@@ -3,6 +3,7 @@
 use kit::facts::TraceId;
 use rusqlite::Connection;
 use wire::events::EventType;
+use wire::ids::ReversalId;
 use wire::settlement::{ClearingNews, DisputeCase, DisputeView, News, Notice};
 
 use super::announce::{self, Occasion};
@@ -83,10 +84,18 @@ fn clear(
 ) -> Result<(), Failure> {
     settlements::save_clearing(connection, news)?;
     let made = settlements::made_by(connection, news.payment.as_ref(), &news.original)?;
-    let (Some((row, Made::Refund(id))), "returned") = (made, news.state.as_str()) else {
-        return Ok(());
+    let Some((row, made)) = made else { return Ok(()) };
+    let at = occasion.at;
+    let event = match (made, news.state.as_str()) {
+        (Made::Refund(id), "returned") => Event::Refund { id, event: RefundEvent::CameBack, at },
+        (Made::Capture(id), "rejected") => Event::CaptureRejected(id),
+        (Made::Capture(id), "presented") => Event::CapturePresented(id),
+        (Made::Capture(id), "written_off") => {
+            let reversal = context.plumbing.ids.with(ReversalId::new);
+            Event::CaptureWrittenOff { id, reversal, at }
+        }
+        _ => return Ok(()),
     };
-    let event = Event::Refund { id, event: RefundEvent::CameBack, at: occasion.at };
     unit_of_work::change_row(context, connection, row, occasion, |change| change.take_in(event))?;
     Ok(())
 }

@@ -14,8 +14,8 @@ use super::unit_of_work::{Answer, Change, committed};
 use super::{Context, unit_of_work};
 use crate::domain::answer::Answer as Answered0110;
 use crate::domain::payment::{Event, Payment, Refusal};
-use crate::domain::refund::{NewRefund, Refund, RefundEvent};
-use crate::processor::{CardForMessage, Outcome};
+use crate::domain::refund::{NewRefund, Refund, RefundEvent, RefundState};
+use crate::processor::{About, CardForMessage, Outcome};
 use crate::store::idempotency::{Shown, answer as answer_key};
 use crate::store::payments::{self, Stored};
 use crate::store::vault::{Opening, Purpose, open_card};
@@ -251,11 +251,33 @@ pub async fn cancel(context: &Context, call: Call, id: RefundId) -> Result<Answe
     let Some(stored) = owned else {
         return idempotency::keep(context, &call, Failure::RefundNotFound).await;
     };
+    let submitted = is_submitted(context, &call, &stored.payment, id).await?;
     let (answered, _) = unit_of_work::change(context, call, stored.payment.id, move |change| {
+        if submitted {
+            let refusal = Refusal::RefundSubmitted;
+            return Err(Failure::Refused { verb: Verb::CancelRefund, refusal });
+        }
         let event = Event::Refund { id, event: RefundEvent::Canceled, at };
         change.apply(event, Verb::CancelRefund)?;
         Ok(Answer::Refund(id))
     })
     .await?;
     Ok(answered)
+}
+
+/// Asks the processor whether the credit has left for clearing: only it knows its cut-off.
+async fn is_submitted(
+    context: &Context,
+    call: &Call,
+    payment: &Payment,
+    id: RefundId,
+) -> Result<bool, Failure> {
+    let queued = |it: &&Refund| it.id == id && it.state == RefundState::Queued;
+    let Some(refund) = payment.refunds.iter().find(queued) else { return Ok(false) };
+    let identity = context.identities.next().await?;
+    let about = About { amount: refund.amount, ..About::payment(payment, call.trace) };
+    match context.processor.is_refund_submitted(&about, identity, refund).await {
+        Outcome::Answered(submitted) => Ok(submitted),
+        Outcome::NotSent | Outcome::Unanswered => Err(Failure::SubmissionUnknown),
+    }
 }

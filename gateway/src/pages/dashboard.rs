@@ -141,6 +141,7 @@ impl Pill {
         match state {
             CaptureState::Pending => pill("wait", "Pending"),
             CaptureState::Succeeded => pill("good", "Succeeded"),
+            CaptureState::Rejected => pill("bad", "Rejected in clearing"),
             CaptureState::Failed => pill("bad", "Failed"),
             CaptureState::Withdrawn => pill("", "Withdrawn"),
         }

@@ -42,7 +42,7 @@ pub const RULES: &[Rule] = &[
         text: "the captured amount is the sum of the captures that count",
         sql: "SELECT hex(p.public_id) FROM payments p WHERE p.captures > 0 AND p.captured <> \
               (SELECT COALESCE(SUM(amount), 0) FROM captures c WHERE c.payment = p.id \
-              AND c.state IN ('pending', 'succeeded'))",
+              AND c.state IN ('pending', 'succeeded', 'rejected'))",
     },
     Rule {
         id: "I5",

@@ -53,7 +53,7 @@ fn shown(stored: &StoredDispute) -> Value {
         "reason": stored.reason,
         "amount": stored.amount,
         "currency": stored.currency.code(),
-        "function_code": if stored.evidence.is_some() { "205" } else { "450" },
+        "function_code": stored.function_code(),
         "state": stored.machine.state.as_str(),
         "taken": stored.machine.taken,
         "story": stored.story.as_str(),

@@ -9,7 +9,7 @@ use wire::time::Timestamp;
 
 use super::columns;
 use super::obligations::{self, NewObligation};
-use super::{Store, captures, insert_nonce};
+use super::{Store, captures, disputes, insert_nonce};
 use crate::domain::acquirer_transaction::{
     AcquirerTransaction, TransactionEvent, TransactionState,
 };
@@ -113,6 +113,8 @@ pub enum Opened {
     New(i64),
     /// Its identity was known.
     Known(Box<StoredTransaction>),
+    /// A refund of money that a dispute has taken: not recorded.
+    Disputed,
 }
 
 /// What concludes a transaction.
@@ -143,6 +145,9 @@ impl Store {
             .database
             .stage(move |connection| -> Result<Opened, DatabaseError> {
                 insert_nonce(connection, nonce.as_ref(), new.sent_at)?;
+                if is_disputed(connection, &new)? {
+                    return Ok(Opened::Disputed);
+                }
                 if let Some(id) = insert(connection, &new, TransactionState::Sent)? {
                     return Ok(Opened::New(id));
                 }
@@ -201,6 +206,13 @@ impl Store {
             })
             .await
     }
+}
+
+/// Whether a refund that is not known yet would give back what a dispute has taken.
+fn is_disputed(connection: &Connection, new: &NewTransaction) -> Result<bool, DatabaseError> {
+    let (Purpose::Refund, Some(payment)) = (new.purpose, new.payment) else { return Ok(false) };
+    let disputed = disputes::takes_refund(connection, payment, new.amount.get())?;
+    Ok(disputed && find(connection, &new.identity)?.is_none())
 }
 
 /// Inserts a transaction; `None` when its identity is known.

@@ -88,6 +88,19 @@ impl Store {
             .await
     }
 
+    /// Whether the credit record of a refund has left for clearing.
+    pub async fn credit_is_submitted(&self, transaction: i64) -> Result<bool, DatabaseError> {
+        let sql = format!(
+            "SELECT COUNT(*) > 0 FROM clearing_records
+             WHERE transaction_id = ?1 AND kind = 'credit' AND state IN {SUBMITTED}"
+        );
+        self.database
+            .read(move |connection| {
+                Ok(connection.prepare_cached(&sql)?.query_row([transaction], |row| row.get(0))?)
+            })
+            .await
+    }
+
     /// Counts an answer to a capture that is lost on purpose; returns how many were lost before.
     pub async fn lose_capture_answer(&self, record: i64) -> Result<i64, DatabaseError> {
         let sql = "UPDATE clearing_records SET answers_lost = answers_lost + 1

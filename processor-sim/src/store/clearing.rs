@@ -684,6 +684,9 @@ fn take_answer(
             news.push(RecordNews { record: record.clone(), state: "rejected", reason });
         } else {
             take(connection, file, record, result, (at, ids))?;
+            if was_refused(connection, record.id)? {
+                news.push(RecordNews { record: record.clone(), state: "presented", reason: None });
+            }
         }
     }
     let state = if refused { "partially_rejected" } else { "accepted" };
@@ -692,6 +695,13 @@ fn take_answer(
         (file.id, state),
     )?;
     Ok(news)
+}
+
+/// Whether the network refused a record before it took it.
+fn was_refused(connection: &Connection, record: i64) -> Result<bool, DatabaseError> {
+    let mut statement = connection
+        .prepare_cached("SELECT rejected_at IS NOT NULL FROM presentments WHERE record = ?1")?;
+    Ok(statement.query_row([record], |row| row.get(0))?)
 }
 
 fn reject(

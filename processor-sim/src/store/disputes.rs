@@ -62,6 +62,8 @@ pub struct StoredDispute {
     pub reason: String,
     /// Minor units.
     pub amount: i64,
+    /// What the disputed presentment came to.
+    pub sold: Option<i64>,
     /// Currency.
     pub currency: Currency,
     /// What decides on its course.
@@ -82,6 +84,19 @@ pub struct StoredDispute {
     pub due_at: Option<Timestamp>,
     /// Rises with every change.
     pub sequence: i64,
+}
+
+impl StoredDispute {
+    /// Function code (field 24): of the chargeback, or of the representment once there is evidence.
+    pub fn function_code(&self) -> &'static str {
+        let is_part = self.sold.is_some_and(|sold| self.amount < sold);
+        match (self.evidence.is_some(), is_part) {
+            (false, false) => "450",
+            (false, true) => "453",
+            (true, false) => "205",
+            (true, true) => "282",
+        }
+    }
 }
 
 /// What happens to a case, and what it looks like then.
@@ -204,7 +219,7 @@ fn find(
     parameter: impl rusqlite::ToSql,
 ) -> Result<Vec<StoredDispute>, DatabaseError> {
     let sql = format!(
-        "SELECT disputes.*, payment, acceptor FROM disputes
+        "SELECT disputes.*, payment, acceptor, clearing_records.amount AS sold FROM disputes
          LEFT JOIN clearing_records ON clearing_records.id = disputes.record
          LEFT JOIN acquirer_transactions
              ON acquirer_transactions.id = clearing_records.transaction_id
@@ -235,6 +250,7 @@ fn read(row: &Row<'_>) -> Result<StoredDispute, DatabaseError> {
         network,
         reason,
         amount: row.get("amount")?,
+        sold: row.get("sold")?,
         currency: columns::currency(row, "currency")?,
         machine: Dispute {
             state: columns::word(row, "state", DisputeState::parse)?,
@@ -280,8 +296,8 @@ fn about(connection: &Connection, new: &NewDispute) -> Result<Option<About>, Dat
                  JOIN acquirer_transactions AS auths ON auths.id = records.transaction_id
                  WHERE auths.payment = ?1 AND records.kind = 'presentment'
                      AND records.state IN ('posted', 'settled')),
-                (SELECT COALESCE(SUM(remaining), 0) FROM acquirer_transactions
-                 WHERE payment = ?1 AND purpose = 'refund')
+                (SELECT COALESCE(SUM(CASE state WHEN 'sent' THEN amount ELSE remaining END), 0)
+                 FROM acquirer_transactions WHERE payment = ?1 AND purpose = 'refund')
                 - (SELECT COALESCE(SUM(batch_lines.amount), 0) FROM batch_lines
                    JOIN acquirer_transactions ON acquirer_transactions.id = transaction_id
                    WHERE payment = ?1 AND batch_lines.kind = 'refund_returned')",
@@ -312,6 +328,36 @@ fn about(connection: &Connection, new: &NewDispute) -> Result<Option<About>, Dat
         duplicate: same > 0,
         record,
     }))
+}
+
+/// Whether a refund would give back what a dispute has taken. `amount` includes nothing else.
+pub(super) fn takes_refund(
+    connection: &Connection,
+    payment: [u8; 16],
+    amount: i64,
+) -> Result<bool, DatabaseError> {
+    let taken: i64 = connection
+        .prepare_cached(
+            "SELECT COALESCE(SUM(disputes.amount), 0) FROM acquirer_transactions AS auths
+             JOIN clearing_records ON clearing_records.transaction_id = auths.id
+             JOIN disputes ON disputes.record = clearing_records.id
+             WHERE auths.payment = ?1 AND taken = 1",
+        )?
+        .query_row([payment], |row| row.get(0))?;
+    if taken == 0 {
+        return Ok(false);
+    }
+    let left: i64 = connection.query_row(
+        "SELECT (SELECT COALESCE(SUM(records.amount), 0) FROM clearing_records AS records
+                 JOIN acquirer_transactions AS auths ON auths.id = records.transaction_id
+                 WHERE auths.payment = ?1 AND records.kind = 'presentment'
+                     AND records.state NOT IN ('withdrawn', 'written_off'))
+              - (SELECT COALESCE(SUM(CASE state WHEN 'sent' THEN amount ELSE remaining END), 0)
+                 FROM acquirer_transactions WHERE payment = ?1 AND purpose = 'refund')",
+        [payment],
+        |row| row.get(0),
+    )?;
+    Ok(amount > left.saturating_sub(taken))
 }
 
 fn open(

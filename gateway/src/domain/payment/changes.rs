@@ -107,6 +107,53 @@ impl Payment {
         Ok(vec![Effect::Announce(Announcement::CaptureFailed)])
     }
 
+    fn capture_in(&mut self, id: CaptureId, state: CaptureState) -> Result<&mut Capture, Refusal> {
+        let found = self.captures.iter_mut().find(|it| it.id == id && it.state == state);
+        found.ok_or(Refusal::NotWaiting)
+    }
+
+    /// The money still counts as captured: the same record is presented again, or written off.
+    pub(super) fn capture_rejected(&mut self, id: CaptureId) -> Decision {
+        self.capture_in(id, CaptureState::Succeeded)?.state = CaptureState::Rejected;
+        self.state = State::CaptureFailed;
+        Ok(vec![Effect::Announce(Announcement::CaptureFailed)])
+    }
+
+    pub(super) fn capture_presented(&mut self, id: CaptureId) -> Decision {
+        self.capture_in(id, CaptureState::Rejected)?.state = CaptureState::Succeeded;
+        if self.captures.iter().any(|it| it.state == CaptureState::Rejected) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![self.settle_state()])
+    }
+
+    /// Nobody gets this money: what it held of the authorization is given back.
+    pub(super) fn write_off(&mut self, id: CaptureId, name: ReversalId, at: Timestamp) -> Decision {
+        let refunded = self.refunds_held();
+        let captured = self.amounts.captured;
+        let capture = self.capture_in(id, CaptureState::Rejected)?;
+        let left = minus(captured, capture.amount);
+        if refunded > left {
+            // It was given back before it was refused: the books keep both, the loss is the merchant's.
+            return Ok(Vec::new());
+        }
+        capture.state = CaptureState::Failed;
+        self.amounts.captured = left;
+        if self.captures.iter().any(|it| it.state == CaptureState::Rejected) {
+            return Ok(Vec::new());
+        }
+        let open = self.amounts.open();
+        if !open.is_zero() {
+            self.release(name, open, Reason::Expired, at);
+        }
+        let (state, announcement) = match self.amounts.captured.is_zero() {
+            true => (State::Failed, Announcement::Failed),
+            false => (State::Captured, Announcement::Captured),
+        };
+        self.end(state);
+        Ok(vec![Effect::Announce(announcement)])
+    }
+
     pub(super) fn void(
         &mut self,
         amount: Option<MinorUnits>,
@@ -149,9 +196,18 @@ impl Payment {
             return Err(Refusal::NotWaiting);
         }
         let open = self.amounts.open();
+        let rejected = self.captures.iter().any(|it| it.state == CaptureState::Rejected);
+        if rejected && open.is_zero() {
+            return Err(Refusal::NotWaiting);
+        }
         // Nothing is open where a refused capture left nothing to give back.
         if !open.is_zero() {
             self.release(name, open, Reason::Expired, at);
+        }
+        if rejected {
+            // Its end comes with the record's.
+            self.due_at = None;
+            return Ok(Vec::new());
         }
         let (state, announcement) = match (self.amounts.captured.is_zero(), self.state) {
             (false, _) => (State::Captured, Announcement::Captured),
@@ -186,8 +242,10 @@ impl Payment {
         if at.since(self.created_at) >= policy.refund_window {
             return Err(Refusal::RefundWindowClosed);
         }
-        // Only what the processor has taken: a capture may still be refused.
-        let pending = self.captures.iter().filter(|it| it.state == CaptureState::Pending);
+        // Only what the processor and the network have taken: a capture may still be refused.
+        let waits =
+            |it: &&Capture| matches!(it.state, CaptureState::Pending | CaptureState::Rejected);
+        let pending = self.captures.iter().filter(waits);
         let pending = pending.fold(MinorUnits::ZERO, |sum, it| plus(sum, it.amount));
         let (attempt, left) = attempt;
         let amount = part_of(left, new.amount)?;

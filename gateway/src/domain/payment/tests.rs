@@ -205,6 +205,13 @@ fn in_every_state() -> Vec<(&'static str, Payment)> {
         ("captured, not sent", run(Automatic, paid(vec![]))),
         ("captured", run(Automatic, paid(vec![Event::CaptureAccepted(capture_id)]))),
         ("capture failed", run(Automatic, paid(vec![Event::CaptureRefused(capture_id)]))),
+        (
+            "rejected in clearing",
+            run(
+                Automatic,
+                paid(vec![Event::CaptureAccepted(capture_id), Event::CaptureRejected(capture_id)]),
+            ),
+        ),
         ("canceled", run(Automatic, [Event::Canceled(later(1))])),
         (
             "expired",
@@ -218,6 +225,14 @@ fn in_every_state() -> Vec<(&'static str, Payment)> {
         ),
         ("failed", run(Automatic, [submitted(1, AT), answered(1, "00", Some(90))])),
     ]
+}
+
+fn written_off(id: CaptureId) -> Event {
+    Event::CaptureWrittenOff {
+        id,
+        reversal: ReversalId::new(AT, [81; 10]),
+        at: later(6 * 24 * 3600),
+    }
 }
 
 fn every_event() -> Vec<(&'static str, Event)> {
@@ -245,6 +260,9 @@ fn every_event() -> Vec<(&'static str, Event)> {
         ("capture 0", captured(4, Some(0), None)),
         ("capture accepted", Event::CaptureAccepted(CaptureId::new(AT, [200; 10]))),
         ("capture refused", Event::CaptureRefused(CaptureId::new(AT, [200; 10]))),
+        ("capture rejected", Event::CaptureRejected(CaptureId::new(AT, [200; 10]))),
+        ("presented again", Event::CapturePresented(CaptureId::new(AT, [200; 10]))),
+        ("written off", written_off(CaptureId::new(AT, [200; 10]))),
         ("void", voided(None)),
         ("void 10", voided(Some(10))),
         ("void 101", voided(Some(101))),
@@ -300,7 +318,7 @@ fn every_state_takes_every_event_as_written_here() {
             let _ = writeln!(grid, "    {name:20} {}", described(&it, &outcome));
         }
     }
-    insta::assert_snapshot!(grid, @"
+    insta::assert_snapshot!(grid, @r"
     waiting for a card
         card                 processing +Processing
         card, too late       refused: the time for this payment is over
@@ -534,6 +552,7 @@ fn every_state_takes_every_event_as_written_here() {
         capture 30, final    refused: only 0 minor units are left
         capture 101          refused: only 0 minor units are left
         capture 0            refused: only 0 minor units are left
+        capture rejected     capture_failed +CaptureFailed
         void                 canceled +Canceled
         void 10              refused: only 0 minor units are left
         void 101             refused: only 0 minor units are left
@@ -555,6 +574,25 @@ fn every_state_takes_every_event_as_written_here() {
         void 10              authorized +Authorized
         void 101             refused: only 100 minor units are left
         window over          failed +Failed
+        cancel               refused: the payment is paid
+        refund               refused: nothing is captured
+        refund 10            refused: nothing is captured
+        refund, too late     refused: nothing is captured
+    rejected in clearing
+        card                 refused: the payment is paid
+        card, too late       refused: the payment is paid
+        increment 50         refused: something was captured: the authorization cannot be raised any more
+        increment 0          refused: something was captured: the authorization cannot be raised any more
+        capture all          refused: only 0 minor units are left
+        capture 30           refused: only 0 minor units are left
+        capture 30, final    refused: only 0 minor units are left
+        capture 101          refused: only 0 minor units are left
+        capture 0            refused: only 0 minor units are left
+        presented again      captured +Captured
+        written off          failed +Failed
+        void                 refused: only 0 minor units are left
+        void 10              refused: only 0 minor units are left
+        void 101             refused: only 0 minor units are left
         cancel               refused: the payment is paid
         refund               refused: nothing is captured
         refund 10            refused: nothing is captured
@@ -934,6 +972,9 @@ fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
         25 => of_refund(RefundEvent::Canceled),
         27..=29 => incremented(n, amount),
         30 => answered("00", payment.attempts.last().map(|it| it.asked.get())),
+        32 | 33 => Event::CaptureRejected(capture),
+        34 => Event::CapturePresented(capture),
+        35 => written_off(capture),
         _ => of_refund(RefundEvent::Unanswered { at: later(9), jitter_permille: 0 }),
     }
 }
@@ -944,7 +985,7 @@ proptest! {
         manual in any::<bool>(),
         partial in any::<bool>(),
         estimated in any::<bool>(),
-        history in prop::collection::vec((0_u8..32, any::<u8>(), 0_i64..130), 0..40),
+        history in prop::collection::vec((0_u8..36, any::<u8>(), 0_i64..130), 0..40),
     ) {
         let mode = if manual { CaptureMode::Manual } else { CaptureMode::Automatic };
         let mut it = payment_with(mode, agreed(partial, estimated));

@@ -152,7 +152,11 @@ async fn send_notice(context: &Context, due: &DueNotice) -> bool {
     let Some(link) = &context.gateway else { return true };
     let Ok(mut notice) = serde_json::from_str::<Notice>(&due.body) else { return true };
     notice.number = due.number;
-    let kind = if due.kind == "settlement" { "settlement" } else { "chargeback" };
+    let kind = match due.kind.as_str() {
+        "settlement" => "settlement",
+        "clearing" => "presentment",
+        _ => "chargeback",
+    };
     let mut facts = Facts::new(kind, context.new_trace());
     facts.payment = match &notice.news {
         News::Dispute { case } => case.payment.map(|id| id.to_string()),

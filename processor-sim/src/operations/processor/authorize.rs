@@ -50,6 +50,10 @@ pub(super) async fn authorize(
     let id = match context.store.open_transaction(new, nonce).await? {
         Opened::New(id) => id,
         Opened::Known(known) => return repeat(context, message, fields.digest, *known).await,
+        Opened::Disputed => {
+            let note = "a chargeback has taken this money already".to_owned();
+            return Err(Fault { code: ResponseCode::INVALID_TRANSACTION, note }.into());
+        }
     };
     let kind = translate::kind(message);
     context.plumbing.crash_points.reached(kind, Boundary::Prepared);

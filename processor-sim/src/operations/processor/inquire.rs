@@ -22,7 +22,15 @@ pub(super) async fn inquire(context: &Context, message: &Message) -> Result<Take
     let identity = translate::original_identity(context, original).await?;
     match original.mti.class() {
         '1' => match context.store.find_transaction(identity).await? {
-            Some(found) => about_transaction(context, message, &found),
+            Some(found) => {
+                let mut taken = about_transaction(context, message, &found)?;
+                if found.purpose == Purpose::Refund
+                    && context.store.credit_is_submitted(found.id).await?
+                {
+                    taken.message.response_code = Some(ResponseCode::ALREADY_CLEARED);
+                }
+                Ok(taken)
+            }
             None => about_nothing(message),
         },
         '2' => {
