@@ -14,3 +14,4 @@ mod settlement;
 mod tidy;
 mod timeouts;
 mod unknown_outcomes;
+mod worlds;

@@ -22,6 +22,7 @@ Run
   up          Start shop, gateway, processor and console (this is what plain `payrig` does)
   serve       Run one program alone
   keys        Make the keys of a state directory
+  world       Start, list and end further worlds beside a running `payrig up`
 
 Connect
   env         What another program needs to connect
@@ -104,6 +105,11 @@ pub enum Command {
         payrig client add --name my-shop --return-origin http://localhost:3000\n  \
         payrig client list")]
     Client(ClientFlags),
+    /// Start, list and end further worlds beside a running `payrig up`
+    #[command(after_help = "Examples:\n  payrig world new --ttl 10m | jq -r .api\n  \
+        payrig world rm w_…\n\nEach world has its own ports, keys, clock, faults, cards and \
+        ledgers, and lives in memory.")]
+    World(WorldFlags),
     /// Play scenarios, each case in a world of its own
     #[command(after_help = "Examples:\n  payrig run scenarios/timeouts\n  \
         payrig run scenarios --jobs 2 --report junit=target/scenario/junit.xml\n\n\
@@ -395,6 +401,50 @@ pub struct ClientAdd {
     #[arg(long, value_name = "RULE", default_value = "required",
         value_parser = ["required", "optional"])]
     pub signatures: String,
+}
+
+/// `payrig world`
+#[derive(Debug, Clone, Args)]
+pub struct WorldFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// What to do; the worlds are listed when absent
+    #[command(subcommand)]
+    pub action: Option<WorldAction>,
+    /// The same as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What is done about further worlds.
+#[derive(Debug, Clone, Subcommand)]
+pub enum WorldAction {
+    /// Start a world and print what `payrig env --json` prints
+    New(WorldNew),
+    /// List the worlds
+    Ls,
+    /// End a world
+    Rm {
+        /// Its id
+        id: String,
+    },
+}
+
+/// `payrig world new`
+#[derive(Debug, Clone, Args)]
+pub struct WorldNew {
+    /// How long it lives unless it is ended before: 30s, 10m, 2h [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    pub ttl: Option<String>,
+    /// Seed of everything that is left to chance [default: 42]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Clock of its programs: virtual stands until it is moved [default: real]
+    #[arg(long, value_enum, value_name = "CLOCK")]
+    pub clock: Option<ClockMode>,
+    /// A setting such as gateway.processor_deadline=5s; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
 }
 
 /// `payrig bench`

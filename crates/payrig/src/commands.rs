@@ -13,6 +13,7 @@ mod run;
 mod serve;
 mod trace;
 mod up;
+mod world;
 
 pub use env::document as environment;
 pub(crate) use invariants::{Findings, check as check_invariants};
@@ -34,6 +35,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Fault(flags) => wait_for(fault::run(flags)),
         Command::Invariants(flags) => wait_for(invariants::run(flags)),
         Command::Client(flags) => wait_for(client::run(flags)),
+        Command::World(flags) => wait_for(world::run(flags)),
         Command::Bench(flags) => wait_for(crate::bench::run(flags)),
         Command::Run(flags) => run::run(&flags),
         Command::Check(flags) => check::run(&flags),

@@ -15,6 +15,7 @@ pub mod terminal;
 pub mod timekeeping;
 pub mod trace;
 pub mod world;
+pub mod worlds;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
