@@ -40,6 +40,7 @@ Break
 
 Prove
   run         Play scenarios: files that break a payment world and say what must be true
+  list        The scenarios there are, with their tags
   check       Look for mistakes in scenario files, without starting anything
   schema      The JSON Schema of scenario files, for editors
 
@@ -116,6 +117,9 @@ pub enum Command {
         Exit: 0 all passed, 1 wrong command line, 2 a file is wrong, 3 a world could not run, \
         4 an expectation failed")]
     Run(RunFlags),
+    /// The scenarios there are, with their tags
+    #[command(after_help = "Examples:\n  payrig list --tag reversal\n  payrig list --json")]
+    List(ListFlags),
     /// Look for mistakes in scenario files, without starting anything
     #[command(after_help = "Examples:\n  payrig check\n  payrig check my.scenario.yaml")]
     Check(CheckFlags),
@@ -531,6 +535,20 @@ impl std::str::FromStr for ReportFlag {
             _ => Err("expected junit=FILE, tap=FILE, jsonl=FILE or html=FILE".to_owned()),
         }
     }
+}
+
+/// `payrig list`
+#[derive(Debug, Clone, Args)]
+pub struct ListFlags {
+    /// Scenario files and directories
+    #[arg(default_value = "scenarios")]
+    pub paths: Vec<PathBuf>,
+    /// Only scenarios with this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// The same as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `payrig check`

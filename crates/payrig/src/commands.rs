@@ -9,6 +9,7 @@ mod env;
 mod fault;
 mod invariants;
 mod keys;
+mod list;
 mod run;
 mod serve;
 mod trace;
@@ -39,6 +40,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Bench(flags) => wait_for(crate::bench::run(flags)),
         Command::Run(flags) => run::run(&flags),
         Command::Check(flags) => check::run(&flags),
+        Command::List(flags) => list::run(&flags),
         Command::Schema => print_json(&scenario::schema::schema()),
         Command::Keys(flags) => keys::run(&flags),
     }
