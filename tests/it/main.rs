@@ -8,6 +8,7 @@ mod interop;
 mod ladder;
 mod purchase;
 mod races;
+mod recording;
 mod refusals;
 mod scenarios;
 mod settlement;

@@ -119,6 +119,17 @@ impl Access {
         if reply.is_success() { Ok(reply) } else { Err(refused(&reply)) }
     }
 
+    /// An order as the shop's API tells it; none when there is none of this id.
+    pub async fn shop_order(&self, id: &str) -> Outcome<Option<Value>> {
+        let call = Call::new(Method::GET, format!("/api/orders/{id}"))
+            .deadline(DEADLINE)
+            .header("sandbox-key", &self.world.sandbox_key);
+        let sent = self.merchant.send(call).await;
+        let reply =
+            sent.map_err(|failure| unreachable_peer(Program::Merchant, self.addresses, &failure))?;
+        if reply.is_success() { decode(Program::Merchant, &reply).map(Some) } else { Ok(None) }
+    }
+
     /// One order to the console of `payrig up`; its answer in full, when it is a success.
     pub async fn tell_console(
         &self,

@@ -41,6 +41,7 @@ Break
 Prove
   run         Play scenarios: files that break a payment world and say what must be true
   list        The scenarios there are, with their tags
+  record      Turn what was done by hand into a scenario
   check       Look for mistakes in scenario files, without starting anything
   schema      The JSON Schema of scenario files, for editors
 
@@ -117,6 +118,10 @@ pub enum Command {
         Exit: 0 all passed, 1 wrong command line, 2 a file is wrong, 3 a world could not run, \
         4 an expectation failed")]
     Run(RunFlags),
+    /// Turn what was done by hand into a scenario
+    #[command(after_help = "Examples:\n  payrig record --from-payment pay_…\n  \
+        payrig record --from-payment pay_… --out mine.scenario.yaml")]
+    Record(RecordFlags),
     /// The scenarios there are, with their tags
     #[command(after_help = "Examples:\n  payrig list --tag reversal\n  payrig list --json")]
     List(ListFlags),
@@ -535,6 +540,22 @@ impl std::str::FromStr for ReportFlag {
             _ => Err("expected junit=FILE, tap=FILE, jsonl=FILE or html=FILE".to_owned()),
         }
     }
+}
+
+/// `payrig record`
+#[derive(Debug, Clone, Args)]
+pub struct RecordFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// A payment (pay_…) or an order; all payments of its order are recorded
+    #[arg(long, value_name = "ID")]
+    pub from_payment: String,
+    /// Where to write the scenario; standard output when absent
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write it without playing it once
+    #[arg(long)]
+    pub unproven: bool,
 }
 
 /// `payrig list`

@@ -10,6 +10,7 @@ mod fault;
 mod invariants;
 mod keys;
 mod list;
+mod record;
 mod run;
 mod serve;
 mod trace;
@@ -40,6 +41,7 @@ pub fn run(command: Command) -> Outcome {
         Command::Bench(flags) => wait_for(crate::bench::run(flags)),
         Command::Run(flags) => run::run(&flags),
         Command::Check(flags) => check::run(&flags),
+        Command::Record(flags) => wait_for(record::run(flags)),
         Command::List(flags) => list::run(&flags),
         Command::Schema => print_json(&scenario::schema::schema()),
         Command::Keys(flags) => keys::run(&flags),

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod keys;
 mod process;
 pub mod program;
+pub mod recording;
 pub mod state;
 pub mod supervisor;
 pub mod terminal;
