@@ -501,6 +501,12 @@ impl Flags {
         }
         settings.shop_url = self.shop_url.as_deref().map(|url| url.trim_end_matches('/').into());
         settings.console_url = given(&self.console_url, CONSOLE_URL);
+        self.rules(&mut settings)?;
+        Ok(settings)
+    }
+
+    /// Puts timers, limits and policies into settings.
+    pub fn rules(&self, settings: &mut Settings) -> Result<(), SettingsError> {
         settings.timers = self.timers();
         settings.limits.attempts_max = self.attempts_max.unwrap_or(settings.limits.attempts_max);
         if settings.limits.attempts_max == 0 {
@@ -516,7 +522,7 @@ impl Flags {
             allow_public: self.allow_public.clone(),
             own_ports: Vec::new(),
         };
-        Ok(settings)
+        Ok(())
     }
 
     fn timers(&self) -> Timers {

@@ -231,15 +231,22 @@ impl Flags {
         let gateway_url = self.gateway_url.clone().unwrap_or_else(|| GATEWAY_URL.to_owned());
         let defaults = Settings::in_memory(keys, &base_url("gateway_url", gateway_url)?);
         let public_url = self.public_url.clone();
-        Ok(Settings {
+        let mut settings = Settings {
             database,
             public_url: public_url.map(|url| base_url("public_url", url)).transpose()?,
-            refund_alone_max: self.refund_alone_max.unwrap_or(defaults.refund_alone_max),
-            gateway_deadline: self.gateway_deadline.unwrap_or(defaults.gateway_deadline),
-            session_lives: self.session_lives.unwrap_or(defaults.session_lives),
-            inbox_lives: self.inbox_lives.unwrap_or(defaults.inbox_lives),
             ..defaults
-        })
+        };
+        self.rules(&mut settings);
+        Ok(settings)
+    }
+
+    /// Puts limits and deadlines into settings.
+    pub fn rules(&self, settings: &mut Settings) {
+        let given = self;
+        settings.refund_alone_max = given.refund_alone_max.unwrap_or(settings.refund_alone_max);
+        settings.gateway_deadline = given.gateway_deadline.unwrap_or(settings.gateway_deadline);
+        settings.session_lives = given.session_lives.unwrap_or(settings.session_lives);
+        settings.inbox_lives = given.inbox_lives.unwrap_or(settings.inbox_lives);
     }
 }
 

@@ -27,7 +27,8 @@ fn scenarios() -> Vec<scenario::model::Scenario> {
     let read = |path: &PathBuf| {
         let source = std::fs::read_to_string(path).unwrap();
         let path = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
-        scenario::model::parse(&path, &source).unwrap_or_else(|mistakes| {
+        let library = |name: &str| scenario::files::fragment(&root().join(&path), name);
+        scenario::model::parse_with(&path, &source, &library).unwrap_or_else(|mistakes| {
             let told: Vec<String> =
                 mistakes.iter().map(|mistake| mistake.render(&path, &source)).collect();
             panic!("{}", told.join("\n"))
@@ -43,7 +44,9 @@ async fn play(
 ) -> (scenario::runner::CaseReport, Vec<String>) {
     let seed = scenario::runner::seed_of(scenario, case, None);
     let clock = kit::clock::Clock::virtual_at(scenario.start);
-    let world = payrig::world::World::start(clock, seed).await.unwrap();
+    let (settings, mutants) = (scenario.settings.clone(), kit::mutants::Mutants::default());
+    let beginning = payrig::world::Beginning { clock, seed, settings, mutants };
+    let world = payrig::world::World::begin(beginning).await.unwrap();
     let events = std::cell::RefCell::new(Vec::new());
     let listen = |mut event: Value| {
         if let Value::Object(fields) = &mut event {
@@ -149,7 +152,7 @@ fn the_schema_knows_every_verb_and_closes_every_object() {
     let schema = scenario::schema::schema();
     assert_eq!(schema["additionalProperties"], false);
     let step = &schema["$defs"]["step"];
-    assert_eq!(step["oneOf"].as_array().unwrap().len(), 11);
+    assert_eq!(step["oneOf"].as_array().unwrap().len(), 13);
     for name in ["call", "pay", "fault", "clock", "parallel", "eventually", "never", "query"] {
         assert!(step["properties"].get(name).is_some(), "{name}");
     }

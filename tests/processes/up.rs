@@ -236,3 +236,24 @@ async fn a_program_is_not_offered_to_the_network() {
         assert!(said && alone.notes.contains(&listen), "{program}: {}", alone.notes);
     }
 }
+
+#[actix_web::test]
+async fn a_running_sandbox_starts_lists_and_ends_further_worlds() {
+    let state = Scratch::new("further");
+    let up = Up::start(&state).await;
+    let world = up.payrig(&["world", "new", "--ttl", "10m", "--clock", "virtual"]).await.json();
+    let id = world["world"]["id"].as_str().unwrap();
+    let api = world["api"].as_str().unwrap();
+    assert_ne!(api, up.addresses.api());
+    assert_eq!(Http::default().get(&api.replace("/api", "/healthz")).await.status, 200);
+    let listed = up.payrig(&["world", "ls"]).await.ok();
+    assert!(listed.contains(id) && listed.contains(api), "{listed}");
+    let console = up.addresses.console();
+    let stranger = Http::default().send("POST", &format!("{console}/worlds"), &[], "").await;
+    assert_eq!(stranger.status, 401, "{}", stranger.text());
+    assert_eq!(up.payrig(&["world", "rm", id]).await.code, Some(0));
+    assert!(up.payrig(&["world", "ls", "--json"]).await.json().as_array().unwrap().is_empty());
+    let again = up.payrig(&["world", "rm", id]).await;
+    assert_eq!(again.code, Some(4), "{}", again.notes);
+    assert!(again.notes.contains("payrig world ls"), "{}", again.notes);
+}

@@ -15,6 +15,7 @@ mod held;
 
 pub use action::{Action, Delay, DrawnDelay, Order, ResetSide};
 pub use file::{Fault, FaultMatch};
+pub use held::HeldMessage;
 
 use held::Held;
 
@@ -41,6 +42,11 @@ pub enum FaultError {
     /// A number out of its range.
     #[error("{0}")]
     OutOfRange(&'static str),
+    /// A message that is held is signed already.
+    #[error(
+        "a held message is signed already: let it go with `answer`, `status`, `drop_request` …"
+    )]
+    SignedAlready,
     /// More than [`FAULTS_MAX`].
     #[error("at most {FAULTS_MAX} faults can be armed")]
     TooMany,
@@ -206,7 +212,7 @@ impl FaultTable {
         self.0.armed.store(table.faults.len(), Ordering::Release);
         drop(table);
         if let Action::Hold(label) = &cleared.fault.action {
-            self.0.held.release(label);
+            self.0.held.release(label, None);
         }
         self.0.held.release_group(id);
         true
@@ -221,7 +227,21 @@ impl FaultTable {
 
     /// Lets go the messages parked under a label; returns how many.
     pub fn release(&self, label: &str) -> usize {
-        self.0.held.release(label)
+        self.0.held.release(label, None)
+    }
+
+    /// Lets go the messages parked under a label, each with something happening to it.
+    pub fn release_with(&self, label: &str, instead: &Action) -> Result<usize, FaultError> {
+        instead.check()?;
+        if !instead.comes_after_signing() {
+            return Err(FaultError::SignedAlready);
+        }
+        Ok(self.0.held.release(label, Some(instead)))
+    }
+
+    /// The messages that are parked.
+    pub fn parked(&self) -> Vec<HeldMessage> {
+        self.0.held.parked()
     }
 
     /// Lets go the messages that wait in groups for others; returns how many.
@@ -234,10 +254,13 @@ impl FaultTable {
         self.0.held.count()
     }
 
-    /// Waits as long as a plan says that the message is parked or waits for others.
-    pub(crate) async fn wait_for_release(&self, plan: &FaultPlan) {
-        if let Some(label) = &plan.hold {
-            self.0.held.park(label).await;
+    /// Waits as long as a plan says that the message is parked or waits for others. Whoever lets
+    /// it go may add to the plan.
+    pub(crate) async fn wait_for_release(&self, plan: &mut FaultPlan, about: Option<HeldMessage>) {
+        if let (Some(label), Some(about)) = (&plan.hold, about)
+            && let Some(instead) = self.0.held.park(label, about).await
+        {
+            instead.apply(plan, "", &self.0.random);
         }
         if let Some((group, window, order)) = &plan.reorder {
             self.0.held.join_group(group, *window, *order, &self.0.random).await;

@@ -20,7 +20,9 @@ pub use pages::{PagePolicy, page_headers};
 pub use pairs::{Pairs, form_pairs, query_pairs};
 pub use problem::{Problem, ProblemContext, ProblemLinks, ProblemPage};
 pub use received::{ReceivedRequest, request_id, trace_id};
-pub use sandbox::{InvariantReport, SandboxHooks, sandbox_routes, sandbox_routes_with};
+pub use sandbox::{
+    InvariantReport, SandboxHooks, check_sandbox_key, sandbox_routes, sandbox_routes_with,
+};
 pub use serve::{ListenError, Running, ServeOptions, listen, serve, serve_with};
 pub use verify::{KeyTable, OwnedKeyLookup, remember_answer_key, verify};
 

@@ -9,6 +9,7 @@ pub mod facts;
 pub mod faults;
 pub mod http;
 pub mod link;
+pub mod mutants;
 pub mod plumbing;
 pub mod random;
 pub mod secret_file;

@@ -4,6 +4,7 @@ use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::crash_points::CrashPoints;
 use crate::faults::FaultTable;
+use crate::mutants::Mutants;
 use crate::random::{IdGenerator, Random, Secrets};
 use crate::shutdown::Shutdown;
 use crate::wirelog::WireLog;
@@ -27,6 +28,8 @@ pub struct Plumbing {
     pub wire_log: WireLog,
     /// Where the program is to be killed.
     pub crash_points: CrashPoints,
+    /// The fault that a test has planted in the program itself.
+    pub mutants: Mutants,
     /// What the program is busy with.
     pub activity: Activity,
     /// How the program is asked to end.
@@ -62,6 +65,7 @@ impl Plumbing {
             faults: FaultTable::new(&random),
             wire_log: WireLog::new(program, &clock),
             crash_points: CrashPoints::default(),
+            mutants: Mutants::default(),
             activity: Activity::default(),
             shutdown: Shutdown::new(),
             spans: random.child("spans"),

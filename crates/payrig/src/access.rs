@@ -42,6 +42,7 @@ pub struct Access {
     merchant: Link,
     gateway: Link,
     processor_sim: Link,
+    console: Link,
 }
 
 impl Access {
@@ -56,14 +57,16 @@ impl Access {
 
     /// A world whose keys and addresses are at hand.
     pub fn new(world: World, addresses: Addresses, plumbing: Plumbing) -> Outcome<Self> {
-        let link = |name, program| {
-            Link::new(LinkName(name), &addresses.of(program), Signing::Already, &plumbing)
+        let link_to = |name, address: &str| {
+            Link::new(LinkName(name), address, Signing::Already, &plumbing)
                 .map_err(|error| Failure::could_not_run(error.to_string()))
         };
+        let link = |name, program| link_to(name, &addresses.of(program));
         Ok(Self {
             merchant: link("payrig->merchant", Program::Merchant)?,
             gateway: link("payrig->gateway", Program::Gateway)?,
             processor_sim: link("payrig->processor", Program::ProcessorSim)?,
+            console: link_to("payrig->console", &addresses.console())?,
             addresses,
             world,
             plumbing,
@@ -113,6 +116,36 @@ impl Access {
         call.body = body.map(|body| Bytes::from(body.to_string()));
         let sent = self.link(program).send(call).await;
         let reply = sent.map_err(|failure| unreachable_peer(program, self.addresses, &failure))?;
+        if reply.is_success() { Ok(reply) } else { Err(refused(&reply)) }
+    }
+
+    /// An order as the shop's API tells it; none when there is none of this id.
+    pub async fn shop_order(&self, id: &str) -> Outcome<Option<Value>> {
+        let call = Call::new(Method::GET, format!("/api/orders/{id}"))
+            .deadline(DEADLINE)
+            .header("sandbox-key", &self.world.sandbox_key);
+        let sent = self.merchant.send(call).await;
+        let reply =
+            sent.map_err(|failure| unreachable_peer(Program::Merchant, self.addresses, &failure))?;
+        if reply.is_success() { decode(Program::Merchant, &reply).map(Some) } else { Ok(None) }
+    }
+
+    /// One order to the console of `payrig up`; its answer in full, when it is a success.
+    pub async fn tell_console(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Outcome<Reply> {
+        let mut call = Call::new(method, path)
+            .deadline(DEADLINE)
+            .header("sandbox-key", &self.world.sandbox_key);
+        call.body = body.map(|body| Bytes::from(body.to_string()));
+        let reply = self.console.send(call).await.map_err(|_| {
+            let address = self.addresses.console();
+            Failure::could_not_run(format!("no console answers at {address}"))
+                .help("start the sandbox with `payrig up`, or name another one with `--state DIR`")
+        })?;
         if reply.is_success() { Ok(reply) } else { Err(refused(&reply)) }
     }
 

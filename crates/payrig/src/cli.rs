@@ -22,6 +22,7 @@ Run
   up          Start shop, gateway, processor and console (this is what plain `payrig` does)
   serve       Run one program alone
   keys        Make the keys of a state directory
+  world       Start, list and end further worlds beside a running `payrig up`
 
 Connect
   env         What another program needs to connect
@@ -39,6 +40,8 @@ Break
 
 Prove
   run         Play scenarios: files that break a payment world and say what must be true
+  list        The scenarios there are, with their tags
+  record      Turn what was done by hand into a scenario
   check       Look for mistakes in scenario files, without starting anything
   schema      The JSON Schema of scenario files, for editors
 
@@ -104,12 +107,24 @@ pub enum Command {
         payrig client add --name my-shop --return-origin http://localhost:3000\n  \
         payrig client list")]
     Client(ClientFlags),
+    /// Start, list and end further worlds beside a running `payrig up`
+    #[command(after_help = "Examples:\n  payrig world new --ttl 10m | jq -r .api\n  \
+        payrig world rm w_…\n\nEach world has its own ports, keys, clock, faults, cards and \
+        ledgers, and lives in memory.")]
+    World(WorldFlags),
     /// Play scenarios, each case in a world of its own
     #[command(after_help = "Examples:\n  payrig run scenarios/timeouts\n  \
         payrig run scenarios --jobs 2 --report junit=target/scenario/junit.xml\n\n\
         Exit: 0 all passed, 1 wrong command line, 2 a file is wrong, 3 a world could not run, \
         4 an expectation failed")]
     Run(RunFlags),
+    /// Turn what was done by hand into a scenario
+    #[command(after_help = "Examples:\n  payrig record --from-payment pay_…\n  \
+        payrig record --from-payment pay_… --out mine.scenario.yaml")]
+    Record(RecordFlags),
+    /// The scenarios there are, with their tags
+    #[command(after_help = "Examples:\n  payrig list --tag reversal\n  payrig list --json")]
+    List(ListFlags),
     /// Look for mistakes in scenario files, without starting anything
     #[command(after_help = "Examples:\n  payrig check\n  payrig check my.scenario.yaml")]
     Check(CheckFlags),
@@ -397,6 +412,50 @@ pub struct ClientAdd {
     pub signatures: String,
 }
 
+/// `payrig world`
+#[derive(Debug, Clone, Args)]
+pub struct WorldFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// What to do; the worlds are listed when absent
+    #[command(subcommand)]
+    pub action: Option<WorldAction>,
+    /// The same as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What is done about further worlds.
+#[derive(Debug, Clone, Subcommand)]
+pub enum WorldAction {
+    /// Start a world and print what `payrig env --json` prints
+    New(WorldNew),
+    /// List the worlds
+    Ls,
+    /// End a world
+    Rm {
+        /// Its id
+        id: String,
+    },
+}
+
+/// `payrig world new`
+#[derive(Debug, Clone, Args)]
+pub struct WorldNew {
+    /// How long it lives unless it is ended before: 30s, 10m, 2h [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    pub ttl: Option<String>,
+    /// Seed of everything that is left to chance [default: 42]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Clock of its programs: virtual stands until it is moved [default: real]
+    #[arg(long, value_enum, value_name = "CLOCK")]
+    pub clock: Option<ClockMode>,
+    /// A setting such as gateway.processor_deadline=5s; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+}
+
 /// `payrig bench`
 #[derive(Debug, Clone, Args)]
 pub struct BenchFlags {
@@ -481,6 +540,36 @@ impl std::str::FromStr for ReportFlag {
             _ => Err("expected junit=FILE, tap=FILE, jsonl=FILE or html=FILE".to_owned()),
         }
     }
+}
+
+/// `payrig record`
+#[derive(Debug, Clone, Args)]
+pub struct RecordFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// A payment (pay_…) or an order; all payments of its order are recorded
+    #[arg(long, value_name = "ID")]
+    pub from_payment: String,
+    /// Where to write the scenario; standard output when absent
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write it without playing it once
+    #[arg(long)]
+    pub unproven: bool,
+}
+
+/// `payrig list`
+#[derive(Debug, Clone, Args)]
+pub struct ListFlags {
+    /// Scenario files and directories
+    #[arg(default_value = "scenarios")]
+    pub paths: Vec<PathBuf>,
+    /// Only scenarios with this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// The same as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `payrig check`

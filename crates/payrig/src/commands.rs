@@ -9,10 +9,13 @@ mod env;
 mod fault;
 mod invariants;
 mod keys;
+mod list;
+mod record;
 mod run;
 mod serve;
 mod trace;
 mod up;
+mod world;
 
 pub use env::document as environment;
 pub(crate) use invariants::{Findings, check as check_invariants};
@@ -34,9 +37,12 @@ pub fn run(command: Command) -> Outcome {
         Command::Fault(flags) => wait_for(fault::run(flags)),
         Command::Invariants(flags) => wait_for(invariants::run(flags)),
         Command::Client(flags) => wait_for(client::run(flags)),
+        Command::World(flags) => wait_for(world::run(flags)),
         Command::Bench(flags) => wait_for(crate::bench::run(flags)),
         Command::Run(flags) => run::run(&flags),
         Command::Check(flags) => check::run(&flags),
+        Command::Record(flags) => wait_for(record::run(flags)),
+        Command::List(flags) => list::run(&flags),
         Command::Schema => print_json(&scenario::schema::schema()),
         Command::Keys(flags) => keys::run(&flags),
     }

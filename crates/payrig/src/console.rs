@@ -3,6 +3,7 @@
 mod http;
 mod pages;
 mod shown;
+mod worlds;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::access::{Access, ApiClient};
 use crate::commands::{Findings, READER, check_invariants};
 use crate::failure::Outcome;
 use crate::supervisor::board::Board;
+use crate::worlds::Worlds;
 
 /// How long a look at the invariants is good for: reading the books costs the programs time.
 const INVARIANTS_KEPT: Duration = Duration::from_secs(5);
@@ -28,13 +30,15 @@ pub struct Console {
     access: Access,
     client: ApiClient,
     board: Board,
+    worlds: Worlds,
     invariants: Mutex<Option<(Stopwatch, Arc<Findings>)>>,
 }
 
 impl Console {
     fn new(access: Access, board: Board) -> Outcome<Self> {
         let client = access.client(READER)?;
-        Ok(Self { access, client, board, invariants: Mutex::new(None) })
+        let worlds = Worlds::new(access.plumbing.clock.clone(), access.addresses.console_port());
+        Ok(Self { access, client, board, worlds, invariants: Mutex::new(None) })
     }
 
     /// What the programs say about their books, at most a few seconds old.

@@ -9,12 +9,14 @@ pub mod failure;
 pub mod keys;
 mod process;
 pub mod program;
+pub mod recording;
 pub mod state;
 pub mod supervisor;
 pub mod terminal;
 pub mod timekeeping;
 pub mod trace;
 pub mod world;
+pub mod worlds;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

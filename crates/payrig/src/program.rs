@@ -53,31 +53,44 @@ impl std::fmt::Display for Program {
     }
 }
 
-/// Where a world listens: four ports in a row on the loopback interface.
+/// Where a world listens: four ports on the loopback interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
-    port_base: u16,
+    console: u16,
+    merchant: u16,
+    gateway: u16,
+    processor: u16,
 }
 
 impl Addresses {
     /// The console at `port_base`, the programs behind it.
     pub const fn from_base(port_base: u16) -> Self {
-        Self { port_base }
+        Self {
+            console: port_base,
+            merchant: port_base.saturating_add(1),
+            gateway: port_base.saturating_add(2),
+            processor: port_base.saturating_add(3),
+        }
+    }
+
+    /// Ports that the system chose: of shop, gateway and processor, and of the console that
+    /// started them.
+    pub const fn scattered(console: u16, [merchant, gateway, processor]: [u16; 3]) -> Self {
+        Self { console, merchant, gateway, processor }
     }
 
     /// Port of the console.
     pub const fn console_port(self) -> u16 {
-        self.port_base
+        self.console
     }
 
     /// Port of a program.
     pub const fn port(self, program: Program) -> u16 {
-        let distance = match program {
-            Program::Merchant => 1,
-            Program::Gateway => 2,
-            Program::ProcessorSim => 3,
-        };
-        self.port_base.saturating_add(distance)
+        match program {
+            Program::Merchant => self.merchant,
+            Program::Gateway => self.gateway,
+            Program::ProcessorSim => self.processor,
+        }
     }
 
     /// Address of the console.

@@ -2,7 +2,7 @@
 //!
 //! The ladder in the terminal, the drawing in the console and `--json` all read this model.
 
-mod collect;
+pub(crate) mod collect;
 mod drawing;
 mod ladder;
 mod merge;

@@ -11,15 +11,21 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kit::activity::{Activity, Snapshot};
 use kit::clock::Clock;
+use kit::mutants::Mutants;
 use kit::plumbing::Plumbing;
 use kit::random::Secrets;
 use scenario::world::{Credentials, WorldError};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tokio::task::JoinHandle;
 use wire::time::Timestamp;
 
 use crate::failure::{Failure, Outcome};
 use crate::keys::{WorldKeys, generate};
-use crate::program::Program;
+use crate::program::{Addresses, Program};
+
+mod rules;
+
+pub use rules::Rules;
 
 /// How long a world may take to come to rest, in real time.
 const REST_WITHIN: Duration = Duration::from_secs(30);
@@ -27,6 +33,21 @@ const REST_WITHIN: Duration = Duration::from_secs(30);
 const QUIET_LOOKS: u32 = 3;
 /// A message that stays under way for this long, in real time, went to a stranger or is lost.
 const LOST_AFTER: Duration = Duration::from_millis(500);
+/// How long the programs may take to end, in real time.
+const END_WITHIN: Duration = Duration::from_secs(5);
+
+/// How a world begins. Everything that is left to chance follows from the seed.
+#[derive(Clone)]
+pub struct Beginning {
+    /// The one clock.
+    pub clock: Clock,
+    /// The seed.
+    pub seed: u64,
+    /// `program.key: value`, as in the three settings files.
+    pub settings: Map<String, Value>,
+    /// A deliberate fault in the programs themselves: only tests plant one.
+    pub mutants: Mutants,
+}
 
 /// Three programs and their clock. They end with the runtime that they were started in.
 pub struct World {
@@ -43,6 +64,7 @@ pub struct World {
     /// What those outside do: their calls count as messages.
     pub outside: Plumbing,
     plumbings: [Plumbing; 3],
+    running: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
     pings: HttpClient<HttpConnector, Empty<Bytes>>,
     /// Messages under way that nobody waits for any more: sent but not received, awaited but not
     /// served.
@@ -95,13 +117,23 @@ fn broken(error: impl std::fmt::Display) -> Failure {
 }
 
 impl World {
-    /// Starts the programs. Everything that is left to chance follows from the seed.
+    /// Starts the programs as they are.
     pub async fn start(clock: Clock, seed: u64) -> Outcome<Self> {
+        let (settings, mutants) = (Map::new(), Mutants::default());
+        Self::begin(Beginning { clock, seed, settings, mutants }).await
+    }
+
+    /// Starts the programs with settings, and with a fault planted in them where a test says so.
+    pub async fn begin(beginning: Beginning) -> Outcome<Self> {
+        let Beginning { clock, seed, settings, mutants } = beginning;
+        let rules = Rules::read(&settings)?;
         let keys = generate(&Secrets::seeded(seed), clock.now())
             .map_err(|error| Failure::could_not_run(error.to_string()))?;
         let plumbing = |program| {
             let secrets = Secrets::seeded_for(seed, program, 0);
-            Plumbing::new(program, clock.clone(), seed, secrets)
+            let mut plumbing = Plumbing::new(program, clock.clone(), seed, secrets);
+            plumbing.mutants = mutants.clone();
+            plumbing
         };
         let plumbings = ["gateway", "merchant", "processor-sim"].map(plumbing);
         let [of_gateway, of_merchant, of_processor] = plumbings.clone();
@@ -111,28 +143,43 @@ impl World {
 
         let mut settings = processor_sim::Settings::in_memory(keys_of(&keys.processor_sim)?);
         settings.gateway_url = Some(gateway.clone());
+        rules.for_processor(&mut settings);
         let program = processor_sim::Program::start(settings, processor_listener, of_processor);
         let program = program.await.map_err(broken)?;
-        tokio::spawn(async move { program.run().await.map_err(ended) });
+        let processor_runs = tokio::spawn(async move { program.run().await.unwrap_or_else(ended) });
 
         let mut settings = merchant::Settings::in_memory(keys_of(&keys.merchant)?, &gateway);
         settings.public_url = Some(shop.clone());
+        rules.for_merchant(&mut settings);
         let program = merchant::Program::start(settings, shop_listener, of_merchant);
         let program = program.await.map_err(broken)?;
-        tokio::spawn(async move { program.run().await.map_err(ended) });
+        let shop_runs = tokio::spawn(async move { program.run().await.unwrap_or_else(ended) });
 
         let keys_of_gateway = keys_of(&keys.gateway)?;
         let mut settings =
             gateway::settings::Settings::in_memory(keys_of_gateway, &processor, &gateway);
         settings.shop_url = Some(shop.clone());
+        rules.for_gateway(&mut settings)?;
         let program = gateway::Program::start(settings, gateway_listener, of_gateway);
         let program = program.await.map_err(broken)?;
-        tokio::spawn(async move { program.run().await.map_err(ended) });
+        let gateway_runs = tokio::spawn(async move { program.run().await.unwrap_or_else(ended) });
 
+        let running = tokio::sync::Mutex::new(vec![processor_runs, shop_runs, gateway_runs]);
         let outside = plumbing("scenario");
         let pings = HttpClient::builder(TokioExecutor::new()).build_http();
         let lost = std::sync::Mutex::default();
-        let world = Self { clock, keys, shop, gateway, processor, outside, plumbings, pings, lost };
+        let world = Self {
+            clock,
+            keys,
+            shop,
+            gateway,
+            processor,
+            outside,
+            plumbings,
+            running,
+            pings,
+            lost,
+        };
         world.settle().await?;
         Ok(world)
     }
@@ -142,6 +189,24 @@ impl World {
         for plumbing in &self.plumbings {
             plumbing.shutdown.trigger();
         }
+    }
+
+    /// Ends the programs and waits until they have, for a while.
+    pub async fn end(&self) {
+        self.stop();
+        let running = std::mem::take(&mut *self.running.lock().await);
+        let all = futures_util::future::join_all(running);
+        // Whoever still holds a connection must not keep a world alive.
+        drop(kit::clock::real_timeout(END_WITHIN, all).await);
+    }
+
+    /// Where the programs listen; `console` is the port of whoever started them.
+    pub fn addresses(&self, console: u16) -> Addresses {
+        let port = |base: &String| {
+            let port = base.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+            port.unwrap_or_default()
+        };
+        Addresses::scattered(console, [&self.shop, &self.gateway, &self.processor].map(port))
     }
 
     /// Base address of a program.

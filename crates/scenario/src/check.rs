@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, nearest, suggest};
 use crate::format;
+use crate::fragments::{Fragments, Signature};
 use crate::references;
 use crate::yaml::{Content, Node, Spot};
 
@@ -11,8 +12,9 @@ use crate::yaml::{Content, Node, Spot};
 const ROOTS: &[&str] = &["vars", "matrix", "secrets", "seed"];
 
 /// Checks the meaning of a whole file.
-pub fn meaning(root: &Node, found: &mut Vec<Diagnostic>) {
+pub(crate) fn meaning(root: &Node, fragments: &Fragments, found: &mut Vec<Diagnostic>) {
     version(root, found);
+    settings(root, found);
     let cells = matrix(root, found);
     let mut names = Names {
         vars: keys(root.get("vars")),
@@ -20,6 +22,7 @@ pub fn meaning(root: &Node, found: &mut Vec<Diagnostic>) {
         cells,
         steps: BTreeMap::new(),
         later: ids_below(root.get("steps")),
+        fragments: Some(fragments),
     };
     if let Some(steps) = root.get("steps") {
         names.steps(steps, found);
@@ -31,6 +34,51 @@ pub fn meaning(root: &Node, found: &mut Vec<Diagnostic>) {
             targets(expect, "query", found);
         }
     }
+}
+
+/// Checks the meaning of a fragment: its steps know its parameters and each other, nothing else.
+pub(crate) fn fragment(root: &Node, signature: &Signature, found: &mut Vec<Diagnostic>) {
+    version(root, found);
+    let mut names = Names {
+        vars: signature.params.keys().cloned().collect(),
+        secrets: Vec::new(),
+        cells: Vec::new(),
+        steps: BTreeMap::new(),
+        later: ids_below(root.get("steps")),
+        fragments: None,
+    };
+    if let Some(steps) = root.get("steps") {
+        names.steps(steps, found);
+    }
+    if let Some(returns) = root.get("returns") {
+        names.references(returns, found);
+    }
+}
+
+/// Only settings that a world can be given, each with a plain value.
+fn settings(root: &Node, found: &mut Vec<Diagnostic>) {
+    for entry in root.get("settings").map(Node::entries).unwrap_or_default() {
+        if !format::SETTINGS.contains(&entry.key.as_str()) {
+            let message = format!("unknown setting `{}`", entry.key);
+            found.push(Diagnostic::new(entry.spot, message, settings_like(&entry.key)));
+        }
+        if matches!(entry.value.content, Content::List(_) | Content::Mapping(_) | Content::Null) {
+            let message = format!("`{}` is {}", entry.key, entry.value.kind());
+            let label = "a setting is a text, a number, true or false";
+            found.push(Diagnostic::new(entry.value.spot, message, label));
+        }
+    }
+}
+
+fn settings_like(given: &str) -> String {
+    let program = given.split('.').next().unwrap_or_default();
+    let start = format!("{program}.");
+    let same: Vec<&str> =
+        format::SETTINGS.iter().copied().filter(|known| known.starts_with(&start)).collect();
+    if same.is_empty() {
+        return format!("settings begin with {}", format::PROGRAMS.join(", "));
+    }
+    suggest(given, &same)
 }
 
 fn keys(node: Option<&Node>) -> Vec<String> {
@@ -81,7 +129,7 @@ fn matrix(root: &Node, found: &mut Vec<Diagnostic>) -> Vec<String> {
     all
 }
 
-fn ids_below(steps: Option<&Node>) -> Vec<String> {
+pub(crate) fn ids_below(steps: Option<&Node>) -> Vec<String> {
     let mut ids = Vec::new();
     for step in steps.map(Node::items).unwrap_or_default() {
         ids.extend(step.get("id").and_then(Node::text).map(str::to_owned));
@@ -94,7 +142,7 @@ fn ids_below(steps: Option<&Node>) -> Vec<String> {
 }
 
 /// What can be referred to at some point of the file.
-struct Names {
+struct Names<'f> {
     vars: Vec<String>,
     secrets: Vec<String>,
     cells: Vec<String>,
@@ -102,9 +150,11 @@ struct Names {
     steps: BTreeMap<String, (Vec<String>, &'static [&'static str])>,
     /// All ids of the file.
     later: Vec<String>,
+    /// Fragments that can be used; none within a fragment that is checked alone.
+    fragments: Option<&'f Fragments>,
 }
 
-impl Names {
+impl Names<'_> {
     fn steps(&mut self, steps: &Node, found: &mut Vec<Diagnostic>) {
         for step in steps.items() {
             self.step(step, found);
@@ -150,10 +200,43 @@ impl Names {
             self.known_step(since, found);
         }
         captures(step, result, found);
-        self.declare(step, result, found);
+        let given = body.filter(|_| verb == "use").map(|body| self.used(body, found));
+        self.declare(step, result, given.unwrap_or_default(), found);
     }
 
-    fn declare(&mut self, step: &Node, verb: &str, found: &mut Vec<Diagnostic>) {
+    /// Compares a use with what the fragment takes; what it gives.
+    fn used(&self, body: &Node, found: &mut Vec<Diagnostic>) -> Vec<String> {
+        let Some(node) = body.get("fragment") else { return Vec::new() };
+        let name = node.text().unwrap_or_default();
+        let Some(known) = self.fragments.and_then(|all| all.signature(name)) else {
+            return Vec::new();
+        };
+        let params: Vec<&str> = known.params.keys().map(String::as_str).collect();
+        for given in body.get("with").map(Node::entries).unwrap_or_default() {
+            if !known.params.contains_key(&given.key) {
+                let message = format!("the fragment `{name}` takes no `{}`", given.key);
+                let label = suggest(&given.key, &params);
+                found.push(Diagnostic::new(given.spot, message, label));
+            }
+        }
+        let with = keys(body.get("with"));
+        for (param, has_default) in &known.params {
+            if !has_default && !with.contains(param) {
+                let message = format!("the fragment `{name}` needs `{param}`");
+                let label = format!("add it below `with`: {param}: …");
+                found.push(Diagnostic::new(node.spot, message, label));
+            }
+        }
+        known.returns
+    }
+
+    fn declare(
+        &mut self,
+        step: &Node,
+        verb: &str,
+        given: Vec<String>,
+        found: &mut Vec<Diagnostic>,
+    ) {
         let Some(node) = step.get("id") else { return };
         let Some(id) = node.text() else { return };
         let plain = id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
@@ -169,7 +252,9 @@ impl Names {
             let message = format!("two steps have the id `{id}`");
             found.push(Diagnostic::new(node.spot, message, "each id belongs to one step"));
         }
-        self.steps.insert(id.to_owned(), (keys(step.get("capture")), format::outputs(verb)));
+        let mut names = keys(step.get("capture"));
+        names.extend(given);
+        self.steps.insert(id.to_owned(), (names, format::outputs(verb)));
     }
 
     fn known_step(&self, node: &Node, found: &mut Vec<Diagnostic>) {

@@ -47,7 +47,36 @@ pub const VERBS: &[&str] = &[
     "query",
     "messages",
     "webhooks",
+    "process",
+    "use",
 ];
+
+/// Settings of the programs that a world can be given, as in their settings files.
+pub const SETTINGS: &[&str] = &[
+    "gateway.processor_deadline",
+    "gateway.checkout_session",
+    "gateway.inquiry_after",
+    "gateway.resolve_limit",
+    "gateway.reversal_age_max",
+    "gateway.refund_window",
+    "gateway.duplicate_window",
+    "gateway.attempts_max",
+    "gateway.timeout_policy",
+    "gateway.accept_partial",
+    "gateway.webhook_in_flight",
+    "merchant.refund_alone_max",
+    "merchant.gateway_deadline",
+    "merchant.session_lives",
+    "merchant.inbox_lives",
+    "processor-sim.issuer_deadline",
+    "processor-sim.network_deadline",
+    "processor-sim.processor_deadline",
+    "processor-sim.gateway_deadline",
+];
+
+/// Where a program can be killed, in the life of a message.
+pub const BOUNDARIES: &[&str] =
+    &["prepared", "sent", "answer_received", "answer_stored", "received", "stored", "answered"];
 
 /// What `query` reads.
 pub const SOURCES: &[&str] = &[
@@ -62,6 +91,8 @@ pub const SOURCES: &[&str] = &[
     "issuer.ledger",
     "network.ledger",
     "acquirer.ledger",
+    "clearing.records",
+    "links.held",
 ];
 
 /// What may be asked again and again without moving money.
@@ -98,6 +129,12 @@ pub static FILE: Object = Object {
         ),
         field("clock", Shape::Object(&CLOCK_SETTING), "where time begins"),
         field("seed", Shape::Whole(0), "everything that is left to chance follows from it"),
+        field("settings", Shape::Map(&Shape::Any), "settings of the programs: program.key: value"),
+        field(
+            "violates",
+            Shape::List(&TEXT),
+            "built-in rules that are broken on purpose, such as I4; each must break",
+        ),
         field("vars", Shape::Map(&Shape::Any), "named values"),
         field("secrets", Shape::Map(&Shape::Object(&SECRET)), "values that are masked everywhere"),
         field("matrix", Shape::List(&Shape::Map(&Shape::Any)), "one run per row"),
@@ -132,6 +169,31 @@ static INVARIANT: Object = Object {
     ],
 };
 
+/// A fragment.
+pub static FRAGMENT: Object = Object {
+    name: "a fragment",
+    one_of: None,
+    fields: &[
+        required("version", Shape::Whole(1), "the version of the format: 1"),
+        field("description", TEXT, "what it is for"),
+        field("params", Shape::Map(&PARAM_SHAPE), "what it takes"),
+        required("steps", Shape::Steps, "what happens, in order"),
+        field("returns", Shape::Map(&TEXT), "what it gives: a name and a reference"),
+    ],
+};
+
+static PARAM_SHAPE: Shape =
+    Shape::Either(&[Shape::Object(&PARAM), Shape::Word("parameter", &["required"])]);
+
+static PARAM: Object = Object {
+    name: "a parameter",
+    one_of: None,
+    fields: &[
+        field("default", Shape::Any, "what it is unless given"),
+        field("about", TEXT, "what it means"),
+    ],
+};
+
 /// One step.
 pub static STEP: Object = Object {
     name: "a step",
@@ -153,6 +215,8 @@ pub static STEP: Object = Object {
         field("query", Shape::Object(&QUERY), "reads the state of a program"),
         field("messages", Shape::Object(&MESSAGES), "reads what was sent on the links"),
         field("webhooks", Shape::Object(&WEBHOOKS), "reads deliveries and what came of them"),
+        field("process", Shape::Object(&PROCESS), "kills, stops and starts a program"),
+        field("use", Shape::Object(&USE), "runs a fragment"),
     ],
 };
 
@@ -209,8 +273,88 @@ static PAY: Object = Object {
 
 static ISSUER: Object = Object {
     name: "issuer",
-    one_of: Some(("change", &["set"])),
-    fields: &[field("set", Shape::Object(&ISSUER_SET), "changes a card or its account")],
+    one_of: Some(("change", &["set", "behave", "dispute"])),
+    fields: &[
+        field("set", Shape::Object(&ISSUER_SET), "changes a card or its account"),
+        field("behave", Shape::Object(&BEHAVE), "how the bank decides from now on"),
+        field("dispute", Shape::Object(&DISPUTE), "a cardholder disputes a payment"),
+        field("id", TEXT, "a name to clear the behaviour by"),
+        field("match", Shape::Object(&FAULT_MATCH), "which authorizations; all unless given"),
+        field("times", Shape::Whole(1), "how many; until cleared unless given"),
+        field("skip", Shape::Whole(0), "how many pass first"),
+        field("optional", Shape::Boolean, "the run may end without its having been asked"),
+    ],
+};
+
+static BEHAVE: Object = Object {
+    name: "behave",
+    one_of: None,
+    fields: &[
+        required(
+            "decide",
+            Shape::Word("decision", &["approve", "decline", "partial", "hang"]),
+            "approve whatever the account says, decline, approve a part, or never answer",
+        ),
+        field("code", Shape::Digits, "the response code of a decline; 05 unless given"),
+        field("after", Shape::Duration, "the answer comes so much later"),
+    ],
+};
+
+static DISPUTE: Object = Object {
+    name: "dispute",
+    one_of: None,
+    fields: &[
+        required("payment", TEXT, "the payment, once it was presented"),
+        required("reason", Shape::Digits, "a reason code of its network"),
+        field("amount", Shape::Whole(1), "minor units; all unless given"),
+        field(
+            "stage",
+            Shape::Word("stage", &["chargeback", "alert", "inquiry"]),
+            "how it begins; chargeback unless given",
+        ),
+        field(
+            "story",
+            Shape::Word("story", &["silent", "winning", "losing", "insisting", "withdrawing"]),
+            "how the bank goes on; silent unless given",
+        ),
+    ],
+};
+
+static PROCESS: Object = Object {
+    name: "process",
+    one_of: Some(("order", ORDERS)),
+    fields: &[
+        field("kill", PROGRAM, "as a power switch would"),
+        field("stop", PROGRAM, "it stands still and keeps its connections"),
+        field("continue", PROGRAM, "a stopped one goes on"),
+        field("start", PROGRAM, "a killed one, on the same data"),
+        field("restart", PROGRAM, "killed and started"),
+        field("when", Shape::Object(&WHEN), "kills at this moment, not now"),
+    ],
+};
+
+/// What can be done to a program's process.
+pub const ORDERS: &[&str] = &["kill", "stop", "continue", "start", "restart"];
+
+const PROGRAM: Shape = Shape::Word("program", PROGRAMS);
+
+static WHEN: Object = Object {
+    name: "when",
+    one_of: None,
+    fields: &[
+        required("message", Shape::Word("message type", MESSAGE_TYPES), "the kind of message"),
+        required("at", Shape::Word("boundary", BOUNDARIES), "where in its life"),
+        field("nth", Shape::Whole(1), "at which occurrence; the first unless given"),
+    ],
+};
+
+static USE: Object = Object {
+    name: "use",
+    one_of: None,
+    fields: &[
+        required("fragment", TEXT, "its name: fragments/NAME.fragment.yaml"),
+        field("with", Shape::Map(&Shape::Any), "its parameters"),
+    ],
 };
 
 static ISSUER_SET: Object = Object {
@@ -245,6 +389,7 @@ static FAULT: Object = Object {
         field("do", Shape::Either(&[ACTION, ACTION_WORD]), "what happens to the message"),
         field("clear", TEXT, "the id of a fault, or all"),
         field("release", TEXT, "the label of held messages"),
+        field("with", ACTION, "what happens to the released messages: { answer: … }"),
     ],
 };
 
@@ -460,7 +605,7 @@ pub fn outputs(verb: &str) -> &'static [&'static str] {
         "call" => &["status", "header", "body", "duration", "outcome"],
         "pay" => &["outcome", "page", "payment_id"],
         "issuer" => &["body"],
-        "clock" => &["now"],
+        "clock" => &["now", "fired"],
         "query" => &["count", "items", "sum"],
         "messages" => &["count", "items"],
         _ => &[],

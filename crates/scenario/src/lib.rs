@@ -3,7 +3,9 @@
 mod check;
 pub mod client;
 pub mod diagnostic;
-mod format;
+pub mod files;
+pub mod format;
+pub mod fragments;
 pub mod matchers;
 pub mod model;
 pub mod references;

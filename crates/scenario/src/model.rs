@@ -5,6 +5,7 @@ use wire::time::Timestamp;
 
 use crate::diagnostic::Diagnostic;
 use crate::format;
+use crate::fragments::{self, Fragments, Library};
 use crate::shape::{Shape, check};
 use crate::yaml::{self, Entry, Node, Spot};
 
@@ -30,6 +31,12 @@ pub struct Scenario {
     pub seed: u64,
     /// When the world begins.
     pub start: Timestamp,
+    /// What the world must offer, besides what its steps say.
+    pub requires: Vec<String>,
+    /// `program.key: value`.
+    pub settings: Map<String, Value>,
+    /// Built-in rules that it breaks on purpose, by their names.
+    pub violates: Vec<String>,
     /// Named values.
     pub vars: Map<String, Value>,
     /// Names of secrets, and the environment variables that hold them.
@@ -104,9 +111,13 @@ pub enum Verb {
     Messages,
     /// Reads what was delivered.
     Webhooks,
+    /// Kills, stops and starts a program.
+    Process,
+    /// Runs a fragment.
+    Use,
 }
 
-const VERBS: [(&str, Verb); 11] = [
+const VERBS: [(&str, Verb); 13] = [
     ("call", Verb::Call),
     ("pay", Verb::Pay),
     ("issuer", Verb::Issuer),
@@ -118,6 +129,8 @@ const VERBS: [(&str, Verb); 11] = [
     ("query", Verb::Query),
     ("messages", Verb::Messages),
     ("webhooks", Verb::Webhooks),
+    ("process", Verb::Process),
+    ("use", Verb::Use),
 ];
 
 impl Verb {
@@ -153,23 +166,47 @@ pub struct Step {
     pub capture: Vec<(String, String)>,
     /// Skipped unless this holds.
     pub condition: Vec<Expectation>,
-    /// The branches of `parallel`.
+    /// The branches of `parallel`; the one of `use`.
     pub branches: Vec<Vec<Self>>,
+    /// The file and line of a step that came with a fragment.
+    pub origin: Option<String>,
 }
 
-/// Reads a file; every mistake is found, except after one of syntax.
+impl Scenario {
+    /// Whether it needs programs in processes of their own.
+    pub fn needs_processes(&self) -> bool {
+        self.requires.iter().any(|it| it == "processes") || any(&self.steps, Verb::Process)
+    }
+}
+
+fn any(steps: &[Step], verb: Verb) -> bool {
+    let within = |step: &Step| step.branches.iter().any(|branch| any(branch, verb));
+    steps.iter().any(|step| step.verb == verb || within(step))
+}
+
+/// Reads a file that uses no fragments; every mistake is found, except after one of syntax.
 pub fn parse(path: &str, source: &str) -> Result<Scenario, Vec<Diagnostic>> {
+    parse_with(path, source, &fragments::none)
+}
+
+/// Reads a file and the fragments it uses.
+pub fn parse_with(
+    path: &str,
+    source: &str,
+    library: Library<'_>,
+) -> Result<Scenario, Vec<Diagnostic>> {
     let root = yaml::parse(source)
         .map_err(|error| vec![Diagnostic::new(error.spot, error.message, error.label)])?;
     let mut found = Vec::new();
     check(&root, Shape::Object(&format::FILE), &mut found);
-    crate::check::meaning(&root, &mut found);
+    let fragments = Fragments::of(&root, library, &mut found);
+    crate::check::meaning(&root, &fragments, &mut found);
     found.sort();
     found.dedup();
-    if found.is_empty() { Ok(scenario(path, source, &root)) } else { Err(found) }
+    if found.is_empty() { Ok(scenario(path, source, &root, &fragments)) } else { Err(found) }
 }
 
-fn scenario(path: &str, source: &str, root: &Node) -> Scenario {
+fn scenario(path: &str, source: &str, root: &Node, fragments: &Fragments) -> Scenario {
     let words = |key: &str| {
         let items = root.get(key).map(Node::items).unwrap_or_default();
         items.iter().filter_map(Node::text).map(str::to_owned).collect::<Vec<_>>()
@@ -190,11 +227,14 @@ fn scenario(path: &str, source: &str, root: &Node) -> Scenario {
         covers: words("covers"),
         seed: root.get("seed").and_then(|seed| seed.to_json().as_u64()).unwrap_or(1),
         start: start.parse().unwrap_or(Timestamp::from_seconds(0)),
+        requires: words("requires"),
+        settings: fields(root.get("settings")),
+        violates: words("violates"),
         vars: fields(root.get("vars")),
         secrets: secrets.collect(),
         cases: cases(root),
         invariants: invariants.iter().map(invariant).collect(),
-        steps: steps(root.get("steps")),
+        steps: steps(root.get("steps"), fragments, &mut 0),
     }
 }
 
@@ -243,11 +283,13 @@ fn expectations(node: Option<&Node>) -> Vec<Expectation> {
     entries.iter().map(expectation).collect()
 }
 
-fn steps(node: Option<&Node>) -> Vec<Step> {
-    node.map(Node::items).unwrap_or_default().iter().filter_map(step).collect()
+/// The steps of a list; `count` numbers the uses of fragments.
+pub(crate) fn steps(node: Option<&Node>, fragments: &Fragments, count: &mut u32) -> Vec<Step> {
+    let items = node.map(Node::items).unwrap_or_default();
+    items.iter().filter_map(|item| step(item, fragments, count)).collect()
 }
 
-fn step(node: &Node) -> Option<Step> {
+fn step(node: &Node, fragments: &Fragments, count: &mut u32) -> Option<Step> {
     let (verb, entry) =
         node.entries().iter().find_map(|entry| Some((Verb::of(&entry.key)?, entry)))?;
     let body = &entry.value;
@@ -263,7 +305,7 @@ fn step(node: &Node) -> Option<Step> {
         .filter_map(|entry| Some((entry.key.clone(), entry.value.text()?.to_owned())));
     let branches = body.get("branches").map(Node::items).unwrap_or_default();
     let name = text(node, "name");
-    Some(Step {
+    let read = Step {
         id: node.get("id").and_then(Node::text).map(str::to_owned),
         name: if name.is_empty() { verb.word().to_owned() } else { name },
         spot: node.entries().first().map_or(node.spot, |first| first.spot),
@@ -273,6 +315,8 @@ fn step(node: &Node) -> Option<Step> {
         expect: expectations(expect),
         capture: capture.collect(),
         condition: expectations(node.get("if")),
-        branches: branches.iter().map(|branch| steps(Some(branch))).collect(),
-    })
+        branches: branches.iter().map(|it| steps(Some(it), fragments, count)).collect(),
+        origin: None,
+    };
+    Some(if verb == Verb::Use { fragments.expand(read, count) } else { read })
 }

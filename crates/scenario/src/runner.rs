@@ -4,6 +4,7 @@ mod asking;
 mod calling;
 mod changing;
 mod paying;
+mod processes;
 mod racing;
 mod reading;
 mod result;
@@ -11,7 +12,7 @@ mod steps;
 mod time;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -71,6 +72,10 @@ struct Run<'r, W> {
     held: RefCell<Vec<(String, Value)>>,
     until: Option<String>,
     stopped: Cell<bool>,
+    /// Built-in rules that were broken on purpose.
+    violated: RefCell<BTreeSet<String>>,
+    /// Kills that were armed before their branch began, by step number.
+    armed: RefCell<BTreeSet<String>>,
 }
 
 /// Plays a case in a world that has just begun.
@@ -106,6 +111,8 @@ pub async fn play<W: World>(
         held: RefCell::default(),
         until: options.until,
         stopped: Cell::new(false),
+        violated: RefCell::default(),
+        armed: RefCell::default(),
     };
     let trouble = run.everything().await.err();
     let report = CaseReport {
@@ -197,6 +204,7 @@ impl<W: World> Run<'_, W> {
         }
         self.settle().await?;
         self.invariants("the end").await?;
+        self.unbroken_rules()?;
         self.unused_faults().await
     }
 

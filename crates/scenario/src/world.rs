@@ -24,6 +24,21 @@ pub struct Credentials {
 #[error("{0}")]
 pub struct WorldError(pub String);
 
+/// What is done to the process of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Ends it as a power switch would.
+    Kill,
+    /// It stands still and keeps its connections.
+    Stop,
+    /// A stopped one goes on.
+    Continue,
+    /// Starts it on the data it left.
+    Start,
+    /// Waits until it has ended by itself, at a crash point.
+    Await,
+}
+
 /// A payment world, wherever it runs.
 pub trait World {
     /// Its clock.
@@ -50,4 +65,19 @@ pub trait World {
     fn settle(&self) -> impl Future<Output = Result<(), WorldError>>;
     /// Moves time to `target`, timer by timer; how many fired.
     fn advance_to(&self, target: Timestamp) -> impl Future<Output = Result<u32, WorldError>>;
+
+    /// Whether a program is there to be asked.
+    fn is_up(&self, program: &str) -> bool {
+        self.address(program).is_some()
+    }
+
+    /// Does something to the process of a program; its process id, when it has one afterwards.
+    fn process(
+        &self,
+        program: &str,
+        order: Order,
+    ) -> impl Future<Output = Result<Option<u32>, WorldError>> {
+        let words = format!("{order:?} {program}: this world has no processes of its own");
+        std::future::ready(Err(WorldError(words)))
+    }
 }

@@ -94,7 +94,7 @@ broken! {
     error: a scenario is a mapping, found nothing
         ╭─[a.scenario.yaml:1:1]
         · ┬
-        · ╰── keys: version, name, description, tags, covers, requires, clock, seed, vars, secrets, matrix, invariants, steps
+        · ╰── keys: version, name, description, tags, covers, requires, clock, seed, settings, violates, vars, secrets, matrix, invariants, steps
         ╰────
     ";
     an_unknown_key_of_the_file: report("version: 1\nname: x\nstep:\n  - clock: { advance: 5m }\n"), @r"
@@ -109,7 +109,7 @@ broken! {
       2 │ name: x
       3 │ step:
         · ─┬──
-        ·  ╰── did you mean `steps`? also allowed: version, name, description, tags, covers, requires, clock, seed, vars, secrets, matrix, invariants
+        ·  ╰── did you mean `steps`? also allowed: version, name, description, tags, covers, requires, clock, seed, settings, violates, vars, secrets, matrix, invariants
         ╰────
     ";
     a_version_from_the_future: report("version: 2\nname: x\nsteps: [{ clock: { advance: 5m } }]\n"), @r"
@@ -162,7 +162,7 @@ broken! {
       5 │   - name: pay
       6 │     plauen: { checkout: x, card: visa.ok }
         ·     ──┬───
-        ·       ╰── allowed: id, name, if, expect, capture, call, pay, issuer, fault, clock, parallel, eventually, never, query, messages, webhooks
+        ·       ╰── allowed: id, name, if, expect, capture, call, pay, issuer, fault, clock, parallel, eventually, never, query, messages, webhooks, process, use
         ╰────
     ";
     a_step_without_verb: steps("  - name: die\n"), @r"
@@ -171,7 +171,7 @@ broken! {
       4 │ steps:
       5 │   - name: die
         ·     ─┬──
-        ·      ╰── add one of call, pay, issuer, fault, clock, parallel, eventually, never, query, messages, webhooks
+        ·      ╰── add one of call, pay, issuer, fault, clock, parallel, eventually, never, query, messages, webhooks, process, use
         ╰────
     ";
     a_step_with_two_verbs: steps("  - clock: { advance: 5m }\n    query: { from: merchant.orders }\n"), @r"
@@ -189,7 +189,7 @@ broken! {
       6 │       branches:
       7 │         - - name: die
         ·             ─┬──
-        ·              ╰── add one of call, pay, issuer, fault, clock, parallel, eventually, never, query, messages, webhooks
+        ·              ╰── add one of call, pay, issuer, fault, clock, parallel, eventually, never, query, messages, webhooks, process, use
         ╰────
     ";
     a_missing_field: steps("  - pay: { card: visa.ok }\n"), @r"
@@ -426,13 +426,58 @@ broken! {
         ·                 ╰── put `expect` on a step that reads something
         ╰────
     ";
+    an_unknown_setting: report("version: 1\nname: x\nsettings: { gateway.procesor_deadline: 5s }\nsteps:\n  - clock: { advance: 5m }\n"), @r"
+    error: unknown setting `gateway.procesor_deadline`
+        ╭─[a.scenario.yaml:3:13]
+      2 │ name: x
+      3 │ settings: { gateway.procesor_deadline: 5s }
+        ·             ────────────┬────────────
+        ·                         ╰── did you mean `gateway.processor_deadline`? also allowed: gateway.checkout_session, gateway.inquiry_after, gateway.resolve_limit, gateway.reversal_age_max, gateway.refund_window, gateway.duplicate_window, gateway.attempts_max, gateway.timeout_policy, gateway.accept_partial, gateway.webhook_in_flight
+        ╰────
+    ";
+    a_setting_of_nobody: report("version: 1\nname: x\nsettings: { bank.deadline: 5s }\nsteps:\n  - clock: { advance: 5m }\n"), @r"
+    error: unknown setting `bank.deadline`
+        ╭─[a.scenario.yaml:3:13]
+      2 │ name: x
+      3 │ settings: { bank.deadline: 5s }
+        ·             ──────┬──────
+        ·                   ╰── settings begin with merchant, gateway, processor-sim
+        ╰────
+    ";
+    an_unknown_boundary: steps("  - process: { kill: gateway, when: { message: capture, at: anwsered } }\n"), @r"
+    error: unknown boundary `anwsered`
+        ╭─[a.scenario.yaml:5:61]
+      4 │ steps:
+      5 │   - process: { kill: gateway, when: { message: capture, at: anwsered } }
+        ·                                                             ───┬────
+        ·                                                                ╰── did you mean `answered`? also allowed: prepared, sent, answer_received, answer_stored, received, stored
+        ╰────
+    ";
+    two_orders_for_a_process: steps("  - process: { kill: gateway, start: gateway }\n"), @r"
+    error: process needs exactly one order, this one has two
+        ╭─[a.scenario.yaml:5:31]
+      4 │ steps:
+      5 │   - process: { kill: gateway, start: gateway }
+        ·                               ──┬──
+        ·                                 ╰── `kill` and `start`: which one?
+        ╰────
+    ";
+    an_unknown_decision: steps("  - issuer: { behave: { decide: refuse } }\n"), @r"
+    error: unknown decision `refuse`
+        ╭─[a.scenario.yaml:5:33]
+      4 │ steps:
+      5 │   - issuer: { behave: { decide: refuse } }
+        ·                                 ──┬───
+        ·                                   ╰── allowed: approve, decline, partial, hang
+        ╰────
+    ";
     an_unknown_source: steps("  - query: { from: gateway.payment }\n"), @r"
     error: unknown source `gateway.payment`
         ╭─[a.scenario.yaml:5:20]
       4 │ steps:
       5 │   - query: { from: gateway.payment }
         ·                    ───────┬───────
-        ·                           ╰── did you mean `gateway.payments`? also allowed: gateway.attempts, gateway.captures, gateway.refunds, merchant.orders, issuer.accounts, issuer.holds, issuer.cards, issuer.ledger, network.ledger, acquirer.ledger
+        ·                           ╰── did you mean `gateway.payments`? also allowed: gateway.attempts, gateway.captures, gateway.refunds, merchant.orders, issuer.accounts, issuer.holds, issuer.cards, issuer.ledger, network.ledger, acquirer.ledger, clearing.records, links.held
         ╰────
     ";
     an_unknown_name: steps("  - pay: { checkout: x, card: visa.ok, holder: \"${amuont}\" }\n"), @r#"

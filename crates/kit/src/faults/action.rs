@@ -201,6 +201,20 @@ impl Action {
         }
     }
 
+    /// Whether this can still happen to a message that is ready to leave.
+    pub(super) const fn comes_after_signing(&self) -> bool {
+        !matches!(
+            self,
+            Self::CorruptSignature
+                | Self::StaleTimestamp(_)
+                | Self::WrongKey
+                | Self::Alter(_)
+                | Self::AlterSigned(_)
+                | Self::Hold(_)
+                | Self::Reorder { .. }
+        )
+    }
+
     /// Whether a message that suffers `plan` already can suffer this too.
     pub(super) fn fits(&self, plan: &FaultPlan) -> bool {
         match self {

@@ -3,10 +3,44 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::Order;
+use super::{Action, Order};
+use crate::facts::Facts;
 use crate::random::Random;
+use crate::wirelog::mask_body;
+
+/// A parked message, for a look at it before it goes on.
+#[derive(Debug, Clone, Serialize)]
+pub struct HeldMessage {
+    /// The label that releases it.
+    pub label: String,
+    /// The link.
+    pub link: &'static str,
+    /// What is known about it.
+    pub facts: Facts,
+    /// Method, in capitals.
+    pub method: String,
+    /// Path as sent.
+    pub path: String,
+    /// Body as text; card data and secrets are masked.
+    pub body: String,
+}
+
+impl HeldMessage {
+    /// A message as its sender is about to send it; the label is known later.
+    pub(crate) fn new(
+        link: &'static str,
+        facts: Facts,
+        (method, path): (&str, &str),
+        body: &[u8],
+    ) -> Self {
+        let body = mask_body(&String::from_utf8_lossy(body));
+        let (method, path) = (method.to_owned(), path.to_owned());
+        Self { label: String::new(), link, facts, method, path, body }
+    }
+}
 
 /// What is held on the links of one program.
 #[derive(Default)]
@@ -14,9 +48,20 @@ pub(super) struct Held(Mutex<Waiting>);
 
 type Gate = oneshot::Sender<()>;
 
+/// A parked message, and the way to let it go: with what happens to it instead, if anything.
+struct Parked {
+    about: HeldMessage,
+    gate: oneshot::Sender<Option<Action>>,
+}
+
+/// Messages whose sender still waits are let go; how many.
+fn let_go(parked: Vec<Parked>, instead: Option<&Action>) -> usize {
+    parked.into_iter().filter_map(|it| it.gate.send(instead.cloned()).ok()).count()
+}
+
 #[derive(Default)]
 struct Waiting {
-    parked: BTreeMap<String, Vec<Gate>>,
+    parked: BTreeMap<String, Vec<Parked>>,
     groups: BTreeMap<String, Group>,
 }
 
@@ -43,11 +88,20 @@ fn open(gates: Vec<Gate>) -> usize {
 }
 
 impl Held {
-    pub(super) async fn park(&self, label: &str) {
+    /// Waits for the release; what is to happen to the message instead, if anything.
+    pub(super) async fn park(&self, label: &str, about: HeldMessage) -> Option<Action> {
         let (gate, opened) = oneshot::channel();
-        self.waiting().parked.entry(label.to_owned()).or_default().push(gate);
+        let about = HeldMessage { label: label.to_owned(), ..about };
+        self.waiting().parked.entry(label.to_owned()).or_default().push(Parked { about, gate });
         // A gate that is dropped lets the message go.
-        let _ = opened.await;
+        opened.await.unwrap_or_default()
+    }
+
+    /// Messages whose senders wait for a release.
+    pub(super) fn parked(&self) -> Vec<HeldMessage> {
+        let waiting = self.waiting();
+        let all = waiting.parked.values().flatten().filter(|it| !it.gate.is_closed());
+        all.map(|it| it.about.clone()).collect()
     }
 
     pub(super) async fn join_group(&self, id: &str, window: u32, order: Order, random: &Random) {
@@ -69,9 +123,9 @@ impl Held {
         let _ = opened.await;
     }
 
-    pub(super) fn release(&self, label: &str) -> usize {
-        let gates = self.waiting().parked.remove(label);
-        gates.map_or(0, open)
+    pub(super) fn release(&self, label: &str, instead: Option<&Action>) -> usize {
+        let parked = self.waiting().parked.remove(label);
+        parked.map_or(0, |parked| let_go(parked, instead))
     }
 
     pub(super) fn release_group(&self, id: &str) -> usize {
@@ -86,15 +140,15 @@ impl Held {
 
     pub(super) fn release_all(&self) {
         let parked = std::mem::take(&mut self.waiting().parked);
-        for gates in parked.into_values() {
-            open(gates);
+        for parked in parked.into_values() {
+            let_go(parked, None);
         }
         self.release_groups();
     }
 
     pub(super) fn count(&self) -> usize {
         let waiting = self.waiting();
-        let parked: usize = waiting.parked.values().map(|gates| still_there(gates)).sum();
+        let parked = waiting.parked.values().flatten().filter(|it| !it.gate.is_closed()).count();
         let grouped: usize = waiting.groups.values().map(|group| still_there(&group.gates)).sum();
         parked.saturating_add(grouped)
     }

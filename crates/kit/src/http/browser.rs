@@ -15,7 +15,7 @@ use super::exchange::{run, wants_page};
 use super::serve::Served;
 use super::{Problem, ProblemContext};
 use crate::facts::{Facts, TraceId};
-use crate::faults::{Action, FaultPlan, ResetSide};
+use crate::faults::{Action, FaultPlan, HeldMessage, ResetSide};
 
 /// What the armed faults do to a request, if a browser sent it.
 pub(super) fn plan(served: &Served, request: &ServiceRequest, trace: TraceId) -> FaultPlan {
@@ -23,12 +23,16 @@ pub(super) fn plan(served: &Served, request: &ServiceRequest, trace: TraceId) ->
     if !faults.is_armed() || !is_browser(request.headers()) {
         return FaultPlan::default();
     }
+    faults.decide(served.browser_link, &facts_of(served, request, trace), request.path())
+}
+
+fn facts_of(served: &Served, request: &ServiceRequest, trace: TraceId) -> Facts {
     let kind = match (served.browser_link, request.method()) {
         ("browser->acs", _) => "challenge",
         (_, &Method::POST) => "card_form",
         _ => "page",
     };
-    faults.decide(served.browser_link, &Facts::new(kind, trace), request.path())
+    Facts::new(kind, trace)
 }
 
 fn is_browser(headers: &HeaderMap) -> bool {
@@ -44,10 +48,20 @@ pub(super) async fn suffer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     request_id: &str,
-    plan: FaultPlan,
+    mut plan: FaultPlan,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let plumbing = &served.plumbing;
-    plumbing.faults.wait_for_release(&plan).await;
+    let about = plan.hold.is_some().then(|| {
+        let to = (request.method().as_str(), request.path());
+        // Its body is not read yet.
+        HeldMessage::new(
+            served.browser_link,
+            facts_of(served, &request, TraceId::default()),
+            to,
+            b"",
+        )
+    });
+    plumbing.faults.wait_for_release(&mut plan, about).await;
     if let Some(delay) = plan.delay_request {
         plumbing.clock.sleep(delay).await;
     }

@@ -92,6 +92,7 @@ pub fn sandbox_routes_with(
             .route("/faults", web::post().to(arm_faults))
             .route("/faults", web::delete().to(clear_faults))
             .route("/hold", web::post().to(hold))
+            .route("/held", web::get().to(list_held))
             .route("/release", web::post().to(release))
             .route("/wire", web::get().to(read_wire))
             .route("/crash-points", web::get().to(list_crash_points))
@@ -129,6 +130,10 @@ impl Fence {
             return Err(Problem::not_found());
         }
         let given = request.headers().get("sandbox-key").map_or(&b""[..], |key| key.as_bytes());
+        self.admits(given)
+    }
+
+    fn admits(&self, given: &[u8]) -> Result<(), Problem> {
         let given: [u8; 32] = Sha256::digest(given).into();
         if bool::from(given.ct_eq(&self.key)) && !self.closed {
             return Ok(());
@@ -136,6 +141,11 @@ impl Fence {
         let detail = "the control plane needs the header `Sandbox-Key`";
         Err(Problem::new(401, "sandbox_key_invalid", detail).param("sandbox-key"))
     }
+}
+
+/// Whether a request that is no program's carries the key of the control plane.
+pub fn check_sandbox_key(received: &ReceivedRequest, key: &str) -> Result<(), Problem> {
+    Fence::new(key).admits(received.header("sandbox-key").unwrap_or_default().as_bytes())
 }
 
 async fn guard(
@@ -285,12 +295,25 @@ async fn hold(sandbox: Shared, received: ReceivedRequest) -> Answer {
 #[serde(deny_unknown_fields)]
 struct Release {
     label: String,
+    /// What happens to the messages instead of their going on.
+    #[serde(rename = "do")]
+    instead: Option<Action>,
 }
 
 async fn release(sandbox: Shared, received: ReceivedRequest) -> Answer {
-    let Release { label } = parse_json(&received)?;
-    let released = sandbox.plumbing.faults.release(&label);
+    let Release { label, instead } = parse_json(&received)?;
+    let faults = &sandbox.plumbing.faults;
+    let released = match &instead {
+        Some(instead) => faults
+            .release_with(&label, instead)
+            .map_err(|error| Problem::new(422, "release_refused", error.to_string()).param("do"))?,
+        None => faults.release(&label),
+    };
     Ok(HttpResponse::Ok().json(json!({ "released": released })))
+}
+
+async fn list_held(sandbox: Shared) -> Answer {
+    Ok(HttpResponse::Ok().json(json!({ "held": sandbox.plumbing.faults.parked() })))
 }
 
 async fn read_wire(sandbox: Shared, received: ReceivedRequest) -> Answer {

@@ -13,7 +13,7 @@ use super::{LinkFailure, Reply, UnknownCause};
 use crate::clock::Stopwatch;
 use crate::crash_points::Boundary;
 use crate::facts::Facts;
-use crate::faults::{Action, FaultPlan, ResetSide};
+use crate::faults::{Action, FaultPlan, HeldMessage, ResetSide};
 use crate::plumbing::Plumbing;
 use crate::wirelog::{Exchange, LoggedAnswer, LoggedRequest, Outcome, Side};
 
@@ -69,9 +69,13 @@ pub(super) async fn send_with<D: Delivery>(
         return conclude(&link, &prepared, remainder, end, stopwatch, faults);
     }
     // On a task of its own: what is late arrives even after the sender has given up.
+    let about = plan.hold.is_some().then(|| {
+        let to = (prepared.method.as_str(), prepared.path.as_str());
+        HeldMessage::new(link.name(), remainder.facts.clone(), to, &prepared.body)
+    });
     let prepared = Arc::new(prepared);
     let (back, coming_back) = oneshot::channel();
-    tokio::spawn(suffer(link.clone(), prepared.clone(), plan, back));
+    tokio::spawn(suffer(link.clone(), prepared.clone(), plan, about, back));
     let deadline = remainder.at.plus(remainder.deadline);
     let end = match plumbing.clock.timeout(remainder.deadline, coming_back).await {
         Ok(Ok(End::Lost(outcome))) => {
@@ -104,11 +108,12 @@ fn plain_end(delivered: Delivered) -> End {
 async fn suffer<D: Delivery>(
     link: D,
     prepared: Arc<Prepared>,
-    plan: FaultPlan,
+    mut plan: FaultPlan,
+    about: Option<HeldMessage>,
     back: oneshot::Sender<End>,
 ) {
     let plumbing = link.plumbing();
-    plumbing.faults.wait_for_release(&plan).await;
+    plumbing.faults.wait_for_release(&mut plan, about).await;
     if let Some(delay) = plan.delay_request {
         plumbing.clock.sleep(delay).await;
     }

@@ -184,6 +184,10 @@ fn altered(body: &Bytes, changes: &Map<String, Value>) -> Bytes {
         let pointer: String = path.split('.').flat_map(|part| ["/", part]).collect();
         if let Some(found) = json.pointer_mut(&pointer) {
             found.clone_from(value);
+        } else if let Some((parent, name)) = pointer.rsplit_once('/')
+            && let Some(Value::Object(fields)) = json.pointer_mut(parent)
+        {
+            fields.insert(name.to_owned(), value.clone());
         }
     }
     json.to_string().into()

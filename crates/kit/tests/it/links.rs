@@ -199,6 +199,26 @@ async fn a_held_message_waits_for_its_release() {
 }
 
 #[tokio::test]
+async fn a_held_message_can_be_looked_at_and_let_go_with_another_answer() {
+    let world = World::with(json!({"hold": "later"}));
+    let sending = tokio::spawn({
+        let link = world.link.clone();
+        async move { link.send(call("api")).await }
+    });
+    until(|| world.shop.faults.held() == 1).await;
+    let parked = world.shop.faults.parked().remove(0);
+    assert_eq!((parked.label.as_str(), parked.link, parked.facts.kind), ("later", LINK, "api"));
+    let action = |action| serde_json::from_value::<kit::faults::Action>(action).unwrap();
+    let refused = world.shop.faults.release_with("later", &action(json!("wrong_key")));
+    assert_eq!(refused.unwrap_err(), kit::faults::FaultError::SignedAlready);
+    let released = world.shop.faults.release_with("later", &action(json!({"status": 503})));
+    assert_eq!(released, Ok(1));
+    assert_eq!(sending.await.unwrap().unwrap().status, 503);
+    assert_eq!(world.received(), 0, "the peer never saw it");
+    assert!(world.shop.faults.parked().is_empty());
+}
+
+#[tokio::test]
 async fn a_group_leaves_in_reverse_order_and_a_lone_rest_when_it_is_released() {
     let world = World::new();
     let reverse = json!({"reorder": {"window": 3, "order": "reverse"}});

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use scenario::model::{Scenario, parse};
+use scenario::files::{ENDING, below, fragment, fragments_below};
+use scenario::model::{Scenario, parse_with};
 
 use crate::cli::CheckFlags;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal::{note, print};
 
-/// How scenario files end.
-const ENDING: &str = ".scenario.yaml";
-
 pub(super) fn run(flags: &CheckFlags) -> Outcome {
+    fragments(&flags.paths)?;
     let scenarios = read(&flags.paths)?;
     let cases: usize = scenarios.iter().map(|scenario| scenario.cases.len()).sum();
     print(&format!("{} scenarios with {cases} cases are right", scenarios.len()));
@@ -22,7 +21,7 @@ pub(super) fn run(flags: &CheckFlags) -> Outcome {
 pub(super) fn read(paths: &[PathBuf]) -> Outcome<Vec<Scenario>> {
     let mut files = Vec::new();
     for path in paths {
-        collect(path, true, &mut files)?;
+        collect(path, &mut files)?;
     }
     if files.is_empty() {
         let places = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
@@ -35,7 +34,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Outcome<Vec<Scenario>> {
         let source = std::fs::read_to_string(&file)
             .map_err(|error| Failure::unreadable(format!("{}: {error}", file.display())))?;
         let shown = file.display().to_string();
-        match parse(&shown, &source) {
+        match parse_with(&shown, &source, &|name| fragment(&file, name)) {
             Ok(scenario) => scenarios.push(scenario),
             Err(found) => {
                 wrong = wrong.saturating_add(1);
@@ -53,17 +52,31 @@ pub(super) fn read(paths: &[PathBuf]) -> Outcome<Vec<Scenario>> {
     Ok(scenarios)
 }
 
-fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> Outcome {
-    if path.is_dir() {
-        let entries = std::fs::read_dir(path)
-            .map_err(|error| Failure::unreadable(format!("{}: {error}", path.display())))?;
-        let mut below: Vec<PathBuf> =
-            entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-        below.sort();
-        return below.iter().try_for_each(|path| collect(path, false, files));
+/// Checks the fragments below some paths, also those that nothing uses.
+fn fragments(paths: &[PathBuf]) -> Outcome {
+    let mut wrong = false;
+    for path in paths {
+        for file in fragments_below(path).map_err(|error| unreadable(path, &error))? {
+            let source =
+                std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
+            for mistake in scenario::fragments::parse(&source).err().unwrap_or_default() {
+                wrong = true;
+                note(&mistake.render(&file.display().to_string(), &source));
+            }
+        }
     }
-    // A file that is named is read, however it is called.
-    if named || path.to_string_lossy().ends_with(ENDING) {
+    if wrong { Err(Failure::said(Exit::Unreadable)) } else { Ok(()) }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::unreadable(format!("{}: {error}", path.display()))
+}
+
+/// A file that is named is read, however it is called.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Outcome {
+    if path.is_dir() {
+        files.extend(below(path).map_err(|error| unreadable(path, &error))?);
+    } else {
         files.push(path.to_owned());
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use kit::clock::Clock;
+use kit::mutants::Mutants;
 use scenario::model::{Case, Scenario};
 use scenario::report::{html, junit, tap, terminal};
 use scenario::runner::{CaseReport, Class, Options, not_started, play, seed_of};
@@ -17,7 +18,7 @@ use super::check::read;
 use crate::cli::RunFlags;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal::{note, output_look, print};
-use crate::world::World;
+use crate::world::{Beginning, World};
 
 /// One case to be played.
 struct Job<'s> {
@@ -159,7 +160,13 @@ async fn one(
     listen: &dyn Fn(Value),
 ) -> CaseReport {
     let seed = seed_of(job.scenario, job.case, flags.seed);
-    let started = World::start(Clock::virtual_at(job.scenario.start), seed).await;
+    let beginning = Beginning {
+        clock: Clock::virtual_at(job.scenario.start),
+        seed,
+        settings: job.scenario.settings.clone(),
+        mutants: Mutants::default(),
+    };
+    let started = World::begin(beginning).await;
     let world = match started {
         Ok(world) => world,
         Err(failure) => {

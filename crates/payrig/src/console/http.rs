@@ -24,6 +24,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/payments/{id}", get().to(payment))
         .route("/payments/{id}/messages/{key}", get().to(message))
         .route("/trace/{id}", get().to(trace))
+        .configure(super::worlds::routes)
         .default_service(web::to(nothing_here));
 }
 

@@ -26,7 +26,7 @@ struct WirePage {
     entries: Vec<Entry>,
 }
 
-type Entries = BTreeMap<(String, u64), Entry>;
+pub(crate) type Entries = BTreeMap<(String, u64), Entry>;
 
 /// The trace of a payment, an order reference or a trace id.
 pub async fn collect(access: &Access, client: &ApiClient, id: &str) -> Outcome<Trace> {
@@ -93,7 +93,7 @@ fn order_of(payment: &Value) -> Option<&str> {
 }
 
 /// Reading a trace leaves traces itself: calls of this command and of the console.
-fn is_our_own_look(entry: &Entry) -> bool {
+pub(crate) fn is_our_own_look(entry: &Entry) -> bool {
     let agent = entry.request.headers.iter().find(|(name, _)| name == "user-agent");
     let ours = agent.is_some_and(|(_, agent)| OWN_AGENTS.contains(&agent.as_str()));
     ours && entry.request.method == "GET"
@@ -124,11 +124,11 @@ async fn read_tokens(access: &Access, entries: &mut Entries) -> Outcome {
     Ok(())
 }
 
-fn operations(entries: &Entries) -> BTreeSet<String> {
+pub(crate) fn operations(entries: &Entries) -> BTreeSet<String> {
     entries.values().map(|entry| entry.trace_id.to_string()).take(OPERATIONS_MAX).collect()
 }
 
-async fn read_wire(access: &Access, filter: &str, entries: &mut Entries) -> Outcome {
+pub(crate) async fn read_wire(access: &Access, filter: &str, entries: &mut Entries) -> Outcome {
     for program in Program::ALL {
         let mut after = 0;
         loop {

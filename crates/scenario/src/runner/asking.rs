@@ -9,11 +9,14 @@ use crate::world::World;
 impl<W: World> Run<'_, W> {
     /// Checks all invariants; `when` says after what.
     pub(super) async fn invariants(&self, when: &str) -> Result<(), Trouble> {
-        for program in PROGRAMS {
+        for program in PROGRAMS.iter().filter(|program| self.world.is_up(program)) {
             let report = self.told_by(program, "invariants").await?;
             let violations = report.get("violations").and_then(Value::as_array).cloned();
-            if let Some(violation) = violations.unwrap_or_default().first() {
+            let unwanted = violations.unwrap_or_default().into_iter().find_map(|violation| {
                 let violation = violation.as_str().unwrap_or("a rule is broken").to_owned();
+                (!self.is_on_purpose(&violation)).then_some(violation)
+            });
+            if let Some(violation) = unwanted {
                 self.tell(
                     "invariant_failed",
                     json!({
@@ -25,6 +28,27 @@ impl<W: World> Run<'_, W> {
             }
         }
         self.own_invariants(when).await
+    }
+
+    /// Whether a scenario breaks this rule on purpose; remembered.
+    fn is_on_purpose(&self, violation: &str) -> bool {
+        let name = violation.split([' ', ':']).next().unwrap_or_default();
+        let meant = self.scenario.violates.iter().any(|rule| rule == name);
+        if meant {
+            self.violated.borrow_mut().insert(name.to_owned());
+        }
+        meant
+    }
+
+    /// A rule that was to be broken and held all the time.
+    pub(super) fn unbroken_rules(&self) -> Result<(), Trouble> {
+        let violated = self.violated.borrow();
+        match self.scenario.violates.iter().find(|rule| !violated.contains(*rule)) {
+            None => Ok(()),
+            Some(rule) => Err(Trouble::check(format!(
+                "the rule {rule} was to be violated and never was: take it from `violates`"
+            ))),
+        }
     }
 
     async fn own_invariants(&self, when: &str) -> Result<(), Trouble> {

@@ -13,8 +13,37 @@ use crate::world::World;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IssuerBody {
-    set: SetBody,
+    set: Option<SetBody>,
+    behave: Option<BehaveBody>,
+    dispute: Option<DisputeBody>,
+    id: Option<String>,
+    #[serde(rename = "match")]
+    matching: Option<Value>,
+    times: Option<u64>,
+    skip: Option<u64>,
+    optional: Option<bool>,
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BehaveBody {
+    decide: String,
+    code: Option<String>,
+    after: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DisputeBody {
+    payment: String,
+    reason: String,
+    amount: Option<i64>,
+    stage: Option<String>,
+    story: Option<String>,
+}
+
+/// The card of the catalogue whose bank approves a part of the amount.
+const PARTIAL: &str = "card:verif.partial60";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,8 +99,77 @@ impl<W: World> Run<'_, W> {
     }
 
     pub(super) async fn issuer(&self, body: &Value) -> Result<Value, Trouble> {
-        let SetBody { card, available, currency, .. } = &read::<IssuerBody>(body)?.set;
-        let set: SetBody = read::<IssuerBody>(body)?.set;
+        let issuer: IssuerBody = read(body)?;
+        if let Some(set) = issuer.set {
+            return self.set_card(set).await;
+        }
+        if let Some(dispute) = issuer.dispute {
+            return self.dispute(dispute).await;
+        }
+        self.behave(&issuer).await
+    }
+
+    /// Has the bank decide by an order: its own rules, its holds and its books go on as ever.
+    async fn behave(&self, issuer: &IssuerBody) -> Result<Value, Trouble> {
+        let Some(behave) = &issuer.behave else {
+            return Err(Trouble::check("an issuer step needs `set`, `behave` or `dispute`"));
+        };
+        let wish = match (behave.decide.as_str(), &behave.code) {
+            ("approve", _) => Some("rc:00".to_owned()),
+            ("decline", code) => Some(format!("rc:{}", code.as_deref().unwrap_or("05"))),
+            ("partial", _) => Some(PARTIAL.to_owned()),
+            _ => None,
+        };
+        let order = |wish| json!({ "sandbox": { "outcome": wish, "outcome_source": "scenario" } });
+        let mut actions = vec![match wish {
+            Some(wish) => json!({ "alter_signed": order(wish) }),
+            None => json!("drop_request"),
+        }];
+        actions.extend(behave.after.as_ref().map(|after| json!({ "delay_response": after })));
+        for (index, action) in actions.into_iter().enumerate() {
+            let mut matching = issuer.matching.clone().unwrap_or_else(|| json!({}));
+            if let Value::Object(fields) = &mut matching {
+                fields.entry("type").or_insert_with(|| "authorization".into());
+            }
+            let id = issuer.id.as_ref().map(|id| match index {
+                0 => id.clone(),
+                _ => format!("{id}-{index}"),
+            });
+            let fault = json!({
+                "id": id, "on": "network->issuer", "match": matching, "do": action,
+                "times": issuer.times, "skip": issuer.skip.unwrap_or_default(),
+                "optional": issuer.optional.unwrap_or_default(),
+            });
+            self.one_fault(&fault).await?;
+        }
+        Ok(json!({ "body": {} }))
+    }
+
+    /// A cardholder disputes a payment that was presented.
+    async fn dispute(&self, dispute: DisputeBody) -> Result<Value, Trouble> {
+        let records = self.told_by("processor-sim", "clearing").await?;
+        let records = records.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+        let of = |record: &Value, key: &str| {
+            record.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let presented = records.iter().find(|record| of(record, "payment") == dispute.payment);
+        let arn = presented.map(|record| of(record, "arn")).unwrap_or_default();
+        if arn.is_empty() {
+            let message = format!("{} was not presented yet: let a day pass", dispute.payment);
+            return Err(Trouble::check(message));
+        }
+        let body = json!({
+            "arn": arn, "reason": dispute.reason, "amount": dispute.amount,
+            "stage": dispute.stage, "story": dispute.story,
+        });
+        let answer = self.control("processor-sim", Method::POST, "disputes", Some(&body)).await?;
+        accepted(&answer)?;
+        Ok(json!({ "body": answer.json() }))
+    }
+
+    async fn set_card(&self, set: SetBody) -> Result<Value, Trouble> {
+        let SetBody { card, available, currency, .. } = &set;
+        let (card, available, currency) = (card.clone(), *available, currency.clone());
         let mut change = Map::new();
         let mut put = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -107,7 +205,10 @@ impl<W: World> Run<'_, W> {
         }
         if let Some(label) = word("release") {
             for program in PROGRAMS {
-                let body = json!({ "label": label });
+                let mut body = json!({ "label": label });
+                if let (Some(instead), Value::Object(fields)) = (item.get("with"), &mut body) {
+                    fields.insert("do".into(), instead.clone());
+                }
                 accepted(&self.control(program, Method::POST, "release", Some(&body)).await?)?;
             }
             return Ok(());
@@ -131,7 +232,7 @@ impl<W: World> Run<'_, W> {
 
     /// A fault that never struck tests nothing.
     pub(super) async fn unused_faults(&self) -> Result<(), Trouble> {
-        for program in PROGRAMS {
+        for program in PROGRAMS.iter().filter(|program| self.world.is_up(program)) {
             let armed = self.told_by(program, "faults").await?;
             let armed = armed.get("faults").and_then(Value::as_array).cloned();
             for one in armed.unwrap_or_default() {

@@ -29,6 +29,7 @@ impl<W: World> Run<'_, W> {
         }
         let prefixes: Vec<(usize, String)> =
             order.iter().map(|branch| (*branch, format!("{number}.{branch}."))).collect();
+        self.arm_kills(step, number).await?;
         let before = self.branches.get();
         self.branches.set(before.saturating_add(1));
         let mut running = FuturesUnordered::new();

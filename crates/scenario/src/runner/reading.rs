@@ -61,6 +61,8 @@ impl<W: World> Run<'_, W> {
             "issuer.accounts" => list(&self.told_by("processor-sim", "accounts").await?, "data"),
             "issuer.cards" => list(&self.told_by("processor-sim", "cards").await?, "data"),
             "issuer.holds" => self.open_holds(&filter).await?,
+            "clearing.records" => list(&self.told_by("processor-sim", "clearing").await?, "data"),
+            "links.held" => self.held().await?,
             source => self.ledger(source.split('.').next().unwrap_or_default()).await?,
         };
         let fits = |item: &Value| {
@@ -112,6 +114,22 @@ impl<W: World> Run<'_, W> {
             }
         }
         Ok(holds)
+    }
+
+    /// The messages that are parked, wherever.
+    async fn held(&self) -> Result<Vec<Value>, Trouble> {
+        let mut all = Vec::new();
+        for program in PROGRAMS {
+            for mut message in list(&self.told_by(program, "held").await?, "held") {
+                if let Value::Object(fields) = &mut message {
+                    let text = fields.get("body").and_then(Value::as_str).unwrap_or_default();
+                    let body = serde_json::from_str(text).unwrap_or_else(|_| text.into());
+                    fields.insert("body".into(), body);
+                }
+                all.push(message);
+            }
+        }
+        Ok(all)
     }
 
     async fn ledger(&self, party: &str) -> Result<Vec<Value>, Trouble> {
@@ -179,7 +197,7 @@ impl<W: World> Run<'_, W> {
     /// What stands in the wire logs of all programs after some numbers, in the order of time.
     async fn entries(&self, after: &BTreeMap<&'static str, u64>) -> Result<Vec<Value>, Trouble> {
         let mut all = Vec::new();
-        for program in PROGRAMS {
+        for program in PROGRAMS.iter().filter(|program| self.world.is_up(program)) {
             let seen = after.get(program).copied().unwrap_or_default();
             let page = self.told_by(program, &format!("wire?after={seen}")).await?;
             all.extend(list(&page, "entries"));

@@ -38,6 +38,14 @@ impl Trouble {
         Self { class: Class::Transport, message: message.into(), spot: None }
     }
 
+    /// Names the step of a fragment that it happened in, unless one is named already.
+    pub fn within(mut self, origin: &str) -> Self {
+        if !self.message.contains(".fragment.yaml:") {
+            self.message = format!("{} (in {origin})", self.message);
+        }
+        self
+    }
+
     /// Blames a place, unless one is blamed already.
     pub fn at(mut self, spot: Spot) -> Self {
         self.spot = self.spot.or(Some(spot));

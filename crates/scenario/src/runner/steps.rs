@@ -51,7 +51,11 @@ impl<W: World> Run<'_, W> {
             Ok(false) => Ok(StepStatus::Skipped),
             Err(trouble) => Err(trouble),
         };
-        let status = match done.map_err(|trouble| trouble.at(step.spot)) {
+        let blamed = |trouble: Trouble| {
+            let trouble = trouble.at(step.spot);
+            step.origin.as_ref().map_or(trouble.clone(), |origin| trouble.within(origin))
+        };
+        let status = match done.map_err(blamed) {
             Ok(status) => status,
             Err(trouble) => StepStatus::Failed(trouble),
         };
@@ -104,6 +108,12 @@ impl<W: World> Run<'_, W> {
     async fn act(&self, step: &Step, number: &str) -> Result<(), Trouble> {
         if step.verb == Verb::Parallel {
             self.parallel(step, number).await?;
+        } else if step.verb == Verb::Use {
+            self.fragment(step, number).await?;
+        } else if step.verb == Verb::Process {
+            let body = self.resolved(&step.body)?;
+            let result = self.process(&body, number).await?;
+            self.remember(step, &result)?;
         } else {
             let result = self.result_of(step).await?;
             self.remember(step, &result)?;
@@ -113,6 +123,27 @@ impl<W: World> Run<'_, W> {
             self.invariants(&format!("step {number}")).await?;
         }
         Ok(())
+    }
+
+    /// Runs the steps of a fragment under its parameters; its results are those of the step.
+    async fn fragment(&self, step: &Step, number: &str) -> Result<(), Trouble> {
+        let text = |key: &str| step.body.get(key).and_then(Value::as_str).unwrap_or_default();
+        let part = |key: &str| step.body.get(key).cloned().unwrap_or_default();
+        let with = self.resolved(&part("with"))?;
+        self.scope.borrow_mut().steps.insert(text("key").to_owned(), with);
+        let prefix = format!("{number}.");
+        for branch in &step.branches {
+            self.steps(branch, &prefix).await?;
+        }
+        if self.stopped.get() {
+            return Ok(());
+        }
+        let result = match self.resolved(&part("returns"))? {
+            Value::Object(fields) => Value::Object(fields),
+            _ => json!({}),
+        };
+        self.expect(&step.expect, &result)?;
+        self.remember(step, &result)
     }
 
     async fn result_of(&self, step: &Step) -> Result<Value, Trouble> {
@@ -145,7 +176,7 @@ impl<W: World> Run<'_, W> {
             Verb::Query => self.query(body).await,
             Verb::Messages => self.messages(body).await,
             Verb::Webhooks => self.webhooks(body).await,
-            Verb::Parallel | Verb::Eventually | Verb::Never => {
+            Verb::Parallel | Verb::Eventually | Verb::Never | Verb::Process | Verb::Use => {
                 Err(Trouble::check("this verb cannot stand here"))
             }
         }

@@ -1,0 +1,75 @@
+//! `process`: kills, stops and starts programs, now or at a boundary in the life of a message.
+
+use ::http::Method;
+use serde_json::{Value, json};
+
+use super::changing::accepted;
+use super::{Run, Trouble};
+use crate::format::{ORDERS, PROGRAMS};
+use crate::model::{Step, Verb};
+use crate::world::{Order, World, WorldError};
+
+fn failed(error: WorldError) -> Trouble {
+    Trouble::transport(error.0)
+}
+
+/// The order of a step, and to which program.
+fn order_of(body: &Value) -> Option<(&'static str, &str)> {
+    ORDERS.iter().find_map(|order| Some((*order, body.get(*order)?.as_str()?)))
+}
+
+impl<W: World> Run<'_, W> {
+    pub(super) async fn process(&self, body: &Value, number: &str) -> Result<Value, Trouble> {
+        let Some((order, program)) = order_of(body) else {
+            return Err(Trouble::check("what is to be done to which program?"));
+        };
+        let pid = match (order, body.get("when")) {
+            ("kill", Some(when)) => {
+                if !self.armed.borrow_mut().remove(number) {
+                    self.arm(program, when).await?;
+                }
+                self.world.process(program, Order::Await).await.map_err(failed)?
+            }
+            (_, Some(_)) => return Err(Trouble::check("only `kill` can wait for a moment")),
+            ("kill", None) => self.world.process(program, Order::Kill).await.map_err(failed)?,
+            ("stop", None) => self.world.process(program, Order::Stop).await.map_err(failed)?,
+            ("continue", None) => {
+                self.world.process(program, Order::Continue).await.map_err(failed)?
+            }
+            ("restart", None) => {
+                self.world.process(program, Order::Kill).await.map_err(failed)?;
+                self.start(program).await?
+            }
+            _ => self.start(program).await?,
+        };
+        Ok(json!({ "pid": pid }))
+    }
+
+    /// A program that starts again has a new wire log.
+    async fn start(&self, program: &str) -> Result<Option<u32>, Trouble> {
+        if let Some(program) = PROGRAMS.iter().find(|known| **known == program) {
+            self.told.borrow_mut().remove(program);
+        }
+        self.world.process(program, Order::Start).await.map_err(failed)
+    }
+
+    async fn arm(&self, program: &str, when: &Value) -> Result<(), Trouble> {
+        accepted(&self.control(program, Method::POST, "crash-points", Some(when)).await?)
+    }
+
+    /// Kills that stand first in their branches are armed before any branch moves.
+    pub(super) async fn arm_kills(&self, step: &Step, number: &str) -> Result<(), Trouble> {
+        for (index, branch) in step.branches.iter().enumerate() {
+            let Some(first) = branch.first().filter(|first| first.verb == Verb::Process) else {
+                continue;
+            };
+            let body = self.resolved(&first.body)?;
+            if let (Some(("kill", program)), Some(when)) = (order_of(&body), body.get("when")) {
+                self.arm(program, when).await?;
+                let number = format!("{number}.{}.1", index.saturating_add(1));
+                self.armed.borrow_mut().insert(number);
+            }
+        }
+        Ok(())
+    }
+}
