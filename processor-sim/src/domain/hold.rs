@@ -468,6 +468,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
         #[test]
         fn what_is_held_is_what_is_open(events in proptest::collection::vec(event(), 0..30)) {
             let mut hold = Hold::absent();

@@ -980,6 +980,8 @@ fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
     #[test]
     fn sums_hold_over_any_history(
         manual in any::<bool>(),
