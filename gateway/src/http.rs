@@ -9,6 +9,7 @@ pub mod docs;
 pub mod error;
 pub mod events;
 mod exceptions;
+pub mod fields;
 pub mod notices;
 pub mod oauth;
 pub mod pay;
@@ -32,6 +33,7 @@ pub fn routes(config: &mut ServiceConfig) {
     disputes::routes(config);
     settlements::routes(config);
     docs::routes(config);
+    fields::routes(config);
     pay::routes(config);
     dashboard::routes(config);
 }

@@ -26,6 +26,7 @@ pub mod refund_payment;
 pub mod resolve_refund;
 pub mod resolve_unknown;
 pub mod reverse;
+pub mod sealed_order;
 pub mod send_capture;
 pub mod settlements;
 pub mod timeline;

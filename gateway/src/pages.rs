@@ -3,6 +3,7 @@
 pub mod api_docs;
 pub mod card_page;
 pub mod dashboard;
+pub mod fields;
 pub mod outcome;
 pub mod shown;
 pub mod test_cards;

@@ -30,7 +30,8 @@ use crate::operations::vault::{rewrap_all, run_upkeep};
 use crate::operations::view::ClientSecrets;
 use crate::operations::webhooks::{Courier, EndpointError, ShopEndpoint, put_shop_endpoint};
 use crate::operations::{
-    Context, Parts, expire, housekeeping, policy, recover, resolve_refund, reverse, send_capture,
+    Context, Parts, expire, housekeeping, policy, recover, resolve_refund, reverse, sealed_order,
+    send_capture,
 };
 use crate::processor::Processor;
 use crate::settings::{Flags, Settings, SigningKeyText};
@@ -182,6 +183,10 @@ async fn prepare(settings: Settings, plumbing: Plumbing) -> Result<Context, Star
     let database = Database::open(&settings.database, MIGRATIONS, options)?;
     let boots = database.write(counters::count_boot).await?;
     let plumbing = of_this_boot(plumbing, boots);
+    plumbing.vulnerabilities.register(
+        sealed_order::UNCHECKED,
+        "The gateway takes orders of the classic form without looking at their code.",
+    );
     let keks = std::iter::once(&settings.keys.kek).chain(&settings.keys.kek_previous);
     let keks = keks.map(|kek| (kek.version, kek.key.expose()));
     let vault = Vault::new(keks, plumbing.secrets.clone())?;

@@ -15,8 +15,8 @@ use kit::plumbing::Plumbing;
 use kit::random::Random;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use wire::gateway_api::{CreateRefund, Empty, Page, PaymentView, RefundView};
-use wire::ids::{DisputeId, OrderId, PaymentId, SettlementId};
+use wire::gateway_api::{ConfirmPayment, CreateRefund, Empty, Page, PaymentView, RefundView};
+use wire::ids::{DisputeId, OrderId, PaymentId, SettlementId, TokenId};
 use wire::money::MinorUnits;
 use wire::settlement::{DisputeView, SettlementReport, SettlementSummary, SubmitEvidence};
 use wire::signature::{SigningKey, Wire};
@@ -142,6 +142,32 @@ impl Gateway {
         let path = format!("/api/payments/{id}");
         let about = About { order: Some(order), payment: Some(id), amount: None };
         self.shown(&Request::get(&path, "", about)).await
+    }
+
+    /// The newest payment of an order, however it was made.
+    pub async fn payment_of_order(&self, order: OrderId) -> Result<Option<Shown>, Failure> {
+        let query = format!("order_reference={order}&limit=1");
+        let about = About { order: Some(order), ..About::default() };
+        let reply = self.call(&Request::get("/api/payments", &query, about)).await?;
+        let page: Page<PaymentView> = decode(&reply)?;
+        Ok(page.data.first().map(|view| Shown {
+            snapshot: snapshot(view),
+            checkout_url: view.checkout_url.clone(),
+        }))
+    }
+
+    /// Pays with a card token, once per key.
+    pub async fn confirm_payment(
+        &self,
+        order: OrderId,
+        id: PaymentId,
+        card_token: TokenId,
+        idempotency_key: &str,
+    ) -> Result<Shown, Failure> {
+        let path = format!("/api/payments/{id}/confirm");
+        let about = About { order: Some(order), payment: Some(id), amount: None };
+        let body = encode(&ConfirmPayment { card_token })?;
+        self.shown(&Request::post(&path, body, idempotency_key, about)).await
     }
 
     /// Cancels a payment that was not paid.

@@ -10,6 +10,7 @@ mod office;
 mod orders;
 mod sandbox;
 mod storefront;
+mod ways;
 
 use actix_web::web::{self, ServiceConfig, get, post};
 
@@ -39,6 +40,9 @@ fn shop_routes(config: &mut ServiceConfig) {
         .route("/orders/{order}/return", get().to(orders::come_back))
         .route("/orders/{order}/receipt", get().to(orders::receipt))
         .route("/orders/{order}/pay", post().to(orders::pay))
+        .route("/orders/{order}/card", get().to(ways::card))
+        .route("/orders/{order}/card", post().to(ways::pay_with_token))
+        .route("/orders/{order}/form", get().to(ways::sealed))
         .route("/orders/{order}/cancel", post().to(orders::cancel))
         .route("/orders/{order}/again", post().to(orders::again));
 }

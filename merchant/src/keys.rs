@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use wire::ids::{MerchantId, OrderId};
+use wire::order_code::OrderCodeKey;
 use wire::signature::SigningKey;
 use wire::webhook::{WebhookPublicKey, WebhookSecret};
 
@@ -33,6 +34,12 @@ pub struct Keys {
     pub webhook: WebhookKeys,
     /// Key of cookies and forms, base64.
     pub session_key: String,
+    /// `pk_…`: for card fields on the shop's own page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publishable_key: Option<String>,
+    /// Seals orders that travel through a browser, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_code_key: Option<String>,
     /// People of the back office.
     pub operators: Vec<Operator>,
 }
@@ -115,6 +122,10 @@ pub struct KeyRing {
     pub webhook_secrets: Vec<WebhookSecret>,
     /// Verifies notifications (`v1a`).
     pub webhook_public: WebhookPublicKey,
+    /// For card fields on the shop's own page.
+    pub publishable_key: Option<String>,
+    /// Seals orders that travel through a browser.
+    pub order_code: Option<OrderCodeKey>,
     sandbox: [u8; 32],
     orders: [u8; 32],
     forms: [u8; 32],
@@ -153,7 +164,11 @@ impl KeyRing {
         if session.len() < SECRET_BYTES_MIN {
             return Err(refuse("session_key", "at least 24 bytes in base64"));
         }
+        let order_code = keys.order_code_key.as_deref().map(OrderCodeKey::from_base64).transpose();
+        let order_code = order_code.map_err(|_| refuse("order_code_key", "32 bytes in base64"))?;
         Ok(Self {
+            publishable_key: keys.publishable_key.clone(),
+            order_code,
             signing,
             webhook_secrets: vec![secret],
             webhook_public,

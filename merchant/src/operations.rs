@@ -1,5 +1,6 @@
 //! What the shop can be asked to do, one file each, and what all of it needs.
 
+pub mod believe;
 pub mod cancel_order;
 pub mod choose;
 pub mod disputes;
@@ -22,6 +23,7 @@ use kit::clock::Clock;
 use kit::crash_points::CrashPoints;
 use kit::plumbing::Plumbing;
 use kit::random::{IdGenerator, Secrets};
+use kit::vulnerabilities::Vulnerabilities;
 use kit::worker::Wake;
 use wire::ids::{MerchantId, OrderId};
 use wire::money::MinorUnits;
@@ -53,6 +55,8 @@ pub struct Context {
     pub rules: Arc<Rules>,
     /// Notifications that were refused before they were believed.
     pub refusals: refusals::Refusals,
+    /// Protections that a lesson has switched off.
+    pub vulnerabilities: Vulnerabilities,
 }
 
 /// The house rules.
@@ -109,6 +113,7 @@ impl Context {
             due: Wake::new(),
             rules: Arc::new(rules),
             refusals: refusals::Refusals::default(),
+            vulnerabilities: plumbing.vulnerabilities.clone(),
         }
     }
 

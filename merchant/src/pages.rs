@@ -4,6 +4,7 @@ pub mod office;
 pub mod order;
 pub mod shown;
 pub mod storefront;
+pub mod ways;
 
 use askama::Template;
 

@@ -15,7 +15,7 @@ use wire::time::Timestamp;
 use crate::gateway::Gateway;
 use crate::http;
 use crate::keys::{KeyError, KeyRing};
-use crate::operations::{Context, Rules, work_due};
+use crate::operations::{Context, Rules, believe, work_due};
 use crate::settings::{ClockMode, Flags, Settings};
 use crate::store::{Store, StoreError};
 
@@ -78,6 +78,7 @@ impl Program {
         let keys = Arc::new(KeyRing::new(&settings.keys)?);
         let store = Store::open(&settings.database, settings.keys.merchant_id)?;
         let plumbing = after_boot(&store, &settings.database, plumbing).await?;
+        believe::register(&plumbing.vulnerabilities);
         if let Some(entry) = store.broken_audit_entry().await? {
             return Err(StartError::Audit(entry));
         }

@@ -8,7 +8,10 @@
 
 mod back_office;
 mod console;
+mod controls;
 mod customer;
 mod devices;
+mod inspector;
 mod payment_page;
 mod purchase;
+mod ways;

@@ -60,3 +60,34 @@ async fn a_test_card_fills_the_form() {
     browser.press("pay").await;
     browser.wait_for("outcome", "data-outcome", "paid").await;
 }
+
+#[actix_web::test]
+async fn the_page_speaks_the_language_of_the_payer() {
+    let Some(customer) = Customer::enter(Device::DESKTOP).await else { return };
+    let browser = &customer.browser;
+    customer.order("tea-42").await;
+    let page = browser.address().await;
+    for (code, tag, pay, empty) in [
+        ("de", "de", "49,99\u{a0}€ bezahlen", "Geben Sie die Kartennummer ein."),
+        ("es", "es", "Pagar 49,99\u{a0}€", "Introduzca el número de tarjeta."),
+        ("zh", "zh-Hans", "支付 €49.99", "请输入卡号。"),
+        ("en", "en", "Pay €49.99", "Enter the card number."),
+    ] {
+        browser.press(&format!("language-{code}")).await;
+        browser.wait_for(&format!("language-{code}"), "aria-current", "true").await;
+        assert_eq!(browser.address().await, page, "the choice is kept, not the address");
+        assert_eq!(browser.evaluate("document.documentElement.lang").await, tag);
+        let label = browser.evaluate("document.querySelector('#pay').textContent").await;
+        assert_eq!(label, pay);
+        browser.picture(&format!("card-page-{code}")).await;
+        browser.press("pay").await;
+        assert_eq!(browser.text("cc-number-error").await, empty);
+    }
+    browser.press("language-de").await;
+    browser.wait_for("language-de", "aria-current", "true").await;
+    customer.type_card("4000000000009995").await;
+    assert!(browser.text("decline-text").await.contains("Der verfügbare Betrag"));
+    customer.type_card(super::customer::PAYS).await;
+    browser.wait_for("outcome", "data-outcome", "paid").await;
+    assert!(browser.source().await.contains("Zahlung erfolgreich"));
+}

@@ -129,6 +129,18 @@ impl Browser {
         self.client.goto(url).await.unwrap();
     }
 
+    /// Goes into the first frame that fits a selector.
+    pub async fn enter_frame(&self, selector: &str) {
+        let found = async || self.client.find(Locator::Css(selector)).await.ok();
+        let frame = until(&format!("{selector} is there"), SHOWN_WITHIN, found).await;
+        frame.enter_frame().await.unwrap();
+    }
+
+    /// Goes back to the page around the frame.
+    pub async fn leave_frame(&self) {
+        self.client.enter_parent_frame().await.unwrap();
+    }
+
     /// Goes back to the page before.
     pub async fn back(&self) {
         self.client.back().await.unwrap();
@@ -162,12 +174,15 @@ impl Browser {
 
     /// The text of an element.
     pub async fn text(&self, testid: &str) -> String {
-        self.see(testid).await.text().await.unwrap()
+        // A live page may put a new element in its place between two questions.
+        let shown = async || self.see(testid).await.text().await.ok();
+        until(&format!("{testid} has a text"), SHOWN_WITHIN, shown).await
     }
 
     /// An attribute of an element; empty when it has none.
     pub async fn attribute(&self, testid: &str, name: &str) -> String {
-        self.see(testid).await.attr(name).await.unwrap().unwrap_or_default()
+        let asked = async || self.see(testid).await.attr(name).await.ok();
+        until(&format!("{testid} has {name}"), SHOWN_WITHIN, asked).await.unwrap_or_default()
     }
 
     /// What stands in a field.
@@ -186,7 +201,8 @@ impl Browser {
 
     /// Presses a button or a link.
     pub async fn press(&self, testid: &str) {
-        self.see(testid).await.click().await.unwrap();
+        let pressed = async || self.see(testid).await.click().await.ok();
+        until(&format!("{testid} can be pressed"), SHOWN_WITHIN, pressed).await;
     }
 
     /// Writes into a field instead of what stands there.

@@ -65,8 +65,20 @@ pub(crate) fn earlier(one: Option<Timestamp>, two: Option<Timestamp>) -> Option<
     one.into_iter().chain(two).min()
 }
 
+/// The next timer of one worker, for people who look at the clock.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PendingTimer {
+    /// Whose timer it is: `reversals`, `webhooks`.
+    pub owner: String,
+    /// When it is due.
+    pub due_at: Timestamp,
+    /// Whether "until idle" waits for it.
+    pub work: bool,
+}
+
 /// A background worker as the idle report sees it.
 pub(crate) struct WorkerStatus {
+    name: &'static str,
     pub(crate) wake: Wake,
     due: Mutex<NextDue>,
     /// A wake that comes during a step is taken up after it: until then it is not due work.
@@ -203,9 +215,9 @@ impl Activity {
         ServingGuard(self.clone())
     }
 
-    pub(crate) fn register_worker(&self, wake: Wake) -> Arc<WorkerStatus> {
+    pub(crate) fn register_worker(&self, name: &'static str, wake: Wake) -> Arc<WorkerStatus> {
         let due = Mutex::new(NextDue::default());
-        let status = Arc::new(WorkerStatus { wake, due, stepping: AtomicBool::new(false) });
+        let status = Arc::new(WorkerStatus { name, wake, due, stepping: AtomicBool::new(false) });
         self.workers().push(status.clone());
         status
     }
@@ -227,6 +239,20 @@ impl Activity {
                 calendar: earlier(sooner.calendar, due.calendar),
             }
         })
+    }
+
+    /// The next timers of each worker, the next first.
+    pub fn timers(&self) -> Vec<PendingTimer> {
+        let of = |worker: &Arc<WorkerStatus>| {
+            let (due, owner) = (worker.next_due(), worker.name.to_owned());
+            let timer = move |due_at, work| PendingTimer { owner: owner.clone(), due_at, work };
+            let work = due.work.map(|at| timer(at, true));
+            let calendar = due.calendar.filter(|at| due.work != Some(*at));
+            work.into_iter().chain(calendar.map(|at| timer(at, false))).collect::<Vec<_>>()
+        };
+        let mut timers: Vec<PendingTimer> = self.workers().iter().flat_map(of).collect();
+        timers.sort_by(|one, two| (one.due_at, &one.owner).cmp(&(two.due_at, &two.owner)));
+        timers
     }
 
     /// The counters now.

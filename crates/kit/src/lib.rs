@@ -17,6 +17,7 @@ pub mod settings;
 pub mod shutdown;
 pub mod sqlite;
 pub mod telemetry;
+pub mod vulnerabilities;
 pub mod wirelog;
 pub mod worker;
 

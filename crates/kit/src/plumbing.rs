@@ -7,6 +7,7 @@ use crate::faults::FaultTable;
 use crate::mutants::Mutants;
 use crate::random::{IdGenerator, Random, Secrets};
 use crate::shutdown::Shutdown;
+use crate::vulnerabilities::Vulnerabilities;
 use crate::wirelog::WireLog;
 
 /// The shared parts of one program; clones share them all.
@@ -32,6 +33,8 @@ pub struct Plumbing {
     pub mutants: Mutants,
     /// What the program is busy with.
     pub activity: Activity,
+    /// Protections that a lesson has switched off; none after a start.
+    pub vulnerabilities: Vulnerabilities,
     /// How the program is asked to end.
     pub shutdown: Shutdown,
     /// Span ids.
@@ -67,6 +70,7 @@ impl Plumbing {
             crash_points: CrashPoints::default(),
             mutants: Mutants::default(),
             activity: Activity::default(),
+            vulnerabilities: Vulnerabilities::default(),
             shutdown: Shutdown::new(),
             spans: random.child("spans"),
             clock,

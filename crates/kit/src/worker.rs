@@ -63,7 +63,7 @@ where
     D: Into<NextDue>,
 {
     wake.wake();
-    let status = Registered::new(&plumbing.activity, &wake);
+    let status = Registered::new(&plumbing.activity, name, &wake);
     while !plumbing.shutdown.is_requested() {
         // Counted before the wake is taken up, so that no observer sees an idle gap.
         let tracked = plumbing.activity.track(async {
@@ -104,8 +104,8 @@ async fn wait_for_news(plumbing: &Plumbing, wake: &Wake, due: NextDue) {
 struct Registered(Arc<WorkerStatus>, Activity);
 
 impl Registered {
-    fn new(activity: &Activity, wake: &Wake) -> Self {
-        Self(activity.register_worker(wake.clone()), activity.clone())
+    fn new(activity: &Activity, name: &'static str, wake: &Wake) -> Self {
+        Self(activity.register_worker(name, wake.clone()), activity.clone())
     }
 }
 

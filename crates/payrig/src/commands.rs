@@ -17,7 +17,12 @@ mod trace;
 mod up;
 mod world;
 
+pub(crate) use call::{curl as curl_of_call, quoted};
 pub use env::document as environment;
+pub(crate) use fault::{
+    arm as arm_faults, clear as clear_faults, read_list as read_faults, spoken_fault,
+    wanted as wanted_faults,
+};
 pub(crate) use invariants::{Findings, check as check_invariants};
 pub(crate) use trace::READER;
 

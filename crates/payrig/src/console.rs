@@ -1,8 +1,19 @@
 //! The console: what runs, what was paid, and the ladder of every payment.
 
+mod alerts;
+mod faults;
+mod figures;
+mod frame;
 mod http;
+mod inspect;
+mod kpis;
+mod live;
+mod messages;
 mod pages;
 mod shown;
+mod support;
+mod time;
+mod webhooks;
 mod worlds;
 
 use std::net::TcpListener;
@@ -11,7 +22,9 @@ use std::time::Duration;
 
 use actix_web::web;
 use kit::clock::Stopwatch;
-use kit::http::{Problem, ProblemContext, ProblemLinks, Running, ServeOptions, serve_with};
+use kit::http::{
+    Problem, ProblemContext, ProblemLinks, ProblemPage, Running, ServeOptions, serve_with,
+};
 use tokio::sync::Mutex;
 
 pub(crate) use shown::megabytes;
@@ -31,6 +44,10 @@ pub struct Console {
     client: ApiClient,
     board: Board,
     worlds: Worlds,
+    desk: frame::Desk,
+    live: live::Live,
+    samples: figures::Samples,
+    alerts: alerts::Alerts,
     invariants: Mutex<Option<(Stopwatch, Arc<Findings>)>>,
 }
 
@@ -38,7 +55,11 @@ impl Console {
     fn new(access: Access, board: Board) -> Outcome<Self> {
         let client = access.client(READER)?;
         let worlds = Worlds::new(access.plumbing.clock.clone(), access.addresses.console_port());
-        Ok(Self { access, client, board, worlds, invariants: Mutex::new(None) })
+        let desk = frame::Desk::new(&access.plumbing.secrets);
+        let live = live::Live::default();
+        let (samples, alerts) = (figures::Samples::default(), alerts::Alerts::default());
+        let invariants = Mutex::new(None);
+        Ok(Self { access, client, board, desk, live, samples, alerts, worlds, invariants })
     }
 
     /// What the programs say about their books, at most a few seconds old.
@@ -66,7 +87,7 @@ pub fn start(listener: TcpListener, access: Access, board: Board) -> Outcome<Run
             docs: format!("{base}/docs/reference/errors"),
             traces: format!("{base}/payments"),
         },
-        problem_page: Some(Arc::new(problem_page)),
+        problem_page: Some(problem_page(console.clone())),
         ..ServeOptions::default()
     };
     let configure = move |config: &mut web::ServiceConfig| {
@@ -77,6 +98,10 @@ pub fn start(listener: TcpListener, access: Access, board: Board) -> Outcome<Run
     })
 }
 
-fn problem_page(problem: &Problem, context: &ProblemContext<'_>) -> String {
-    pages::ProblemPage::new(problem, context.request_id).text()
+/// The page of a problem, in the frame of the page before.
+fn problem_page(console: web::Data<Console>) -> ProblemPage {
+    Arc::new(move |problem: &Problem, context: &ProblemContext<'_>| {
+        let frame = console.desk.last_frame();
+        pages::ProblemPage::new(frame, problem, context.request_id).text()
+    })
 }

@@ -167,6 +167,8 @@ pub fn generate(secrets: &Secrets, now: Timestamp) -> Result<WorldKeys, KeysErro
         "client": shop,
         "webhook": {"secret": webhook.secret, "public_key": webhook.public_key},
         "session_key": base64_key(secrets),
+        "publishable_key": publishable_key,
+        "order_code_key": order_code.base64(),
         "operators": passwords::operators(&people, "merchant"),
     });
     let hops: BTreeMap<&str, String> = HOPS.iter().map(|hop| (*hop, base64_key(secrets))).collect();

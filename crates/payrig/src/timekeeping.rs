@@ -92,6 +92,17 @@ pub async fn until_idle(access: &Access) -> Outcome<u32> {
     }
 }
 
+/// Moves all clocks to the next timer of any kind; none when none is set.
+pub async fn next_timer(access: &Access) -> Outcome<Option<Timestamp>> {
+    let idle = rest(access).await?;
+    let now = latest(&idle);
+    let due = idle.iter().filter_map(|idle| idle.next_due_at);
+    let Some(next) = due.filter(|due| *due > now).min() else { return Ok(None) };
+    move_to(access, next).await?;
+    rest(access).await?;
+    Ok(Some(next))
+}
+
 fn counted(fired: u32) -> Outcome<u32> {
     if fired < TIMERS_MAX {
         return Ok(fired.saturating_add(1));

@@ -1,6 +1,8 @@
 //! The hosted card page: the link, the form, the status page, giving up, more time.
 
 pub mod form;
+pub mod language;
+mod sealed;
 pub mod session;
 mod view;
 
@@ -21,6 +23,7 @@ use crate::domain::payer::Standing;
 use crate::domain::payment::Payment;
 use crate::operations::hosted_page::{self, EnteredCard, Payer, Submission};
 use crate::operations::{Context, cancel_payment, idempotency, void_payment};
+use crate::pages::texts::Texts;
 
 /// How long the answer to a submitted card is waited for before the status page is shown.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -34,7 +37,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/status", web::get().to(status))
         .route("/cancel", web::post().to(cancel))
         .route("/extend", web::post().to(extend));
-    config.service(page);
+    config.route("/pay/form", web::post().to(sealed::receive)).service(page);
 }
 
 /// A payment and the browser that may see it.
@@ -43,6 +46,8 @@ struct Visit {
     session: Session,
     /// Proof in the page's forms.
     proof: String,
+    /// The payer's language.
+    texts: &'static Texts,
 }
 
 impl Visit {
@@ -63,10 +68,15 @@ fn path(id: &PaymentId) -> String {
 async fn show(context: Data<Context>, received: ReceivedRequest) -> Result<HttpResponse, Problem> {
     let query = query_pairs(&received.query)?;
     if let Some(key) = query.get("cs") {
-        return open(&context, &received, key);
+        return open(&context, &received, key, query.get("lang"));
+    }
+    if let Some(tag) = query.get("lang") {
+        let mut response = see(received.path.as_str());
+        language::remember(&context, tag, &mut response)?;
+        return Ok(response);
     }
     let Some(visit) = visit(&context, &received, "page").await? else {
-        return view::refused(&context);
+        return view::refused(&context, language::of(&received));
     };
     match visit.standing(&context) {
         Standing::MayPay(family) => match query.get("notice") {
@@ -79,10 +89,15 @@ async fn show(context: Data<Context>, received: ReceivedRequest) -> Result<HttpR
 }
 
 /// Exchanges the key of the link for a cookie, so that it stays out of history and referrers.
-fn open(context: &Context, received: &ReceivedRequest, key: &str) -> Result<HttpResponse, Problem> {
+fn open(
+    context: &Context,
+    received: &ReceivedRequest,
+    key: &str,
+    language: Option<&str>,
+) -> Result<HttpResponse, Problem> {
     let id = payment_id(received.http());
     let Some(id) = id.filter(|id| context.client_secrets.is_page_key(id, key)) else {
-        return view::refused(context);
+        return view::refused(context, language::of(received));
     };
     let mut response = see(&path(&id));
     if session_of(context, received, id).is_none() {
@@ -97,7 +112,10 @@ fn open(context: &Context, received: &ReceivedRequest, key: &str) -> Result<Http
             secure: context.settings.public_url.starts_with("https"),
         };
         let value = cookie.header().parse().map_err(Problem::internal)?;
-        response.headers_mut().insert(actix_web::http::header::SET_COOKIE, value);
+        response.headers_mut().append(actix_web::http::header::SET_COOKIE, value);
+    }
+    if let Some(tag) = language {
+        language::remember(context, tag, &mut response)?;
     }
     Ok(response)
 }
@@ -108,11 +126,11 @@ async fn submit(
     received: ReceivedRequest,
 ) -> Result<HttpResponse, Problem> {
     let Some(visit) = visit(&context, &received, "card_form").await? else {
-        return view::refused(&context);
+        return view::refused(&context, language::of(&received));
     };
     let form = CardForm::read(form_pairs(&received)?.iter());
     if !is_ours(&context, &visit, &received, &form.csrf) {
-        return view::forged(&context);
+        return view::forged(&context, visit.texts);
     }
     if !matches!(visit.standing(&context), Standing::MayPay(_)) {
         return Ok(see(&format!("{}/status", visit.path())));
@@ -165,7 +183,7 @@ async fn status(
     received: ReceivedRequest,
 ) -> Result<HttpResponse, Problem> {
     let Some(visit) = visit(&context, &received, "page").await? else {
-        return view::refused(&context);
+        return view::refused(&context, language::of(&received));
     };
     let again = query_pairs(&received.query)?.get("again").is_some();
     view::outcome(&context, &visit, again)
@@ -177,11 +195,11 @@ async fn cancel(
     received: ReceivedRequest,
 ) -> Result<HttpResponse, Problem> {
     let Some(visit) = visit(&context, &received, "page").await? else {
-        return view::refused(&context);
+        return view::refused(&context, language::of(&received));
     };
     let form = CardForm::read(form_pairs(&received)?.iter());
     if !is_ours(&context, &visit, &received, &form.csrf) {
-        return view::forged(&context);
+        return view::forged(&context, visit.texts);
     }
     let call = idempotency::Call::own(visit.payment.merchant, received.trace);
     // What is being paid, or has ended, cannot be canceled: the status page tells which. A part
@@ -204,11 +222,11 @@ async fn extend(
     received: ReceivedRequest,
 ) -> Result<HttpResponse, Problem> {
     let Some(visit) = visit(&context, &received, "page").await? else {
-        return view::refused(&context);
+        return view::refused(&context, language::of(&received));
     };
     let form = CardForm::read(form_pairs(&received)?.iter());
     if !is_ours(&context, &visit, &received, &form.csrf) {
-        return view::forged(&context);
+        return view::forged(&context, visit.texts);
     }
     let until = hosted_page::extend(&context, &visit.payment).await.map_err(Problem::internal)?;
     if received.header("accept") == Some("application/json") {
@@ -233,7 +251,7 @@ async fn visit(
     facts.order = Some(payment.order_reference.clone());
     annotate(received.http(), facts);
     let proof = session_keys(context).form_proof(&session);
-    Ok(Some(Visit { payment, session, proof }))
+    Ok(Some(Visit { payment, session, proof, texts: language::of(received) }))
 }
 
 fn payment_id(request: &HttpRequest) -> Option<PaymentId> {

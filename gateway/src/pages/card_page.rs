@@ -193,7 +193,7 @@ impl CardPage {
 }
 
 /// The texts that the script shows.
-fn script_texts(texts: &Texts) -> String {
+pub(super) fn script_texts(texts: &Texts) -> String {
     let errors = &texts.errors;
     serde_json::json!({
         "cvv_front": texts.form.cvv_front,
@@ -238,7 +238,7 @@ struct Network {
 }
 
 /// The networks as the script knows them, from the same table as the server's own checks.
-fn script_networks() -> String {
+pub(super) fn script_networks() -> String {
     let icon = |name: &str| asset_url(&format!("brands/{name}.svg"));
     let list = Brand::ALL.map(|brand| Network {
         id: brand.as_str(),

@@ -57,6 +57,7 @@ pub struct ReturnLink {
 #[template(path = "gateway/outcome.html")]
 pub struct OutcomePage {
     texts: &'static Texts,
+    path: String,
     order: OrderSummary,
     payment: String,
     name: &'static str,
@@ -77,6 +78,8 @@ pub struct OutcomePageParts {
     pub texts: &'static Texts,
     /// What there is to tell.
     pub outcome: Outcome,
+    /// Path of the payment, `/pay/pay_…`; empty for a stranger.
+    pub path: String,
     /// What was to be paid.
     pub order: OrderSummary,
     /// The payment's id.
@@ -214,6 +217,7 @@ impl OutcomePage {
             card: parts.card,
             refunded: parts.refunded,
             texts,
+            path: parts.path,
             order: parts.order,
             payment: parts.payment,
         }
@@ -254,6 +258,7 @@ mod tests {
         let parts = OutcomePageParts {
             texts: english(),
             outcome,
+            path: String::new(),
             order,
             payment: "pay_1".into(),
             card: None,

@@ -4,13 +4,27 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use wire::codes::Family;
+use wire::money::Money;
 
 use super::shown::minutes_of;
 
-/// English, the language of last resort.
-static ENGLISH: LazyLock<Texts> = LazyLock::new(|| read(FILES[0]));
+/// All languages; the first is the one of last resort.
+static ALL: LazyLock<[Texts; 4]> = LazyLock::new(|| FILES.map(read));
 
-const FILES: [&str; 1] = [include_str!("../../../templates/gateway/texts/en.toml")];
+const FILES: [&str; 4] = [
+    include_str!("../../../templates/gateway/texts/en.toml"),
+    include_str!("../../../templates/gateway/texts/zh.toml"),
+    include_str!("../../../templates/gateway/texts/es.toml"),
+    include_str!("../../../templates/gateway/texts/de.toml"),
+];
+
+/// The languages that a payer can choose: code, BCP 47 tag, own name.
+pub const LANGUAGES: [(&str, &str, &str); 4] = [
+    ("en", "en", "English"),
+    ("zh", "zh-Hans", "简体中文"),
+    ("es", "es", "Español"),
+    ("de", "de", "Deutsch"),
+];
 
 fn read(file: &str) -> Texts {
     // The files are part of the binary and each is read by a test.
@@ -64,7 +78,7 @@ section! {
     /// The frame of the page and the order summary.
     PageTexts {
         skip, title, banner, badge_hint, footer, pay_to, your_order, order, amount, card, when,
-        reference, refunded,
+        reference, language, refunded,
     }
 }
 section! {
@@ -130,7 +144,70 @@ impl SessionTexts {
 
 /// The English texts.
 pub fn english() -> &'static Texts {
-    &ENGLISH
+    let [english, ..] = &*ALL;
+    english
+}
+
+/// The texts of a language, by its code or a longer tag: `de`, `de-CH`.
+pub fn texts_of(tag: &str) -> Option<&'static Texts> {
+    let code = tag.split(['-', '_']).next().unwrap_or_default();
+    let place = LANGUAGES.iter().position(|(known, ..)| known.eq_ignore_ascii_case(code))?;
+    ALL.get(place)
+}
+
+/// The best texts for an `Accept-Language` header (RFC 9110 section 12.5.4).
+pub fn accepted(header: &str) -> Option<&'static Texts> {
+    let mut best: Option<(u32, &'static Texts)> = None;
+    for part in header.split(',').take(ACCEPTED_MAX) {
+        let (tag, parameters) = part.split_once(';').unwrap_or((part, ""));
+        let weight = parameters.trim().strip_prefix("q=").map_or(1000, weight);
+        let Some(texts) = texts_of(tag.trim()).filter(|_| weight > 0) else { continue };
+        if best.is_none_or(|(known, _)| weight > known) {
+            best = Some((weight, texts));
+        }
+    }
+    best.map(|(_, texts)| texts)
+}
+
+/// Languages of a header that are looked at.
+const ACCEPTED_MAX: usize = 32;
+
+/// `0.8` as 800; what is no weight counts nothing.
+fn weight(text: &str) -> u32 {
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let digits = format!("{whole}{fraction:0<3}");
+    if fraction.len() > 3 || whole.len() != 1 {
+        return 0;
+    }
+    digits.parse().ok().filter(|weight| *weight <= 1000).unwrap_or(0)
+}
+
+impl Texts {
+    /// An amount as it is written in this language: `€1,234.50`, `1.234,50 €`.
+    pub fn money(&self, money: Money) -> String {
+        let (group, decimal) = match self.language.as_str() {
+            // Spanish groups from five digits on.
+            "de" | "es" => (".", ","),
+            _ => return money.to_string(),
+        };
+        let text = money.decimal();
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let ungrouped = self.language == "es" && whole.len() < 5;
+        let mut shown = String::with_capacity(24);
+        for (index, digit) in whole.chars().enumerate() {
+            if index > 0 && (whole.len() - index).is_multiple_of(3) && !ungrouped {
+                shown.push_str(group);
+            }
+            shown.push(digit);
+        }
+        if !fraction.is_empty() {
+            shown.push_str(decimal);
+            shown.push_str(fraction);
+        }
+        shown.push('\u{a0}');
+        shown.push_str(money.currency.symbol().trim());
+        shown
+    }
 }
 
 /// A text with its `{placeholders}` replaced.
@@ -183,6 +260,33 @@ mod tests {
         for file in FILES {
             assert_eq!(shape(file), shape(FILES[0]));
         }
+    }
+
+    #[test]
+    fn the_language_is_what_the_browser_likes_best_of_what_there_is() {
+        let chosen = |header: &str| accepted(header).map(|texts| texts.language.as_str());
+        assert_eq!(chosen("de-CH,de;q=0.9,en;q=0.8"), Some("de"));
+        assert_eq!(chosen("fr,zh-CN;q=0.8,en;q=0.3"), Some("zh-Hans"));
+        assert_eq!(chosen("fr, es;q=0.2, en;q=0.4"), Some("en"));
+        assert_eq!(chosen("fr, de;q=0"), None);
+        assert_eq!(chosen("de;q=banana, es;q=0.1"), Some("es"));
+        assert_eq!(texts_of("ES").map(|texts| texts.language.as_str()), Some("es"));
+    }
+
+    #[test]
+    fn amounts_are_written_as_the_language_writes_them() {
+        let money = |value, code: &str| {
+            let currency = wire::money::Currency::parse(code).unwrap();
+            Money::new(wire::money::MinorUnits::new(value).unwrap(), currency)
+        };
+        let shown = |tag: &str, money| texts_of(tag).unwrap().money(money).replace('\u{a0}', " ");
+        assert_eq!(shown("en", money(123_450, "EUR")), "€1,234.50");
+        assert_eq!(shown("zh", money(1000, "JPY")), "¥1,000");
+        assert_eq!(shown("de", money(123_450, "EUR")), "1.234,50 €");
+        assert_eq!(shown("de", money(1000, "JPY")), "1.000 ¥");
+        assert_eq!(shown("es", money(123_450, "EUR")), "1234,50 €");
+        assert_eq!(shown("es", money(12_345_600, "EUR")), "123.456,00 €");
+        assert_eq!(shown("de", money(1234, "KWD")), "1,234 KWD");
     }
 
     #[test]

@@ -130,6 +130,11 @@ impl Order {
         self.state.apply(self.total, event)
     }
 
+    /// Whether the customer may pay it now.
+    pub const fn may_be_paid(&self) -> bool {
+        matches!(self.state, State::Unpaid(Unpaid::Awaiting | Unpaid::Declined { .. }))
+    }
+
     /// Begins a payment, or says which one is already open. One is open at a time.
     pub fn begin_payment(
         &mut self,

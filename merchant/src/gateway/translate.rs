@@ -60,13 +60,19 @@ fn description(order: &Order) -> String {
     text.chars().take(DESCRIPTION_MAX).collect()
 }
 
+/// The key a payment was asked for with: noted by the shop, or the nonce of its sealed form.
+fn key_of(view: &PaymentView) -> Option<String> {
+    let names = [KEY_IN_METADATA, "nonce"];
+    names.iter().find_map(|name| view.metadata.0.get(*name).cloned())
+}
+
 /// What the gateway says about a payment.
 pub fn snapshot(view: &PaymentView) -> Snapshot {
     let approved = view.attempts.iter().rev().find_map(|attempt| attempt.auth_code.clone());
     Snapshot {
         payment: view.id,
         order_reference: view.order_reference.clone(),
-        idempotency_key: view.metadata.0.get(KEY_IN_METADATA).cloned(),
+        idempotency_key: key_of(view),
         amount: view.amount,
         status: status(view.status),
         outcome_unknown: view.outcome_unknown,

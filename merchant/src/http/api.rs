@@ -163,7 +163,7 @@ pub async fn pay(
             answer::json(201, &view)
         }
         NextStep::Later => Err(error::gateway_silent()),
-        NextStep::Order => {
+        NextStep::Order | NextStep::Sealed => {
             let stored = look::order(&context, id).await.map_err(error::trouble)?;
             Err(not_payable(&stored.order))
         }
@@ -218,7 +218,7 @@ async fn payable(context: &Context, id: OrderId) -> Result<HttpResponse, Problem
     let step = paying::pay(context, id, true).await.map_err(error::trouble)?;
     let checkout_url = match step {
         NextStep::Checkout(url) => Some(url),
-        NextStep::Later | NextStep::Order => None,
+        NextStep::Later | NextStep::Order | NextStep::Sealed => None,
     };
     let order_key = Some(context.keys.order_key(id));
     answer::json(201, &OrderView { checkout_url, order_key, ..view(context, id).await? })

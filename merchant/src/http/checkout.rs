@@ -54,19 +54,29 @@ pub async fn place(
         }
     };
     let revision = pairs.get("revision").and_then(|it| it.parse().ok()).unwrap_or(-1);
-    order(&context, &guest, Checkout { customer, currency, revision }).await
+    let way = pairs.get("way").unwrap_or("hosted");
+    order(&context, &guest, Checkout { customer, currency, revision }, way).await
 }
 
 async fn order(
     context: &Context,
     guest: &Guest,
     checkout: Checkout,
+    way: &str,
 ) -> Result<HttpResponse, Problem> {
     let Some(visitor) = &guest.visitor else { return Ok(answer::see_other("/cart")) };
     let code = checkout.currency.code();
     let placed = place_order::from_cart(context, visitor, checkout).await.map_err(error::store)?;
     match placed {
-        Placed::New(id) | Placed::Again(id) => to_payment(context, id).await,
+        Placed::New(id) | Placed::Again(id) => match way {
+            "embedded" if context.keys.publishable_key.is_some() => {
+                Ok(answer::see_other(&format!("/orders/{id}/card")))
+            }
+            "form" if context.keys.order_code.is_some() => {
+                Ok(answer::see_other(&format!("/orders/{id}/form")))
+            }
+            _ => to_payment(context, id).await,
+        },
         Placed::CartChanged | Placed::KeyReused => {
             Ok(answer::see_other(&format!("/checkout?currency={code}&changed=1")))
         }
@@ -77,6 +87,7 @@ async fn order(
 pub async fn to_payment(context: &Context, id: OrderId) -> Result<HttpResponse, Problem> {
     match pay::pay(context, id, false).await.map_err(error::trouble)? {
         NextStep::Checkout(url) => Ok(answer::see_other(&url)),
+        NextStep::Sealed => Ok(answer::see_other(&format!("/orders/{id}/form"))),
         NextStep::Order | NextStep::Later => Ok(answer::see_other(&format!("/orders/{id}"))),
     }
 }
@@ -115,6 +126,8 @@ fn form(
         name: typed.name,
         email: typed.email,
         changed: typed.changed,
+        embedded: context.keys.publishable_key.is_some(),
+        form: context.keys.order_code.is_some(),
     })
 }
 

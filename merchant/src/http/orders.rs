@@ -13,7 +13,7 @@ use crate::domain::cart::Quantity;
 use crate::domain::catalogue;
 use crate::operations::cancel_order::{self, Canceled};
 use crate::operations::look::Credentials;
-use crate::operations::{Context, choose, look, refresh};
+use crate::operations::{Context, believe, choose, look, refresh};
 use crate::pages::order::{Notice, OrderPage, ReceiptPage};
 use crate::pages::storefront::{OrderRow, OrdersPage};
 
@@ -55,6 +55,10 @@ pub async fn come_back(
     let id = open(&context, &order, &credentials).await?;
     if order_key.is_some() {
         look::let_see(&context, &guest.cookie, id).await.map_err(error::store)?;
+    }
+    if context.vulnerabilities.is_on(believe::RETURN_URL) && says_paid(request.query_string()) {
+        believe::paid(&context, id).await.map_err(error::trouble)?;
+        return Ok(guest.greet(answer::see_other(&format!("/orders/{id}"))));
     }
     let asked = refresh::refresh_current(&context, id);
     if let Ok(asked) = context.clock.timeout(COME_BACK_WAIT, asked).await {
@@ -135,6 +139,11 @@ pub async fn open(
     let id: OrderId = text.parse().map_err(|_| Problem::not_found())?;
     let open = look::may_see(context, id, credentials).await.map_err(error::store)?;
     if open { Ok(id) } else { Err(Problem::not_found()) }
+}
+
+/// What only a careless shop looks at.
+fn says_paid(query: &str) -> bool {
+    query_pairs(query).is_ok_and(|pairs| pairs.get("outcome") == Some("paid"))
 }
 
 /// The gateway adds parameters of its own to the way back: only the order's key is read. It goes

@@ -8,8 +8,14 @@ use crate::domain::payment::{Payment, Status};
 use crate::gateway::payment_request;
 use crate::store::orders::Outcome;
 
+use wire::ids::TokenId;
+use wire::order_code::{self, OrderFields};
+
 use super::refresh::{self, Refreshed};
 use super::{Context, Trouble};
+
+/// How long a sealed form can be sent.
+const FORM_LIVES: std::time::Duration = std::time::Duration::from_mins(30);
 
 /// Where to send the customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,19 @@ pub enum NextStep {
     Order,
     /// To the order's page: the gateway did not answer; it is asked again in the background.
     Later,
+    /// To the sealed form, which the customer has not sent yet.
+    Sealed,
+}
+
+/// An order for the classic form.
+#[derive(Debug)]
+pub enum Sealed {
+    /// Names and values of the fields, with their code.
+    Form(Vec<(&'static str, String)>),
+    /// The gateway knows the payment already.
+    Begun,
+    /// There is nothing to pay, or no key to seal with.
+    NotPayable,
 }
 
 /// Opens a payment for an order, or finds the one that is open. `with_key`: the customer has no
@@ -38,9 +57,76 @@ pub async fn pay(context: &Context, id: OrderId, with_key: bool) -> Result<NextS
             Refreshed::Unreachable => return Ok(NextStep::Later),
             Refreshed::Ended => {}
             Refreshed::Busy => return Ok(NextStep::Order),
+            Refreshed::Sealed => return Ok(NextStep::Sealed),
         }
     }
     Ok(NextStep::Order)
+}
+
+/// Seals an order into the fields of a form. The payment comes into being when the customer sends
+/// it; until then the shop has only its key, which is the nonce of the seal.
+pub async fn seal(context: &Context, id: OrderId) -> Result<Sealed, Trouble> {
+    let Some(key) = &context.keys.order_code else { return Ok(Sealed::NotPayable) };
+    let now = context.clock.now();
+    let begun = context.store.decide(id, now, move |order: &mut Order| {
+        let number = order.begin_payment(|order, number| {
+            let key = format!("{}-payment-{number}", order.id);
+            let mut payment = Payment::begin(number, key, Vec::new(), now);
+            payment.read_due_at = None;
+            payment
+        })?;
+        let payment = order.payment(number).cloned();
+        Ok::<_, Refusal>(Outcome::of(payment.map(|payment| (payment, order.total))))
+    });
+    let Ok(Some((payment, total))) = begun.await?.ok_or(Trouble::NoOrder)? else {
+        return Ok(Sealed::NotPayable);
+    };
+    if payment.id.is_some() || !payment.request.is_empty() {
+        return Ok(Sealed::Begun);
+    }
+    let merchant = context.rules.merchant.to_string();
+    let order = id.to_string();
+    let (amount, exponent) = (total.value.get().to_string(), total.currency.exponent().to_string());
+    let return_url = context.return_url(id, false);
+    let expires_at = now.plus(FORM_LIVES).seconds().to_string();
+    let fields = OrderFields {
+        merchant_id: &merchant,
+        order_id: &order,
+        amount: &amount,
+        currency: total.currency.code(),
+        exponent: &exponent,
+        return_url: &return_url,
+        expires_at: &expires_at,
+        nonce: &payment.idempotency_key,
+    };
+    let code = order_code::code(key, &fields);
+    Ok(Sealed::Form(vec![
+        ("merchant_id", fields.merchant_id.to_owned()),
+        ("order_id", fields.order_id.to_owned()),
+        ("amount", fields.amount.to_owned()),
+        ("currency", fields.currency.to_owned()),
+        ("exponent", fields.exponent.to_owned()),
+        ("return_url", fields.return_url.to_owned()),
+        ("expires_at", fields.expires_at.to_owned()),
+        ("nonce", fields.nonce.to_owned()),
+        ("code", code),
+    ]))
+}
+
+/// Pays with a token of the embedded fields, from server to server.
+pub async fn with_token(context: &Context, id: OrderId, token: TokenId) -> Result<(), Trouble> {
+    if !matches!(pay(context, id, false).await?, NextStep::Checkout(_)) {
+        return Ok(());
+    }
+    let stored = context.store.order(id).await?.ok_or(Trouble::NoOrder)?;
+    let current = stored.order.current().and_then(|it| Some((it.number, it.id?)));
+    let Some((number, payment)) = current else { return Ok(()) };
+    let key = format!("{id}-card-{token}");
+    let confirmed = context.gateway.confirm_payment(id, payment, token, &key).await;
+    if let Err(failure) = confirmed {
+        tracing::warn!(order.id = %id, %failure, "not paid with the token");
+    }
+    refresh::refresh(context, id, number).await.map(drop)
 }
 
 async fn begin(

@@ -18,7 +18,7 @@ use crate::store::StoreError;
 use crate::store::inbox::{Receipt, Received, UNKNOWN_ORDER, Verdict};
 use crate::store::orders::Outcome;
 
-use super::Context;
+use super::{Context, believe};
 
 /// Longest texts that are kept of a notification.
 const KEPT_CHARACTERS_MAX: usize = 64;
@@ -112,6 +112,12 @@ pub fn verify(
     headers: WebhookHeaders<'_>,
     body: &[u8],
 ) -> Result<Verified, Refused> {
+    if context.vulnerabilities.is_on(believe::WEBHOOKS)
+        && let [id] = headers.id
+    {
+        tracing::warn!(event = id, "a lesson lets a notification in unchecked");
+        return Ok(Verified { id: (*id).to_owned() });
+    }
     let (keys, now) = (&context.keys, context.clock.now().seconds());
     let verified = match webhook::verify(&keys.webhook_secrets, [], headers, body, now) {
         // The second kind of signature costs much more: it is tried when the first does not fit.

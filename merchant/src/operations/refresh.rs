@@ -24,14 +24,25 @@ pub enum Refreshed {
     Busy,
     /// It has ended: paid, canceled, expired, failed, or never made.
     Ended,
+    /// It waits for the customer to send the sealed form.
+    Sealed,
     /// The gateway did not answer; it will be asked again.
     Unreachable,
 }
 
 /// What to ask the gateway.
 enum Question {
-    Create { key: String, request: Vec<u8>, amount: MinorUnits },
-    Read { id: PaymentId, since: u64 },
+    Create {
+        key: String,
+        request: Vec<u8>,
+        amount: MinorUnits,
+    },
+    Read {
+        id: PaymentId,
+        since: u64,
+    },
+    /// Made by a form that the customer sends: is it there yet?
+    Find,
     Nothing,
 }
 
@@ -45,6 +56,11 @@ pub async fn refresh(context: &Context, id: OrderId, number: u32) -> Result<Refr
             let body = Bytes::from(request);
             (context.gateway.create_payment(id, amount, body, &key).await, 0)
         }
+        Question::Find => match context.gateway.payment_of_order(id).await {
+            Ok(None) => return Ok(Refreshed::Sealed),
+            Ok(Some(shown)) => (Ok(shown), 0),
+            Err(failure) => (Err(failure), 0),
+        },
         Question::Read { id: payment, since } => {
             (context.gateway.payment(id, payment).await, since)
         }
@@ -73,6 +89,10 @@ async fn ask(context: &Context, id: OrderId, number: u32) -> Result<Question, Tr
         };
         let question = match (payment.id, payment.status) {
             (Some(id), _) => Question::Read { id, since: payment.sequence },
+            (None, Status::Creating) if payment.request.is_empty() => {
+                payment.read_due_at = None;
+                return Ok(Outcome::of(Question::Find));
+            }
             (None, Status::Creating) => Question::Create {
                 key: payment.idempotency_key.clone(),
                 request: payment.request.clone(),

@@ -92,6 +92,10 @@ pub struct CheckoutPage {
     pub changed: bool,
     /// The cart holds other currencies, too.
     pub others: bool,
+    /// Whether card fields can stand on our own page.
+    pub embedded: bool,
+    /// Whether the order can travel as a sealed form.
+    pub form: bool,
 }
 
 /// An order in a list.

@@ -251,6 +251,8 @@ fn keys() -> Keys {
             public_key: signing_key().public().encode(),
         },
         session_key: BASE64.encode(&[7; 32]),
+        publishable_key: None,
+        order_code_key: None,
         operators: vec![
             operator("ada", "operator"),
             operator("grace", "administrator"),

@@ -132,6 +132,11 @@ fn agent(headers: &HeaderMap) -> &[u8] {
     headers.get(header::USER_AGENT).map_or(b"", HeaderValue::as_bytes)
 }
 
+/// The console reads what others did; that is not part of the story and would push it out.
+fn is_onlooker(request: &ServiceRequest) -> bool {
+    request.method().is_safe() && agent(request.headers()) == b"payrig/console"
+}
+
 /// Requests about the program, as opposed to requests that it serves.
 fn is_control(path: &str) -> bool {
     ["/_sandbox", "/healthz", "/metrics", "/assets/"].iter().any(|start| path.starts_with(start))
@@ -150,7 +155,7 @@ fn begin(served: &Served, request: &ServiceRequest) -> State {
         answer_key: None,
         facts: None,
         link: None,
-        logged: !is_control(request.path()),
+        logged: !is_control(request.path()) && !is_onlooker(request),
         fault: None,
         received_at: plumbing.clock.now(),
         stopwatch: plumbing.clock.stopwatch(),

@@ -1,5 +1,6 @@
 //! The control plane of a program: idle, clock, faults, wire log, crash points, invariants.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -14,7 +15,7 @@ use subtle::ConstantTimeEq;
 use wire::time::Timestamp;
 
 use super::{Problem, ReceivedRequest, json as parse_json, query_pairs};
-use crate::activity::earlier;
+use crate::activity::{PendingTimer, earlier};
 use crate::clock::ClockError;
 use crate::crash_points::CrashPoint;
 use crate::durations;
@@ -88,6 +89,9 @@ pub fn sandbox_routes_with(
             .route("/idle", web::get().to(idle))
             .route("/clock", web::get().to(read_clock))
             .route("/clock", web::post().to(move_clock))
+            .route("/timers", web::get().to(list_timers))
+            .route("/vulnerabilities", web::get().to(list_vulnerabilities))
+            .route("/vulnerabilities", web::post().to(set_vulnerabilities))
             .route("/faults", web::get().to(list_faults))
             .route("/faults", web::post().to(arm_faults))
             .route("/faults", web::delete().to(clear_faults))
@@ -233,7 +237,51 @@ async fn move_clock(sandbox: Shared, received: ReceivedRequest) -> Answer {
 
 async fn list_faults(sandbox: Shared) -> Answer {
     let faults = &sandbox.plumbing.faults;
-    Ok(HttpResponse::Ok().json(json!({ "faults": faults.list(), "links": faults.links() })))
+    let mut parked: BTreeMap<String, usize> = BTreeMap::new();
+    for message in faults.parked() {
+        let count = parked.entry(message.label).or_default();
+        *count = count.saturating_add(1);
+    }
+    Ok(HttpResponse::Ok().json(json!({
+        "faults": faults.list(),
+        "links": faults.links(),
+        "parked": parked,
+    })))
+}
+
+async fn list_timers(sandbox: Shared) -> Answer {
+    let Plumbing { activity, clock, .. } = &sandbox.plumbing;
+    let mut timers = activity.timers();
+    // What no worker owns: deadlines of calls and delays that a fault makes.
+    if let Some(due_at) = clock.next_due()
+        && !timers.iter().any(|timer| timer.due_at == due_at)
+    {
+        let work = clock.next_work_due() == Some(due_at);
+        timers.insert(0, PendingTimer { owner: "deadlines".into(), due_at, work });
+    }
+    Ok(HttpResponse::Ok().json(json!({ "now": clock.now(), "timers": timers })))
+}
+
+async fn list_vulnerabilities(sandbox: Shared) -> Answer {
+    let list = sandbox.plumbing.vulnerabilities.list();
+    Ok(HttpResponse::Ok().json(json!({ "vulnerabilities": list })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Switch {
+    id: String,
+    on: bool,
+}
+
+async fn set_vulnerabilities(sandbox: Shared, received: ReceivedRequest) -> Answer {
+    let Switch { id, on } = parse_json(&received)?;
+    if !sandbox.plumbing.vulnerabilities.set(&id, on) {
+        let detail = format!("this program has no protection named `{id}` that can be switched");
+        return Err(Problem::new(422, "vulnerability_unknown", detail).param("id"));
+    }
+    tracing::warn!(vulnerability = id, on, "a protection was switched");
+    list_vulnerabilities(sandbox).await
 }
 
 #[derive(Deserialize)]

@@ -94,7 +94,7 @@ fn readable(body: &[u8], for_people: bool) -> String {
 }
 
 /// The call as a curl command with a token and a fresh signature.
-async fn curl(
+pub(crate) async fn curl(
     access: &Access,
     client: &ApiClient,
     method: &Method,
@@ -142,7 +142,7 @@ async fn curl(
     Ok(command)
 }
 
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

@@ -95,6 +95,12 @@ fn in_words(value: &Value) -> String {
     }
 }
 
+/// What a fault does and to which messages, in a few words each.
+pub(crate) fn spoken_fault(fault: &Value) -> (String, String) {
+    let words = |name: &str| fault.get(name).map_or(String::new(), in_words);
+    (words("do").replace('_', " "), words("match"))
+}
+
 /// Arms faults; each goes to the program that sends on its link. Returns their ids.
 pub(crate) async fn arm(access: &Access, faults: Vec<Fault>) -> Outcome<Vec<String>> {
     let mut ids = Vec::new();
@@ -109,7 +115,8 @@ pub(crate) async fn arm(access: &Access, faults: Vec<Fault>) -> Outcome<Vec<Stri
     Ok(ids)
 }
 
-async fn clear(access: &Access, id: Option<&str>) -> Outcome {
+/// Disarms one fault, or all.
+pub(crate) async fn clear(access: &Access, id: Option<&str>) -> Outcome {
     let mut cleared = false;
     for program in Program::ALL {
         let listing: Listing = access.ask(program, "faults").await?;
@@ -135,7 +142,7 @@ fn unknown_link(link: &str) -> Failure {
 }
 
 /// The faults that the command line asks for.
-fn wanted(add: &FaultAdd) -> Outcome<Vec<Fault>> {
+pub(crate) fn wanted(add: &FaultAdd) -> Outcome<Vec<Fault>> {
     if add.on.trim_start().starts_with(['{', '[']) {
         return read_list(&add.on);
     }

@@ -1,18 +1,21 @@
 //! The pages of the console: askama structs.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use askama::Template;
 use kit::http::Problem;
 use kit::wirelog::Entry;
-use wire::gateway_api::{Page, PaymentStatus, PaymentView, TimelineEntry};
+use wire::gateway_api::{Page, PaymentView, TimelineEntry};
 
 use super::Console;
+use super::frame::Frame;
+use super::inspect::{self, Cause, Check};
 use super::shown::{Filter, PaymentRow, Pill, ProgramTile, apology, card, moment};
 use crate::commands::Findings;
 use crate::failure::Outcome;
 use crate::program::Program;
-use crate::trace::{Drawing, Exchange, StepEvent, Trace, drawing, sentence};
+use crate::trace::{Drawing, Exchange, Half, StepEvent, Trace, drawing, sentence};
 
 /// Payments on the start page.
 const LATEST: u32 = 10;
@@ -20,7 +23,7 @@ const LATEST: u32 = 10;
 const PER_PAGE: u32 = 50;
 
 /// Renders a page; a template that cannot be rendered shows nothing rather than half a page.
-fn rendered(template: &impl Template) -> String {
+pub(super) fn rendered(template: &impl Template) -> String {
     template.render().unwrap_or_else(|error| {
         tracing::error!(%error, "a page could not be rendered");
         String::new()
@@ -69,36 +72,28 @@ async fn list(console: &Console, filter: &Filter, limit: u32) -> Outcome<Page<Pa
 #[derive(Template)]
 #[template(path = "console/home.html")]
 pub(super) struct HomePage {
+    frame: Frame,
     programs: Vec<ProgramTile>,
     light: Light,
-    clock: String,
     payments: Vec<PaymentRow>,
     apology: Option<String>,
-    refreshes: bool,
-    query: String,
     shop: String,
     gateway: String,
 }
 
 impl HomePage {
-    pub async fn read(console: &Console, refreshes: bool) -> Self {
+    pub async fn read(console: &Console, frame: Frame) -> Self {
         let addresses = console.access.addresses;
         let tile = |program| ProgramTile::of(program, &console.board, addresses);
         let payments = list(console, &Filter::default(), LATEST).await;
-        let clock = crate::timekeeping::clock_of(&console.access, Program::Gateway).await;
         Self {
+            frame,
             programs: Program::ALL.map(tile).into(),
             light: Light::of(&console.invariants().await),
-            clock: clock.map_or_else(
-                |_| "–".to_owned(),
-                |clock| format!("{} ({})", moment(clock.now), clock.mode),
-            ),
             apology: payments.as_ref().err().map(apology),
             payments: payments
                 .map(|page| page.data.iter().map(PaymentRow::of).collect())
                 .unwrap_or_default(),
-            refreshes,
-            query: String::new(),
             shop: addresses.of(Program::Merchant),
             gateway: addresses.of(Program::Gateway),
         }
@@ -113,18 +108,16 @@ impl HomePage {
 #[derive(Template)]
 #[template(path = "console/payments.html")]
 pub(super) struct PaymentsPage {
+    frame: Frame,
     filter: Filter,
-    statuses: &'static [PaymentStatus],
     payments: Vec<PaymentRow>,
     older: Option<String>,
     newer: Option<String>,
     apology: Option<String>,
-    refreshes: bool,
-    query: String,
 }
 
 impl PaymentsPage {
-    pub async fn read(console: &Console, filter: Filter, refreshes: bool) -> Self {
+    pub async fn read(console: &Console, frame: Frame, filter: Filter) -> Self {
         let page = list(console, &filter, PER_PAGE).await;
         let apology = page.as_ref().err().map(apology);
         let (rows, has_more) = page.map_or_else(
@@ -138,9 +131,7 @@ impl PaymentsPage {
         let older = (has_more || backwards).then(|| place(rows.last(), "after")).flatten();
         let has_newer = if backwards { has_more } else { !filter.after.is_empty() };
         let newer = has_newer.then(|| place(rows.first(), "before")).flatten();
-        let statuses = PaymentStatus::ALL;
-        let query = filter.page_query();
-        Self { statuses, payments: rows, older, newer, apology, refreshes, query, filter }
+        Self { frame, payments: rows, older, newer, apology, filter }
     }
 
     pub fn text(&self) -> String {
@@ -162,6 +153,7 @@ struct StepRow {
 #[derive(Template)]
 #[template(path = "console/payment.html")]
 pub(super) struct PaymentPage {
+    frame: Frame,
     id: String,
     payment: Option<PaymentView>,
     state: Option<Pill>,
@@ -171,19 +163,19 @@ pub(super) struct PaymentPage {
     drawing: Drawing,
     steps: Vec<StepRow>,
     timeline: Vec<TimelineEntry>,
+    mermaid: String,
     dashboard: String,
-    refreshes: bool,
-    query: String,
 }
 
 impl PaymentPage {
-    pub fn new(console: &Console, trace: &Trace, refreshes: bool) -> Self {
+    pub fn new(console: &Console, frame: Frame, trace: &Trace) -> Self {
         let payment = trace.payment.clone();
         let payment: Option<PaymentView> =
             payment.and_then(|payment| serde_json::from_value(payment).ok());
         let shown = |show: fn(&PaymentView) -> String| payment.as_ref().map_or("–".into(), show);
         let gateway = console.access.addresses.of(Program::Gateway);
         Self {
+            frame,
             id: trace.id.clone(),
             state: payment.as_ref().map(Pill::of_payment),
             amount: shown(|payment| payment.amount.to_string()),
@@ -192,30 +184,42 @@ impl PaymentPage {
             drawing: drawing(trace),
             steps: trace.steps.iter().map(step_row).collect(),
             timeline: trace.timeline.clone(),
+            mermaid: mermaid(trace),
             dashboard: format!("{gateway}/dashboard/payments/{}", trace.id),
             payment,
-            refreshes,
-            query: String::new(),
         }
-    }
-
-    /// Whether a later look may show something else soon.
-    pub fn may_change(&self) -> bool {
-        let Some(payment) = &self.payment else { return true };
-        let busy = payment.outcome_unknown
-            || payment.reversal_state == "pending"
-            || payment.captures.iter().any(|capture| capture.status == "pending");
-        busy || matches!(
-            payment.status,
-            PaymentStatus::RequiresPaymentMethod
-                | PaymentStatus::RequiresAction
-                | PaymentStatus::Processing
-        )
     }
 
     pub fn text(&self) -> String {
         rendered(self)
     }
+}
+
+/// The ladder as text for a document.
+fn mermaid(trace: &Trace) -> String {
+    let mut text = String::from("sequenceDiagram\n");
+    for lane in crate::trace::Lane::ALL {
+        writeln!(text, "  participant {}", lane.as_str()).ok();
+    }
+    for step in &trace.steps {
+        match &step.event {
+            StepEvent::Message(message) => {
+                let arrow = match (message.half, message.fate.word()) {
+                    (_, Some("lost")) => "-x",
+                    (Half::Request, _) => "->>",
+                    (Half::Answer, _) => "-->>",
+                };
+                let words = sentence(message).replace([';', '#'], ",");
+                let (from, to) = (message.from.as_str(), message.to.as_str());
+                writeln!(text, "  {from}{arrow}{to}: {words}").ok();
+            }
+            StepEvent::Change(change) => {
+                let words = change.words.replace([';', '#'], ",");
+                writeln!(text, "  Note over {}: {words}", change.lane.as_str()).ok();
+            }
+        }
+    }
+    text
 }
 
 fn step_row(step: &crate::trace::Step) -> StepRow {
@@ -251,29 +255,48 @@ struct ShownEnd {
 #[derive(Template)]
 #[template(path = "console/message.html")]
 pub(super) struct MessagePage {
+    frame: Frame,
     payment: String,
     title: String,
     request_verdict: Option<String>,
     answer_verdict: Option<String>,
     signature_base: Option<String>,
+    cause: Option<Cause>,
+    checks: Vec<Check>,
+    curl: Option<String>,
+    raw: String,
     ends: Vec<ShownEnd>,
 }
 
 impl MessagePage {
-    pub fn new(payment: &str, exchange: &Exchange) -> Self {
+    pub fn new(
+        console: &Console,
+        frame: Frame,
+        payment: &str,
+        exchange: &Exchange,
+        curl: Option<String>,
+    ) -> Self {
         let ends: Vec<ShownEnd> =
             [("Sent by", &exchange.sender), ("Received by", &exchange.receiver)]
                 .into_iter()
                 .filter_map(|(title, entry)| Some(shown_end(title, entry.as_ref()?)))
                 .collect();
+        let arrived = exchange.receiver.as_ref().or(exchange.sender.as_ref());
+        let refusal = inspect::refusal(exchange.receiver.as_ref());
         let verdict = |entry: &Option<Entry>, which: fn(&Entry) -> Option<String>| {
             entry.as_ref().and_then(which)
         };
-        let base = exchange.entry().and_then(|entry| entry.request.signature_base.clone());
+        let request_verdict = verdict(&exchange.receiver, |entry| entry.request_verdict.clone());
+        let base = arrived.and_then(|entry| entry.request.signature_base.clone());
         Self {
+            frame,
             payment: payment.to_owned(),
             title: format!("{} to {}", exchange.from.as_str(), exchange.to.as_str()),
-            request_verdict: verdict(&exchange.receiver, |entry| entry.request_verdict.clone()),
+            cause: refusal.as_deref().and_then(inspect::cause_of),
+            request_verdict: request_verdict.or(refusal),
+            checks: arrived.map(|entry| inspect::checks(console, entry)).unwrap_or_default(),
+            raw: arrived.map(inspect::raw).unwrap_or_default(),
+            curl,
             answer_verdict: verdict(&exchange.sender, |entry| entry.answer_verdict.clone()),
             signature_base: base,
             ends,
@@ -300,7 +323,7 @@ fn shown_end(title: &str, entry: &Entry) -> ShownEnd {
 }
 
 /// JSON with line breaks; anything else as it is.
-fn indented(body: &str) -> String {
+pub(super) fn indented(body: &str) -> String {
     serde_json::from_str::<serde_json::Value>(body)
         .map_or_else(|_| body.to_owned(), |value| format!("{value:#}"))
 }
@@ -309,6 +332,7 @@ fn indented(body: &str) -> String {
 #[derive(Template)]
 #[template(path = "console/problem.html")]
 pub(super) struct ProblemPage {
+    frame: Frame,
     heading: String,
     detail: String,
     code: String,
@@ -316,9 +340,10 @@ pub(super) struct ProblemPage {
 }
 
 impl ProblemPage {
-    pub fn new(problem: &Problem, request_id: &str) -> Self {
+    pub fn new(frame: Frame, problem: &Problem, request_id: &str) -> Self {
         let heading = if problem.status() == 404 { "Nothing here" } else { "This did not work" };
         Self {
+            frame,
             heading: heading.into(),
             detail: problem.detail().to_owned(),
             code: problem.code().to_owned(),

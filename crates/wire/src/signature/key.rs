@@ -49,6 +49,13 @@ impl SigningKey {
         self.response.key_id()
     }
 
+    /// The signature that this key gives for a signature base, as it stands behind the label.
+    ///
+    /// For people who look into a message: to verify one, use [`super::verify_request`].
+    pub fn signature_of(&self, base: &str) -> String {
+        format!(":{}:", BASE64.encode(&self.mac.code([base.as_bytes()])))
+    }
+
     /// The secret as base64, to be handed to its owner once.
     pub fn secret_base64(&self) -> String {
         BASE64.encode(self.secret.as_slice())

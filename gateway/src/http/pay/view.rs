@@ -20,7 +20,7 @@ use crate::pages::card_page::{
 use crate::pages::outcome::{Outcome, OutcomePage, OutcomePageParts};
 use crate::pages::shown::{SHOWN_CHARACTERS_MAX, shown};
 use crate::pages::test_cards;
-use crate::pages::texts::{Texts, english, fill};
+use crate::pages::texts::{Texts, fill};
 
 /// Seconds until the browser returns to the shop.
 const RETURN_SECONDS: u32 = 5;
@@ -38,7 +38,7 @@ pub fn form(
     alias: Option<&str>,
 ) -> Result<HttpResponse, Problem> {
     let now = context.plumbing.clock.now();
-    let texts = english();
+    let texts = visit.texts;
     let values = alias.and_then(|alias| test_cards::chip(alias, now)).map(filled);
     let notice = match notice {
         Some("declined") => Some(notice_of(texts, Family::Generic, None)),
@@ -59,7 +59,7 @@ pub fn form_with_problems(
     problems: &[FieldProblem],
 ) -> Result<HttpResponse, Problem> {
     let now = context.plumbing.clock.now();
-    let errors = Errors::of(problems, &english().errors);
+    let errors = Errors::of(problems, &visit.texts.errors);
     let parts = Parts { values: form.kept(), errors, notice: None };
     page(422, &card_page(context, visit, now, parts))
 }
@@ -71,11 +71,11 @@ struct Parts {
 }
 
 fn card_page(context: &Context, visit: &Visit, now: Timestamp, parts: Parts) -> CardPage {
-    let texts = english();
+    let texts = visit.texts;
     let key = context.plumbing.secrets.bytes::<FORM_KEY_BYTES>();
     CardPage::new(CardPageParts {
         texts,
-        order: order(context, &visit.payment),
+        order: order(context, texts, &visit.payment),
         path: visit.path(),
         csrf: visit.proof.clone(),
         form_key: data_encoding::BASE64URL_NOPAD.encode(&key),
@@ -111,7 +111,7 @@ fn part_notice(texts: &Texts, payment: &Payment) -> Option<DeclineNotice> {
     if !payment.lacks_a_part() {
         return None;
     }
-    let shown = |amount| Money::new(amount, payment.currency).to_string();
+    let shown = |amount| texts.money(Money::new(amount, payment.currency));
     let (approved, rest) = (shown(payment.amounts.authorized), shown(payment.lacking()));
     Some(DeclineNotice {
         family: "part",
@@ -139,7 +139,7 @@ pub fn outcome(context: &Context, visit: &Visit, again: bool) -> Result<HttpResp
         Standing::Reversed => Outcome::Reversed,
     };
     let address = return_address(context, &visit.payment, outcome);
-    let response = page(200, &outcome_page(context, &visit.payment, outcome, address.clone()))?;
+    let response = page(200, &outcome_page(context, visit, outcome, address.clone()))?;
     Ok(match address {
         _ if standing.is_open() => {
             let path = format!("{}/status", visit.path());
@@ -154,7 +154,7 @@ pub fn outcome(context: &Context, visit: &Visit, again: bool) -> Result<HttpResp
 pub fn order_paid(context: &Context, visit: &Visit) -> Result<HttpResponse, Problem> {
     let outcome = Outcome::AlreadyPaid;
     let address = return_address(context, &visit.payment, outcome);
-    page(200, &outcome_page(context, &visit.payment, outcome, address))
+    page(200, &outcome_page(context, visit, outcome, address))
 }
 
 /// Seconds until the status page looks again: often at first, then less.
@@ -169,35 +169,40 @@ fn pause(context: &Context, payment: &Payment) -> u32 {
 
 fn outcome_page(
     context: &Context,
-    payment: &Payment,
+    visit: &Visit,
     outcome: Outcome,
     return_address: Option<String>,
 ) -> OutcomePage {
-    let texts = english();
+    let (texts, payment) = (visit.texts, &visit.payment);
     let refunded = payment.amounts.refunded;
     OutcomePage::new(OutcomePageParts {
         texts,
         outcome,
-        order: order(context, payment),
+        path: visit.path(),
+        order: order(context, texts, payment),
         payment: payment.id.to_string(),
         card: card_words(texts, payment),
         refunded: (refunded > MinorUnits::ZERO)
-            .then(|| Money::new(refunded, payment.currency).to_string()),
+            .then(|| texts.money(Money::new(refunded, payment.currency))),
         return_address,
     })
 }
 
 /// No session: the page says no more than that.
-pub fn refused(context: &Context) -> Result<HttpResponse, Problem> {
-    stranger(context, Outcome::Refused)
+pub fn refused(context: &Context, texts: &'static Texts) -> Result<HttpResponse, Problem> {
+    stranger(context, texts, Outcome::Refused)
 }
 
 /// A form that did not come from the page.
-pub fn forged(context: &Context) -> Result<HttpResponse, Problem> {
-    stranger(context, Outcome::Forged)
+pub fn forged(context: &Context, texts: &'static Texts) -> Result<HttpResponse, Problem> {
+    stranger(context, texts, Outcome::Forged)
 }
 
-fn stranger(context: &Context, outcome: Outcome) -> Result<HttpResponse, Problem> {
+fn stranger(
+    context: &Context,
+    texts: &'static Texts,
+    outcome: Outcome,
+) -> Result<HttpResponse, Problem> {
     let order = OrderSummary {
         merchant: merchant(context),
         amount: String::new(),
@@ -206,8 +211,9 @@ fn stranger(context: &Context, outcome: Outcome) -> Result<HttpResponse, Problem
         lines: Vec::new(),
     };
     let parts = OutcomePageParts {
-        texts: english(),
+        texts,
         outcome,
+        path: String::new(),
         order,
         payment: String::new(),
         card: None,
@@ -222,25 +228,31 @@ fn merchant(context: &Context) -> String {
 }
 
 /// What is paid for, from the gateway's own record.
-fn order(context: &Context, payment: &Payment) -> OrderSummary {
+fn order(context: &Context, texts: &Texts, payment: &Payment) -> OrderSummary {
     let description = payment.details.description.as_deref();
     let lacking = payment.lacks_a_part();
     let amount = if lacking { payment.lacking() } else { payment.amounts.requested };
     OrderSummary {
         merchant: merchant(context),
-        amount: Money::new(amount, payment.currency).to_string(),
+        amount: texts.money(Money::new(amount, payment.currency)),
         description: description.map(|it| shown(it, SHOWN_CHARACTERS_MAX)),
         reference: shown(&payment.order_reference, SHOWN_CHARACTERS_MAX),
-        lines: payment.details.lines.iter().take(LINES_MAX).map(|it| line(payment, it)).collect(),
+        lines: payment
+            .details
+            .lines
+            .iter()
+            .take(LINES_MAX)
+            .map(|it| line(texts, payment, it))
+            .collect(),
     }
 }
 
-fn line(payment: &Payment, line: &Line) -> OrderLine {
+fn line(texts: &Texts, payment: &Payment, line: &Line) -> OrderLine {
     let together = line.unit_price.checked_times(i64::from(line.quantity));
     OrderLine {
         quantity: line.quantity,
         name: shown(&line.name, SHOWN_CHARACTERS_MAX),
-        amount: Money::new(together.unwrap_or_default(), payment.currency).to_string(),
+        amount: texts.money(Money::new(together.unwrap_or_default(), payment.currency)),
     }
 }
 

@@ -24,7 +24,7 @@ fn console() -> Console {
 #[test]
 fn the_page_of_a_payment_shows_every_step_twice_as_drawing_and_as_table() {
     let trace = merge(PAYMENT, paid());
-    let text = PaymentPage::new(&console(), &trace, true).text();
+    let text = PaymentPage::new(&console(), Frame::default(), &trace).text();
     let messages =
         trace.steps.iter().filter(|step| matches!(step.event, StepEvent::Message(_))).count();
     assert_eq!(text.matches("data-testid=\"arrow\"").count(), messages);
@@ -37,7 +37,8 @@ fn the_page_of_a_payment_shows_every_step_twice_as_drawing_and_as_table() {
 
 #[test]
 fn lost_late_and_refused_arrows_differ_in_shape_and_word() {
-    let text = PaymentPage::new(&console(), &merge(PAYMENT, lost_answer()), true).text();
+    let text =
+        PaymentPage::new(&console(), Frame::default(), &merge(PAYMENT, lost_answer())).text();
     assert!(text.contains(">lost</text>"));
     assert!(text.contains("stroke-dasharray=\"6 5\""));
     assert!(text.contains("class=\"lock\""));
@@ -48,7 +49,7 @@ fn lost_late_and_refused_arrows_differ_in_shape_and_word() {
 fn a_message_shows_both_ends_and_the_verdicts() {
     let trace = merge(PAYMENT, paid());
     let hop = trace.exchanges.iter().find(|exchange| exchange.sender.is_some()).unwrap();
-    let text = MessagePage::new(PAYMENT, hop).text();
+    let text = MessagePage::new(&console(), Frame::default(), PAYMENT, hop, None).text();
     assert_eq!(text.matches("data-testid=\"end\"").count(), 2);
     assert_eq!(text.matches("signature valid").count(), 2);
     assert!(text.contains("What was signed"));
@@ -62,8 +63,9 @@ fn foreign_text_is_escaped() {
         entry.request.path = "/<script>".into();
     }
     let trace = merge(PAYMENT, sources);
-    let page = PaymentPage::new(&console(), &trace, true).text();
-    let message = MessagePage::new(PAYMENT, &trace.exchanges[0]).text();
+    let page = PaymentPage::new(&console(), Frame::default(), &trace).text();
+    let message =
+        MessagePage::new(&console(), Frame::default(), PAYMENT, &trace.exchanges[0], None).text();
     for text in [page, message] {
         assert!(!text.contains("<script>") && !text.contains("<svg onload"));
     }
@@ -77,7 +79,7 @@ fn a_page_without_a_world_behind_it_apologises_and_keeps_its_frame() {
         let nobody = Addresses::from_base(1);
         console.access = Access::new(console.access.world.clone(), nobody, plumbing).unwrap();
         console.client = console.access.client("playground").unwrap();
-        let text = HomePage::read(&console, true).await.text();
+        let text = HomePage::read(&console, Frame::default()).await.text();
         assert!(text.contains("The gateway does not answer at http://127.0.0.1:3"), "{text}");
         assert!(text.contains("data-testid=\"program-gateway\""));
     });
