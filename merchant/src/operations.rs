@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use kit::clock::Clock;
 use kit::crash_points::CrashPoints;
+use kit::mutants::Mutants;
 use kit::plumbing::Plumbing;
 use kit::random::{IdGenerator, Secrets};
 use kit::worker::Wake;
@@ -47,6 +48,8 @@ pub struct Context {
     pub ids: IdGenerator,
     /// Where the program is to be killed.
     pub crash_points: CrashPoints,
+    /// The fault that a test has planted in the program.
+    pub mutants: Mutants,
     /// Wakes the worker that does what is due.
     pub due: Wake,
     /// The house rules.
@@ -106,6 +109,7 @@ impl Context {
             secrets: plumbing.secrets.clone(),
             ids: plumbing.ids.clone(),
             crash_points: plumbing.crash_points.clone(),
+            mutants: plumbing.mutants.clone(),
             due: Wake::new(),
             rules: Arc::new(rules),
             refusals: refusals::Refusals::default(),
