@@ -105,6 +105,11 @@ impl Context {
         Self(Arc::new(parts))
     }
 
+    /// Whether a test has planted this fault in the program.
+    pub fn planted(&self, fault: &str) -> bool {
+        self.plumbing.mutants.has(fault)
+    }
+
     /// A part of the jitter of a repeat, in thousandths.
     pub fn jitter_permille(&self) -> u32 {
         u32::try_from(self.jitter.below(1001)).unwrap_or(0)

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use kit::clock::Clock;
 use kit::crash_points::CrashPoints;
+use kit::mutants::Mutants;
 use kit::plumbing::Plumbing;
 use kit::random::{IdGenerator, Secrets};
 use kit::vulnerabilities::Vulnerabilities;
@@ -49,6 +50,8 @@ pub struct Context {
     pub ids: IdGenerator,
     /// Where the program is to be killed.
     pub crash_points: CrashPoints,
+    /// The fault that a test has planted in the program.
+    pub mutants: Mutants,
     /// Wakes the worker that does what is due.
     pub due: Wake,
     /// The house rules.
@@ -110,6 +113,7 @@ impl Context {
             secrets: plumbing.secrets.clone(),
             ids: plumbing.ids.clone(),
             crash_points: plumbing.crash_points.clone(),
+            mutants: plumbing.mutants.clone(),
             due: Wake::new(),
             rules: Arc::new(rules),
             refusals: refusals::Refusals::default(),

@@ -156,6 +156,11 @@ impl Context {
         &self.plumbing.clock
     }
 
+    /// Whether a test has planted this fault in the program.
+    pub fn planted(&self, fault: &str) -> bool {
+        self.plumbing.mutants.has(fault)
+    }
+
     /// A new approval code.
     pub fn auth_code(&self) -> AuthCode {
         AuthCode::from_random(self.auth_codes.u64())

@@ -6,6 +6,7 @@ mod cards;
 mod disputes;
 mod interop;
 mod ladder;
+mod mutants;
 mod purchase;
 mod races;
 mod recording;

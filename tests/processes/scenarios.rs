@@ -141,3 +141,68 @@ async fn the_same_seed_gives_the_same_lines_whatever_the_number_of_jobs() {
     assert!(one.len() > 10);
     assert_eq!(one, lines("3").await);
 }
+
+/// The path of something in the repository.
+fn shipped(path: &str) -> String {
+    format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[actix_web::test]
+async fn scenarios_that_kill_programs_pass() {
+    let ended = payrig(&["run", &shipped("scenarios/crashes")]).await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.output, ended.notes);
+    assert!(ended.output.contains("11 passed"), "{}", ended.output);
+}
+
+#[actix_web::test]
+async fn a_capsule_is_repeated_and_the_first_difference_is_told() {
+    let scratch = files(&[("right", RIGHT), ("wrong", FAILING)]);
+    let path = text(scratch.path().into());
+    let capsule = text(scratch.path().join("run.capsule"));
+    let ended = payrig(&["run", &path, "--seed", "7", "--capsule", &capsule]).await;
+    assert_eq!(ended.code, Some(4), "{}", ended.notes);
+    let again = payrig(&["replay", &capsule]).await;
+    assert_eq!(again.code, Some(0), "{}{}", again.output, again.notes);
+    assert!(again.output.contains("the same: "), "{}", again.output);
+    let told = std::fs::read_to_string(&capsule).unwrap();
+    let other = told.replace("expected 1, got 0", "expected 1, got 2");
+    assert_ne!(told, other);
+    std::fs::write(&capsule, other).unwrap();
+    let again = payrig(&["replay", &capsule]).await;
+    assert_eq!(again.code, Some(4), "{}", again.notes);
+    assert!(again.output.contains(" differs"), "{}", again.output);
+    assert!(again.output.contains("got 2") && again.output.contains("got 0"), "{}", again.output);
+}
+
+#[actix_web::test]
+async fn repeating_plays_each_case_with_the_next_seeds() {
+    let scratch = files(&[("right", RIGHT)]);
+    let path = text(scratch.path().into());
+    let ended = payrig(&["run", &path, "--repeat", "3", "--json"]).await;
+    let seeds: Vec<u64> = ended
+        .output
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["event"] == "case_started")
+        .filter_map(|event| event["seed"].as_u64())
+        .collect();
+    assert_eq!(seeds, [1, 2, 3]);
+}
+
+#[actix_web::test]
+async fn a_situation_is_triggered_in_the_running_sandbox_and_recorded_from_there() {
+    let state = Scratch::new("trigger");
+    let up = payrig_tests::processes::Up::start(&state).await;
+    let from = shipped("scenarios");
+    let ended = up.payrig(&["trigger", "sale", "--from", &from, "--case", "Visa"]).await;
+    assert!(ended.notes.contains("/payments"), "{}{}", ended.output, ended.notes);
+    let listed = up.payrig(&["call", "GET", "/payments?limit=1"]).await.json();
+    let payment = listed["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{listed}"));
+    let recorded = up.payrig(&["record", "--from-payment", payment]).await;
+    assert_eq!(recorded.code, Some(0), "{}{}", recorded.output, recorded.notes);
+    assert!(recorded.output.starts_with("version: 1"), "{}", recorded.output);
+    assert!(recorded.notes.contains("steps passed"), "{}", recorded.notes);
+    let unknown = up.payrig(&["trigger", "sail", "--from", &from]).await;
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.notes.contains("payrig trigger sale"), "{}", unknown.notes);
+}

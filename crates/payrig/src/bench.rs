@@ -116,6 +116,7 @@ fn settings(state: &Path, addresses: Addresses) -> Outcome<WorldSettings> {
         clock: ClockMode::Real,
         log_level: "error".into(),
         log_output: LogOutput::Nowhere,
+        more: Vec::new(),
     })
 }
 

@@ -40,6 +40,8 @@ Break
 
 Prove
   run         Play scenarios: files that break a payment world and say what must be true
+  replay      Repeat a run that was written down, and find the first difference
+  trigger     Play a situation into the running sandbox and leave it there
   list        The scenarios there are, with their tags
   record      Turn what was done by hand into a scenario
   check       Look for mistakes in scenario files, without starting anything
@@ -122,6 +124,14 @@ pub enum Command {
     #[command(after_help = "Examples:\n  payrig record --from-payment pay_…\n  \
         payrig record --from-payment pay_… --out mine.scenario.yaml")]
     Record(RecordFlags),
+    /// Repeat a run that `payrig run --capsule` wrote down, and find the first difference
+    #[command(after_help = "Examples:\n  payrig run scenarios/races --capsule run.capsule\n  \
+        payrig replay run.capsule")]
+    Replay(ReplayFlags),
+    /// Play a situation into the running sandbox and leave it there
+    #[command(after_help = "Examples:\n  payrig trigger answer-lost-and-reversed\n  \
+        payrig trigger wording --case \"stolen\"\n\n`payrig list` shows the names.")]
+    Trigger(TriggerFlags),
     /// The scenarios there are, with their tags
     #[command(after_help = "Examples:\n  payrig list --tag reversal\n  payrig list --json")]
     List(ListFlags),
@@ -506,6 +516,22 @@ pub struct RunFlags {
     /// Stop before the step with this number, id or name
     #[arg(long, value_name = "STEP")]
     pub until: Option<String>,
+    /// Play each case so often, each time with the next seed
+    #[arg(long, value_name = "N", default_value_t = 1,
+        value_parser = clap::builder::RangedU64ValueParser::<u64>::new().range(1..=10_000))]
+    pub repeat: u64,
+    /// Leave the world of the first failure running, print its addresses and wait for Ctrl-C
+    #[arg(long)]
+    pub hold: bool,
+    /// Run the programs as processes of their own, as scenarios with `process` always do
+    #[arg(long)]
+    pub processes: bool,
+    /// Play into the world that `payrig up` runs on this state directory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["processes", "jobs"])]
+    pub attach: Option<PathBuf>,
+    /// Write down everything needed to repeat the run: `payrig replay FILE`
+    #[arg(long, value_name = "FILE")]
+    pub capsule: Option<PathBuf>,
     /// Begin no further case after one has failed
     #[arg(long)]
     pub fail_fast: bool,
@@ -556,6 +582,28 @@ pub struct RecordFlags {
     /// Write it without playing it once
     #[arg(long)]
     pub unproven: bool,
+}
+
+/// `payrig replay`
+#[derive(Debug, Clone, Args)]
+pub struct ReplayFlags {
+    /// A file that `payrig run --capsule` wrote
+    pub capsule: PathBuf,
+}
+
+/// `payrig trigger`
+#[derive(Debug, Clone, Args)]
+pub struct TriggerFlags {
+    #[command(flatten)]
+    pub state: StateFlag,
+    /// The name of a scenario: its file without directory and ending
+    pub name: String,
+    /// Only the case with this name
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Where scenarios are looked for
+    #[arg(long, value_name = "DIR", default_value = "scenarios")]
+    pub from: PathBuf,
 }
 
 /// `payrig list`

@@ -11,9 +11,11 @@ mod invariants;
 mod keys;
 mod list;
 mod record;
+mod replay;
 mod run;
 mod serve;
 mod trace;
+mod trigger;
 mod up;
 mod world;
 
@@ -47,6 +49,8 @@ pub fn run(command: Command) -> Outcome {
         Command::Run(flags) => run::run(&flags),
         Command::Check(flags) => check::run(&flags),
         Command::Record(flags) => wait_for(record::run(flags)),
+        Command::Replay(flags) => replay::run(&flags),
+        Command::Trigger(flags) => trigger::run(&flags),
         Command::List(flags) => list::run(&flags),
         Command::Schema => print_json(&scenario::schema::schema()),
         Command::Keys(flags) => keys::run(&flags),

@@ -2,6 +2,7 @@
 
 pub mod access;
 mod bench;
+pub mod capsule;
 pub mod cli;
 pub mod commands;
 mod console;
@@ -10,6 +11,7 @@ pub mod keys;
 mod process;
 pub mod program;
 pub mod recording;
+pub mod remote;
 pub mod state;
 pub mod supervisor;
 pub mod terminal;

@@ -5,7 +5,7 @@
 
 pub mod banner;
 pub mod board;
-mod child;
+pub(crate) mod child;
 mod log;
 pub mod ports;
 
@@ -52,6 +52,8 @@ pub struct WorldSettings {
     pub log_level: String,
     /// Where log lines go.
     pub log_output: LogOutput,
+    /// Further flags of the programs.
+    pub more: Vec<(Program, String)>,
 }
 
 impl WorldSettings {
@@ -92,6 +94,8 @@ impl WorldSettings {
             arguments.push("--console-url".to_owned());
             arguments.push(self.addresses.console());
         }
+        let own = self.more.iter().filter(|(of, _)| *of == program);
+        arguments.extend(own.map(|(_, flag)| flag.clone()));
         arguments
     }
 }
@@ -152,6 +156,13 @@ impl Supervisor {
         let Some(failure) = failures.into_iter().next() else { return Ok(started) };
         self.end_all(started).await;
         Err(failure)
+    }
+
+    /// Starts one child again.
+    pub async fn start_one(&self, program: Program) -> Outcome<Child> {
+        let launch = self.launches.iter().find(|launch| launch.program == program);
+        let launch = launch.ok_or_else(|| Failure::could_not_run(format!("no {program}")))?;
+        launch.start(&self.clock, &self.stop).await
     }
 
     /// Ends children in an orderly way, all at the same time.
@@ -289,6 +300,7 @@ exec cat >/dev/null
             clock: ClockMode::Real,
             log_level: "warn".into(),
             log_output: LogOutput::Nowhere,
+            more: Vec::new(),
         };
         actix_web::rt::System::new().block_on(async {
             let supervisor = Supervisor::new(&settings, &Clock::real()).unwrap();
@@ -319,6 +331,7 @@ exec cat >/dev/null
             clock: ClockMode::Virtual,
             log_level: "warn".into(),
             log_output: LogOutput::Nowhere,
+            more: Vec::new(),
         };
         insta::assert_snapshot!(settings.arguments(Program::Gateway).join(" "), @"serve gateway --listen 127.0.0.1:7072 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral --processor-url http://127.0.0.1:7073 --shop-url http://127.0.0.1:7071 --console-url http://127.0.0.1:7070");
         insta::assert_snapshot!(settings.arguments(Program::Merchant).join(" "), @"serve merchant --listen 127.0.0.1:7071 --state /tmp/world --seed 42 --clock virtual --log-level warn --exit-with-stdin --ephemeral --gateway-url http://127.0.0.1:7072");

@@ -152,7 +152,7 @@ pub async fn rest(access: &Access) -> Outcome<Vec<Idle>> {
 }
 
 /// Nobody is busy, and no message moved between two looks.
-fn is_quiet(before: &[Idle], now: &[Idle]) -> bool {
+pub(crate) fn is_quiet(before: &[Idle], now: &[Idle]) -> bool {
     let quiet = |all: &[Idle]| all.iter().all(|idle| !is_busy(idle));
     let moved = |all: &[Idle]| (sum(all, |idle| idle.sent), sum(all, |idle| idle.received));
     quiet(before) && quiet(now) && moved(before) == moved(now)
@@ -166,7 +166,7 @@ fn is_busy(idle: &Idle) -> bool {
 
 /// A message that was sent and is not being served is on its way, held back, or with a stranger:
 /// then one quiet look proves less.
-fn looks_needed(now: &[Idle]) -> u32 {
+pub(crate) fn looks_needed(now: &[Idle]) -> u32 {
     let on_the_way = sum(now, |idle| idle.awaiting_answer) != sum(now, |idle| idle.serving);
     if on_the_way { 10 } else { 1 }
 }
@@ -175,7 +175,7 @@ fn sum(all: &[Idle], count: fn(&Idle) -> u64) -> u64 {
     all.iter().map(count).sum()
 }
 
-fn restless(idle: &[Idle]) -> Failure {
+pub(crate) fn restless(idle: &[Idle]) -> Failure {
     let busy: Vec<String> = idle
         .iter()
         .filter(|idle| idle.in_flight > 0 || idle.queued > 0)

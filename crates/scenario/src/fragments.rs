@@ -35,6 +35,8 @@ pub(crate) struct Signature {
 #[derive(Debug, Default)]
 pub(crate) struct Fragments {
     read: BTreeMap<String, (String, Node)>,
+    /// Name, path and text of each.
+    sources: Vec<(String, String, String)>,
 }
 
 impl Fragments {
@@ -75,6 +77,7 @@ impl Fragments {
                     way.push(name.clone());
                     self.follow(&node, library, way, Some(spot), found);
                     way.pop();
+                    self.sources.push((name.clone(), path.clone(), source));
                     self.read.insert(name, (path, node));
                 }
                 Err(wrong) => {
@@ -85,6 +88,11 @@ impl Fragments {
                 }
             }
         }
+    }
+
+    /// Name, path and text of each.
+    pub fn sources(&self) -> Vec<(String, String, String)> {
+        self.sources.clone()
     }
 
     /// What a fragment takes and gives.
@@ -184,7 +192,8 @@ impl Renaming<'_> {
             all.into_iter().map(renamed).collect::<Vec<_>>()
         };
         Step {
-            id: inner.id.map(|id| format!("{}/{id}", self.key)),
+            // What a fragment within has named already keeps its name.
+            id: inner.id.map(|id| if self.has(&id) { format!("{}/{id}", self.key) } else { id }),
             name: format!("{} › {}", user.name, inner.name),
             spot,
             origin,

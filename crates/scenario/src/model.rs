@@ -19,6 +19,8 @@ pub struct Scenario {
     pub path: String,
     /// Its text, for the lines in messages.
     pub source: String,
+    /// Name, path and text of the fragments it uses.
+    pub fragments: Vec<(String, String, String)>,
     /// What happens, as a sentence.
     pub name: String,
     /// Why it matters.
@@ -221,6 +223,7 @@ fn scenario(path: &str, source: &str, root: &Node, fragments: &Fragments) -> Sce
     Scenario {
         path: path.to_owned(),
         source: source.to_owned(),
+        fragments: fragments.sources(),
         name: text(root, "name"),
         description: text(root, "description").trim().to_owned(),
         tags: words("tags"),

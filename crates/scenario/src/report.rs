@@ -2,6 +2,7 @@
 
 pub mod html;
 pub mod junit;
+pub mod ladder;
 pub mod tap;
 pub mod terminal;
 

@@ -70,6 +70,7 @@ fn authorize(context: &Context, received: ReceivedRequest) -> Result<Authorized,
     match &verified {
         Some(verified) => same_client(context, verified, &grant.client)?,
         None if grant.client.signatures == Signatures::Optional => {}
+        None if context.planted("accept_unsigned_calls") => {}
         // Says which part of a signature is missing.
         None => drop(self::verified(context, &received)?),
     }
@@ -78,6 +79,10 @@ fn authorize(context: &Context, received: ReceivedRequest) -> Result<Authorized,
         nonce: verified.nonce,
         expires: verified.expires,
     });
+    let mut received = received;
+    if context.planted("ignore_idempotency_keys") && received.idempotency_key.is_some() {
+        received.idempotency_key = Some(received.request_id.clone());
+    }
     Ok(Authorized {
         merchant: grant.client.merchant,
         client: grant.client,

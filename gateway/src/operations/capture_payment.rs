@@ -41,8 +41,8 @@ pub async fn capture(
     let event = Event::Captured(CaptureRequest {
         capture: NewCapture { id: ids.with(CaptureId::new), identity },
         more,
-        amount: capturing.amount,
-        is_final: capturing.is_final,
+        amount: capturing.amount.filter(|_| !context.planted("capture_everything")),
+        is_final: capturing.is_final.filter(|_| !context.planted("forget_what_is_final")),
         reversal: ids.with(ReversalId::new),
     });
     let trace = call.trace;

@@ -143,9 +143,23 @@ pub(super) async fn follow(
     let card = CardForMessage { data: card.data, code };
     let outcome =
         context.processor.authorize(&stored.payment, card, sandbox_outcome, call.trace).await;
+    let outcome = mutated(context, outcome);
     let stored = finish(context, call, *stored, outcome).await?;
     context.plumbing.crash_points.reached("authorization", Boundary::AnswerStored);
     Ok(Paid::Decided(Box::new(stored)))
+}
+
+/// Answers as a planted fault misreads them.
+fn mutated(context: &Context, outcome: Outcome<Answer>) -> Outcome<Answer> {
+    match outcome {
+        Outcome::Unanswered if context.planted("take_silence_for_a_refusal") => Outcome::NotSent,
+        Outcome::Answered(answer) if context.planted("take_a_decline_for_an_approval") => {
+            let code = ResponseCode::APPROVED;
+            let auth_code = answer.auth_code.clone().or_else(|| Some("000000".to_owned()));
+            Outcome::Answered(Answer { response_code: code, auth_code, ..answer })
+        }
+        other => other,
+    }
 }
 
 /// What is about to be sent.
@@ -252,6 +266,9 @@ fn refuse_twin(
     payment: &Payment,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    if context.planted("pay_an_order_twice") {
+        return Ok(());
+    }
     let since = now.minus(context.settings.timers.duplicate_window);
     if payments::has_paid_twin(connection, &Twin { payment, since })? {
         return Err(Failure::OrderPaid);

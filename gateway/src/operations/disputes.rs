@@ -70,6 +70,7 @@ pub async fn answer(
         return Err(Failure::invalid("card_number_not_allowed_here", "evidence", detail));
     }
     case(context, merchant, id).await?;
+    let evidence = evidence.filter(|_| !context.planted("give_in_instead_of_answering"));
     let action = if evidence.is_some() { DisputeAction::Answer } else { DisputeAction::Accept };
     let asked = AnswerDispute { dispute: id, action, evidence };
     let case = match context.processor.answer_dispute(&asked, trace).await {

@@ -25,6 +25,14 @@ pub async fn take(context: &Context, notice: Notice, trace: TraceId) -> Result<(
                 return Ok(());
             }
             let occasion = Occasion { trace, at: now };
+            let forgotten = match &notice.news {
+                News::Settlement { .. } => "forget_settlements",
+                News::Dispute { .. } => "forget_disputes",
+                News::Clearing { .. } => "forget_what_clearing_said",
+            };
+            if inner.planted(forgotten) {
+                return Ok(());
+            }
             act(&inner, connection, notice, occasion)
         })
         .await?;

@@ -51,7 +51,11 @@ async fn inquire(context: &Context, stored: &Stored) -> Result<(), Failure> {
     let identity = context.identities.next().await?;
     context.plumbing.crash_points.reached("inquiry", Boundary::Prepared);
     let about = About::payment(payment, trace);
-    let outcome = context.processor.inquire(&about, identity, attempt.identity, None).await;
+    let outcome = if context.planted("never_inquire") {
+        Outcome::Unanswered
+    } else {
+        context.processor.inquire(&about, identity, attempt.identity, None).await
+    };
     let (capture, more) = new_captures(context, payment).await?;
     let at = context.plumbing.clock.now();
     let event = match outcome {

@@ -27,6 +27,9 @@ const HELD_BACK: Duration = Duration::from_secs(1);
 
 /// Sends what is due; says when the next one is.
 pub async fn step(context: &Context) -> Option<Timestamp> {
+    if context.planted("forget_reversals") {
+        return None;
+    }
     let timer = &context.timers.reversals;
     timer.looking();
     let now = context.plumbing.clock.now();
@@ -103,6 +106,9 @@ async fn send(context: &Context, row: i64, id: ReversalId) -> Result<(), Failure
         id,
         event: match outcome {
             Outcome::Answered(code) => ReversalEvent::Answered(code, at),
+            Outcome::NotSent | Outcome::Unanswered if context.planted("reverse_only_once") => {
+                ReversalEvent::Answered(wire::codes::ResponseCode::APPROVED, at)
+            }
             Outcome::NotSent | Outcome::Unanswered => ReversalEvent::Unanswered(at),
         },
         age_max: context.settings.timers.reversal_age_max,

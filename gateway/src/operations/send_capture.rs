@@ -88,7 +88,16 @@ fn begin(context: &Context, id: CaptureId) -> Option<RunningGuard<CaptureId>> {
 
 async fn send(context: &Context, job: Job, running: RunningGuard<CaptureId>) {
     context.plumbing.crash_points.reached("capture", Boundary::Prepared);
-    let outcome = context.processor.capture(&job.message).await;
+    if context.planted("never_send_captures") {
+        return drop(running);
+    }
+    let mut outcome = context.processor.capture(&job.message).await;
+    if context.planted("capture_twice")
+        && let Ok(identity) = context.identities.next().await
+    {
+        let again = CaptureMessage { identity, ..job.message.clone() };
+        outcome = context.processor.capture(&again).await;
+    }
     let stored = record(context, &job, outcome).await;
     drop(running);
     if context.running.reversal_waits.swap(false, Ordering::SeqCst) {
@@ -119,6 +128,7 @@ async fn record(
             return Ok(());
         }
         Outcome::Answered(code) if is_refusal(code) => Event::CaptureRefused(id),
+        Outcome::Unanswered if context.planted("give_up_captures") => Event::CaptureRefused(id),
         Outcome::Answered(_) | Outcome::NotSent | Outcome::Unanswered => {
             Event::CaptureUnanswered { id, at, jitter_permille: context.jitter_permille() }
         }

@@ -24,6 +24,15 @@ pub enum Canceled {
 
 /// Cancels an order that was not paid. `by`: who asked, for its history.
 pub async fn cancel(context: &Context, id: OrderId, by: &str) -> Result<Canceled, Trouble> {
+    if context.mutants.has("cancel_without_asking") {
+        let now = context.clock.now();
+        let gone = context.store.decide(id, now, move |order: &mut Order| {
+            order.state = State::Canceled;
+            Ok::<_, Trouble>(Outcome::of(()))
+        });
+        gone.await?.ok_or(Trouble::NoOrder)??;
+        return Ok(Canceled::Done);
+    }
     let (payment, since) = match find_open(context, id).await? {
         Found::Nothing => return give_up(context, id, by).await,
         Found::Unreachable => return Ok(Canceled::Unreachable),

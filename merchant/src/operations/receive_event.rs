@@ -119,6 +119,9 @@ pub fn verify(
         return Ok(Verified { id: (*id).to_owned() });
     }
     let (keys, now) = (&context.keys, context.clock.now().seconds());
+    if context.mutants.has("believe_unsigned_notifications") {
+        return Ok(Verified { id: headers.id.first().copied().unwrap_or_default().to_owned() });
+    }
     let verified = match webhook::verify(&keys.webhook_secrets, [], headers, body, now) {
         // The second kind of signature costs much more: it is tried when the first does not fit.
         Err(WebhookRefusal::SignatureMismatch) => {
@@ -240,6 +243,10 @@ impl Envelope<'_> {
 fn received(context: &Context, envelope: &Envelope<'_>) -> Received {
     let kept = |text: &str| text.chars().take(KEPT_CHARACTERS_MAX).collect::<String>();
     let event: Option<EventId> = envelope.id.parse().ok();
+    let event = event.map(|id| {
+        let again = context.mutants.has("act_on_every_copy");
+        if again { context.ids.with(EventId::new) } else { id }
+    });
     let payment = envelope.payment().and_then(|payment| payment.id.as_deref());
     let order = envelope.order();
     Received {

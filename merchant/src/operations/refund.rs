@@ -38,11 +38,12 @@ pub async fn request(
 ) -> Result<Result<Refund, Refusal>, Trouble> {
     let now = context.clock.now();
     let alone_max = context.rules.refund_alone_max;
+    let refunds_all = context.mutants.has("refund_the_whole_order");
     let requested = context.store.decide(id, now, move |order: &mut Order| {
         let before = order.refunds.len();
         let actor = ask.actor.name.clone();
         let request = RefundRequest {
-            amount: ask.amount,
+            amount: ask.amount.filter(|_| !refunds_all),
             reason: plain_text(&ask.reason),
             actor: ask.actor,
             request_key: ask.request_key.map(|key| HEXLOWER.encode(&sha256(key.as_bytes()))),

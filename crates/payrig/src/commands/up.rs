@@ -77,6 +77,7 @@ fn settings(flags: &UpFlags, addresses: Addresses) -> Outcome<WorldSettings> {
         clock: flags.clock,
         log_level: flags.log_level.clone(),
         log_output: flags.log_dir.clone().map_or(LogOutput::Terminal, LogOutput::Directory),
+        more: Vec::new(),
     })
 }
 

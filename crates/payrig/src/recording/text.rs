@@ -177,7 +177,7 @@ impl<'s> File<'s> {
                 self.step(None, "Customer cancels the order", "call", &flow(&call), "");
             }
             Action::Call { payment, path, body, status } => {
-                self.call(*payment, path, body, *status)
+                self.call(*payment, path, body, *status);
             }
         }
     }

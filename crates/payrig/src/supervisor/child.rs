@@ -170,11 +170,21 @@ impl Child {
         in_time
     }
 
-    fn terminate(&mut self) {
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Sends a signal to the process, if it still runs.
+    pub fn signal(&self, signal: Signal) {
         let pid = self.process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
-            kill_process(pid, Signal::TERM).ok();
+            kill_process(pid, signal).ok();
         }
+    }
+
+    fn terminate(&mut self) {
+        self.signal(Signal::TERM);
         self.stdin = None;
     }
 }

@@ -26,6 +26,17 @@ pub fn claim(addresses: Addresses) -> Outcome<TcpListener> {
     Ok(console)
 }
 
+/// Free ports, and the listener that keeps the first of them so that nobody else takes the rest.
+pub fn claim_free() -> Outcome<(Addresses, TcpListener)> {
+    let places =
+        (0..SEARCHES_MAX).map(|place| SEARCH_FROM.saturating_add(place.saturating_mul(10)));
+    let mut free = places.filter_map(|base| {
+        let addresses = Addresses::from_base(base);
+        claim(addresses).ok().map(|console| (addresses, console))
+    });
+    free.next().ok_or_else(|| Failure::could_not_run("no four free ports in a row were found"))
+}
+
 /// A base port with three free ports behind it.
 pub fn free_base() -> Outcome<u16> {
     let places =

@@ -14,25 +14,22 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The same as flags of programs in processes of their own.
+    pub fn as_flags(settings: &Map<String, Value>) -> Outcome<Vec<(Program, String)>> {
+        Self::read(settings)?;
+        let [merchant, gateway, processor] = arguments(settings)?;
+        let of = |program: Program, words: Vec<String>| {
+            words.into_iter().skip(1).map(move |word| (program, word))
+        };
+        let all = of(Program::Merchant, merchant)
+            .chain(of(Program::Gateway, gateway))
+            .chain(of(Program::ProcessorSim, processor));
+        Ok(all.collect())
+    }
+
     /// Reads `gateway.processor_deadline: 5s` and the like; a wrong one is named.
     pub fn read(settings: &Map<String, Value>) -> Outcome<Self> {
-        let mut arguments = Program::ALL.map(|program| vec![program.as_str().to_owned()]);
-        for (name, value) in settings {
-            let (program, key) = name.split_once('.').unwrap_or((name, ""));
-            let place = Program::ALL.iter().position(|known| known.as_str() == program);
-            let Some(words) = place.and_then(|place| arguments.get_mut(place)) else {
-                return Err(Failure::unreadable(format!("the setting `{name}` names no program"))
-                    .help("write `gateway.processor_deadline: 5s`"));
-            };
-            let flag = format!("--{}", key.replace('_', "-"));
-            match value {
-                Value::Bool(true) => words.push(flag),
-                Value::Bool(false) | Value::Null => {}
-                Value::String(text) => words.push(format!("{flag}={text}")),
-                other => words.push(format!("{flag}={other}")),
-            }
-        }
-        let [merchant, gateway, processor] = arguments;
+        let [merchant, gateway, processor] = arguments(settings)?;
         let processor = parsed::<processor_sim::CommandLine>(processor)?.flags;
         let timers = processor.timers().map_err(|error| refused(&error))?;
         Ok(Self {
@@ -53,6 +50,27 @@ impl Rules {
     pub(super) fn for_processor(&self, settings: &mut processor_sim::Settings) {
         settings.timers = self.timers;
     }
+}
+
+/// The command lines of shop, gateway and processor.
+fn arguments(settings: &Map<String, Value>) -> Outcome<[Vec<String>; 3]> {
+    let mut arguments = Program::ALL.map(|program| vec![program.as_str().to_owned()]);
+    for (name, value) in settings {
+        let (program, key) = name.split_once('.').unwrap_or((name, ""));
+        let place = Program::ALL.iter().position(|known| known.as_str() == program);
+        let Some(words) = place.and_then(|place| arguments.get_mut(place)) else {
+            return Err(Failure::unreadable(format!("the setting `{name}` names no program"))
+                .help("write `gateway.processor_deadline: 5s`"));
+        };
+        let flag = format!("--{}", key.replace('_', "-"));
+        match value {
+            Value::Bool(true) => words.push(flag),
+            Value::Bool(false) | Value::Null => {}
+            Value::String(text) => words.push(format!("{flag}={text}")),
+            other => words.push(format!("{flag}={other}")),
+        }
+    }
+    Ok(arguments)
 }
 
 /// Flags alone: what stands in the environment is meant for programs, not for worlds.

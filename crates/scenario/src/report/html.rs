@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::escaped;
+use super::{escaped, ladder};
 use crate::model::Scenario;
 use crate::runner::{CaseReport, StepReport, StepStatus};
 
@@ -13,6 +13,11 @@ border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}summary{cursor:pointer}\
 .passed{color:#17803d}.failed{color:#c0262d}.skipped{color:#777}pre{overflow:auto;\
 padding:.6rem;background:#8881;border-radius:6px}table{border-collapse:collapse;width:100%}\
 td{padding:.15rem .6rem .15rem 0;vertical-align:top}td.time{white-space:nowrap;color:#777}\
+svg.ladder{max-width:100%;height:auto}svg.ladder text{font:11px ui-monospace,monospace;\
+text-anchor:middle;fill:currentColor}svg.ladder text.lane{font-weight:600}\
+svg.ladder line.lane{stroke:#8886}svg.ladder line.sent,svg.ladder path.sent{stroke:currentColor;\
+fill:none}svg.ladder line.lost,svg.ladder path.lost{stroke:#c0262d;fill:none;stroke-dasharray:4 3}\
+svg.ladder text.lost,svg.ladder text.cross{fill:#c0262d}\
 @media (prefers-color-scheme:dark){.passed{color:#4cc27a}.failed{color:#ff7b80}}";
 
 /// The whole document.
@@ -54,11 +59,25 @@ fn case(text: &mut String, report: &CaseReport, scenario: Option<&Scenario>) {
             writeln!(text, "<pre>{}</pre>", escaped(&super::failure(report, scenario))).ok();
         }
     }
+    pictures(text, report);
     text.push_str("<table>\n");
     for step in &report.steps {
         row(text, step);
     }
     text.push_str("</table></details>\n");
+}
+
+/// One ladder per payment; those of a failed case are open.
+fn pictures(text: &mut String, report: &CaseReport) {
+    let messages: Vec<&serde_json::Value> =
+        report.steps.iter().flat_map(|step| &step.messages).collect();
+    let open = if report.passed() { "" } else { " open" };
+    for payment in ladder::payments(&messages) {
+        let name = escaped(&payment);
+        let drawing = ladder::drawing(&payment, &messages);
+        writeln!(text, "<details{open}><summary>Messages of {name}</summary>{drawing}</details>")
+            .ok();
+    }
 }
 
 fn row(text: &mut String, step: &StepReport) {

@@ -141,6 +141,9 @@ impl Courier {
     }
 
     async fn step(self) -> Option<Timestamp> {
+        if self.0.plumbing.mutants.has("never_notify") {
+            return None;
+        }
         match self.deliver_due().await {
             Ok(next_due) => next_due,
             Err(error) => {
@@ -299,6 +302,8 @@ impl Courier {
         let at = inner.plumbing.clock.now();
         let (id, timestamp) = (event.id.to_string(), at.seconds());
         let secrets = target.secrets_at(at);
+        let old = inner.plumbing.mutants.has("notify_with_an_old_time");
+        let timestamp = if old { timestamp.saturating_sub(86_400) } else { timestamp };
         let signature = sign(&secrets, [&inner.signing_key], &id, timestamp, &event.body);
         let n = event.attempts.saturating_add(1);
         inner.plumbing.crash_points.reached("webhook", Boundary::Prepared);
@@ -367,6 +372,8 @@ impl Courier {
             Ok(reply) => {
                 let now = self.0.plumbing.clock.now();
                 let verdict = Verdict::of_status(reply.status, retry_after(&reply, now));
+                let once = self.0.plumbing.mutants.has("notify_only_once");
+                let verdict = if once { Verdict::Delivered } else { verdict };
                 let kept = if verdict == Verdict::Delivered {
                     SUCCESS_BYTES_KEPT
                 } else {

@@ -227,7 +227,7 @@ pub async fn receive_at_network(
     let Ok(body) = serde_json::from_slice::<FileBody>(&received.body) else {
         return local(400, Bytes::new());
     };
-    if count(&body) != body.totals {
+    if count(&body) != body.totals && !context.planted("believe_any_totals") {
         let answer = FileAnswer {
             mti: "0510".into(),
             function_code: "501".into(),
@@ -263,7 +263,10 @@ async fn take(
     trace: TraceId,
 ) -> Result<FileAnswer, DatabaseError> {
     let now = context.clock().now();
-    let hash = body.totals.hash;
+    let mut hash = body.totals.hash;
+    if context.planted("take_files_again") {
+        hash = format!("{hash}{}", context.new_trace());
+    }
     let mut records = Vec::new();
     for record in &body.records {
         records.extend(taken::presented(context, network, record).await?);

@@ -46,7 +46,11 @@ pub(super) async fn authorize(
     let wish = translate::directive(message);
     let by_wish = wish.as_ref().and_then(|(wish, _)| translate::behaviour_of_wish(context, wish));
     let of_card = card.as_ref().map(|card| card.behaviour);
-    let behaviour = by_wish.or(of_card).unwrap_or(PLAIN);
+    let mut behaviour = by_wish.or(of_card).unwrap_or(PLAIN);
+    if context.planted("bank_approves_everything") {
+        behaviour.decision =
+            crate::domain::behaviour::DecisionRule::Approve(ResponseCode::APPROVED);
+    }
     let late = context.timers.network.saturating_add(LATE_AFTER);
     if behaviour.timing == IssuerTiming::Silent {
         pause(context, late).await;
@@ -168,6 +172,7 @@ impl Deciding<'_> {
         let rows =
             self.card.as_ref().zip(state).map(|(card, state)| card.rows(self.context, state));
         let counts = state.is_some_and(|state| state.controls.counts());
+        let counts = counts && !self.context.planted("bank_counts_no_payments");
         let id = self.message.network_transaction_id.as_deref();
         IssuerRequest {
             identity: self.fields.identity,

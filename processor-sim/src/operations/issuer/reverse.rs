@@ -22,7 +22,11 @@ pub(super) async fn reverse(
         remains: message.replacement_amount.filter(|remains| *remains != MinorUnits::ZERO),
         at: context.clock().now(),
     };
-    let code = context.store.reverse_hold(reversal).await?;
+    let code = if context.planted("bank_keeps_holds") {
+        wire::codes::ResponseCode::APPROVED
+    } else {
+        context.store.reverse_hold(reversal).await?
+    };
     let answer = message.answer(code);
     let answer = answer.ok_or_else(|| Fault::format("an answer cannot be answered"))?;
     Ok(Hop::Answer(Box::new(answer)))

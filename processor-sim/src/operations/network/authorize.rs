@@ -111,7 +111,8 @@ impl Passage<'_> {
         if translate::is_increment(self.message) && !self.takes_increments() {
             return (self.refusal(ResponseCode::INVALID_TRANSACTION), AnsweredBy::Network);
         }
-        if !self.context.sign_on.is_signed_on(issuer, self.brand) {
+        let asks_all = self.context.planted("ask_banks_that_signed_off");
+        if !asks_all && !self.context.sign_on.is_signed_on(issuer, self.brand) {
             return self.stand_in(issuer, StandInReason::SignedOff);
         }
         match self.ask(issuer).await {
@@ -159,6 +160,8 @@ impl Passage<'_> {
             is_purchase: self.fields.purpose == Purpose::Purchase,
             minor_units_max: NetworkProfile::of(self.brand).stand_in_minor_units,
         });
+        let approves = (approves || self.context.planted("stand_in_for_everything"))
+            && !self.context.planted("never_stand_in");
         if !approves {
             let by = if reason.leaves_doubt() {
                 AnsweredBy::NetworkInDoubt
@@ -244,6 +247,12 @@ impl Passage<'_> {
     /// The advice about an approval in the bank's place, or the reversal of what is in doubt.
     fn obligation(&self, answer: &Answer, by: AnsweredBy) -> Option<NewObligation> {
         let (kind, reason_code) = match by {
+            AnsweredBy::StandIn(_) if self.context.planted("tell_no_bank_of_stand_in") => {
+                return None;
+            }
+            AnsweredBy::NetworkInDoubt if self.context.planted("network_forgets_doubt") => {
+                return None;
+            }
             AnsweredBy::StandIn(reason) => (ObligationKind::StandInAdvice, reason.code()),
             AnsweredBy::NetworkInDoubt => (ObligationKind::NetworkReversal, "4021"),
             AnsweredBy::Issuer | AnsweredBy::Network => return None,

@@ -331,6 +331,7 @@ fn conclude(
         }
         Sent::Unknown => {
             let answer = Answer::refusal(ResponseCode::RESPONSE_TOO_LATE);
+            let obligation = obligation.filter(|_| !context.planted("processor_forgets_silence"));
             let obligation = obligation.map(|owed| NewObligation {
                 obligation: Obligation::new(ObligationKind::ProcessorReversal, at),
                 ..owed

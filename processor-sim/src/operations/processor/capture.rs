@@ -79,6 +79,9 @@ pub fn tolerance_of(
     alias: Option<&str>,
     currency: Currency,
 ) -> OverCapture {
+    if context.planted("capture_without_limit") {
+        return OverCapture { percent: 250, amount: MinorUnits::ZERO };
+    }
     let card = alias.and_then(|alias| context.cards.by_alias(alias));
     let by_card = card.and_then(|card| card.behaviour.tolerance_percent);
     let by_card = by_card.map(|percent| OverCapture { percent, amount: MinorUnits::ZERO });

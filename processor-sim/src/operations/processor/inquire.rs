@@ -36,7 +36,7 @@ pub(super) async fn inquire(context: &Context, message: &Message) -> Result<Take
         '2' => {
             let (found, submitted) = context.store.find_capture(identity).await?;
             let mut taken = about(message, original, found)?;
-            if submitted {
+            if submitted && !context.planted("deny_that_captures_have_left") {
                 // It has left for clearing and cannot be taken back any more.
                 taken.message.response_code = Some(ResponseCode::ALREADY_CLEARED);
             }
@@ -52,6 +52,9 @@ fn about_transaction(
     message: &Message,
     found: &StoredTransaction,
 ) -> Result<Taken, TakeError> {
+    if context.planted("know_nothing_when_asked") {
+        return about_nothing(message);
+    }
     let lost = answer_rule(context, found).loses_outcome() && found.machine.is_approved();
     match (found.machine.state, &found.answer) {
         (TransactionState::Tombstone, _) => about_nothing(message),

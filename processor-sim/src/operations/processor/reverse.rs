@@ -135,6 +135,9 @@ async fn pass_on(
     begun: &BegunReversal,
     trace: TraceId,
 ) -> ResponseCode {
+    if context.planted("processor_keeps_reversals") {
+        return ResponseCode::APPROVED;
+    }
     let transaction = &begun.transaction;
     match transaction.machine.state {
         TransactionState::Reversed => return ResponseCode::APPROVED,
