@@ -7,6 +7,7 @@
 )]
 
 mod back_office;
+mod bank;
 mod console;
 mod customer;
 mod devices;

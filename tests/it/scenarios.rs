@@ -82,23 +82,33 @@ macro_rules! groups {
         $(
             #[actix_web::test]
             async fn $name() {
-                group(stringify!($name)).await;
+                group(&stringify!($name).replace('_', "-")).await;
             }
         )*
 
         #[test]
         fn every_group_is_played() {
-            let played = [$(stringify!($name)),*];
+            let played = [$(stringify!($name).replace('_', "-")),*];
             for scenario in scenarios() {
                 let group = scenario.path.split('/').nth(1).unwrap();
-                assert!(played.contains(&group), "nobody plays {}", scenario.path);
+                assert!(played.iter().any(|it| it == group), "nobody plays {}", scenario.path);
             }
         }
     };
 }
 
 groups!(
-    amounts, basics, clearing, declines, disputes, races, refunds, security, timeouts, webhooks
+    amounts,
+    basics,
+    clearing,
+    declines,
+    disputes,
+    races,
+    refunds,
+    security,
+    three_d_secure,
+    timeouts,
+    webhooks
 );
 
 #[test]

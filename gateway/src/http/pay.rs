@@ -37,6 +37,11 @@ pub fn routes(config: &mut ServiceConfig) {
     config.service(page);
 }
 
+/// The page for a browser that nobody knows.
+pub fn refused(context: &Context) -> Result<HttpResponse, Problem> {
+    view::refused(context)
+}
+
 /// A payment and the browser that may see it.
 struct Visit {
     payment: Payment,
