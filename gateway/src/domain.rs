@@ -14,4 +14,5 @@ pub mod refund;
 pub mod retry;
 pub mod reversal;
 pub mod terms;
+pub mod three_ds;
 pub mod webhooks;

@@ -17,6 +17,7 @@ pub mod payments;
 pub mod refunds;
 pub mod sandbox;
 pub mod settlements;
+pub mod three_ds;
 pub mod tokens;
 pub mod webhook_endpoints;
 

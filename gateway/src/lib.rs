@@ -17,6 +17,7 @@ pub mod domain;
 pub mod store;
 pub mod vault;
 
+pub mod directory;
 pub mod processor;
 
 pub use program::{Program, RunError, StartError, serve};

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod announce;
+pub mod authenticate;
 pub mod cancel_payment;
 pub mod capture_payment;
 pub mod confirm_payment;
@@ -47,7 +48,9 @@ use kit::sqlite::Database;
 use kit::worker::Wake;
 use tokio::sync::watch;
 
+use crate::directory::DirectoryServers;
 use crate::domain::payment::Policy;
+use crate::domain::three_ds::Limits;
 use crate::processor::Processor;
 use crate::settings::{Settings, TimeoutPolicy};
 use crate::vault::{SecurityCodes, Vault};
@@ -71,6 +74,8 @@ pub struct Parts {
     pub policy: Policy,
     /// The way to the processor.
     pub processor: Processor,
+    /// The way to the directory servers of 3-D Secure.
+    pub directory: DirectoryServers,
     /// Encrypted cards.
     pub vault: Vault,
     /// Security codes, in memory only.
@@ -132,5 +137,6 @@ pub fn policy(settings: &Settings) -> Policy {
         resolve_limit: settings.timers.resolve_limit,
         fail_fast: settings.timeout_policy == TimeoutPolicy::FailFast,
         refund_window: settings.timers.refund_window,
+        three_ds: Limits::default(),
     }
 }

@@ -357,6 +357,8 @@ fn read_answer(answer: &Message, number: Option<&CardNumber>) -> Option<Answer> 
         advice_code: additional.advice_code,
         cvv_result: additional.cvv_result,
         avs_result: additional.avs_result,
+        cavv_result: additional.cavv_result,
+        indicator: answer.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
         over_capture: OverCapture {
             percent: additional.over_capture_percent.unwrap_or(0),
             amount: additional.over_capture_amount.unwrap_or_default(),

@@ -18,9 +18,10 @@ use wire::ids::EndpointId;
 use wire::signature::{SigningKey, Wire};
 use wire::webhook::WebhookKeyError;
 
+use crate::directory::DirectoryServers;
 use crate::domain::webhooks::target::TargetUrl;
 use crate::http::browser::problem_page;
-use crate::http::{notices, sandbox};
+use crate::http::{notices, sandbox, three_ds};
 use crate::operations::access::{self, AccessError, Registry};
 use crate::operations::failure::Failure;
 use crate::operations::identities::Identities;
@@ -30,8 +31,8 @@ use crate::operations::vault::{rewrap_all, run_upkeep};
 use crate::operations::view::ClientSecrets;
 use crate::operations::webhooks::{Courier, EndpointError, ShopEndpoint, put_shop_endpoint};
 use crate::operations::{
-    Context, Parts, expire, housekeeping, policy, recover, resolve_refund, reverse, sealed_order,
-    send_capture,
+    Context, Parts, authenticate, expire, housekeeping, policy, recover, resolve_refund, reverse,
+    sealed_order, send_capture,
 };
 use crate::processor::Processor;
 use crate::settings::{Flags, Settings, SigningKeyText};
@@ -133,6 +134,7 @@ impl Program {
             config.app_data(web::Data::new(shared.clone()));
             sandbox::routes(config, &shared);
             notices::routes(config, &hop);
+            three_ds::routes(config);
             crate::http::routes(config);
         };
         let server = kit::http::serve_with(listener, options, configure, &context.plumbing)
@@ -204,6 +206,7 @@ async fn prepare(settings: Settings, plumbing: Plumbing) -> Result<Context, Star
     Ok(Context::new(Parts {
         policy: policy(&settings),
         processor: processor(&settings, &plumbing)?,
+        directory: directory(&settings, &plumbing)?,
         security_codes: SecurityCodes::default(),
         client_secrets: ClientSecrets::derive(session_key, &settings.public_url),
         identities: Identities::new(&plumbing.clock, &database),
@@ -274,6 +277,20 @@ fn processor(settings: &Settings, plumbing: &Plumbing) -> Result<Processor, Star
     ))
 }
 
+fn directory(settings: &Settings, plumbing: &Plumbing) -> Result<DirectoryServers, StartError> {
+    let key = signing_key(&settings.keys.processor)?;
+    let signing = Signing::HttpSignature { key, wire: Wire::MessageHop };
+    let name = LinkName("gateway->directory");
+    let link = Link::new(name, &settings.processor_url, signing, plumbing)?;
+    Ok(DirectoryServers::new(
+        link,
+        settings.keys.merchant.clone(),
+        plumbing.secrets.clone(),
+        (&settings.processor_url, &settings.public_url),
+        policy(settings).three_ds.directory,
+    ))
+}
+
 fn signing_key(text: &SigningKeyText) -> Result<Arc<SigningKey>, StartError> {
     let bytes = BASE64.decode(text.signing_key.expose().as_bytes()).ok();
     let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
@@ -299,6 +316,9 @@ fn start_workers(context: &Context) -> Vec<JoinHandle<()>> {
             timers.payments.wake(),
             |it| async move { expire::step(&it).await },
         ),
+        start(context, "authentications", timers.authentications.wake(), |it| async move {
+            authenticate::step(&it).await
+        }),
         start(context, "refunds", timers.refunds.wake(), |it| async move {
             resolve_refund::step(&it).await
         }),

@@ -2,6 +2,7 @@
 
 pub mod access;
 mod attempts;
+pub mod authentications;
 pub mod captures;
 pub mod cases;
 pub mod counters;
@@ -27,6 +28,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_amounts.sql"),
     include_str!("../migrations/0005_settlements_and_disputes.sql"),
     include_str!("../migrations/0006_rejected_captures.sql"),
+    include_str!("../migrations/0007_three_ds.sql"),
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod acquirer_transaction;
+pub mod acs;
 pub mod answer;
 pub mod arn;
 pub mod batch;

@@ -1,6 +1,8 @@
 //! Everything this program listens to: path, method, handler.
 
+mod challenges;
 mod clearing;
+mod directory_server;
 mod disputes;
 mod error;
 mod issuers;
@@ -50,7 +52,9 @@ pub fn routes(config: &mut web::ServiceConfig, served: &Served) {
         .route("/", web::get().to(status::page))
         .configure(issuers::routes)
         .route(PROCESSOR_PATH, web::post().to(messages::take))
-        .route(DISPUTES_PATH, web::post().to(disputes::answer));
+        .route(DISPUTES_PATH, web::post().to(disputes::answer))
+        .configure(directory_server::routes)
+        .configure(challenges::routes);
     let plumbing = &served.context.plumbing;
     sandbox_routes_with(config, plumbing, &served.sandbox_key, hooks, |own| {
         own.route("/cards", web::get().to(sandbox::list_cards))
@@ -65,6 +69,7 @@ pub fn routes(config: &mut web::ServiceConfig, served: &Served) {
             .route("/merchants", web::get().to(sandbox::list_merchants))
             .route("/merchants/{id}", web::patch().to(sandbox::change_merchant))
             .route("/ledger/{party}", web::get().to(sandbox::show_ledger))
+            .route("/acs", web::patch().to(challenges::set))
             .configure(clearing::control_routes)
             .configure(disputes::control_routes);
     });

@@ -20,12 +20,13 @@ pub mod processor;
 pub mod recover;
 pub mod release_holds;
 pub mod sign_on;
+pub mod three_ds;
 pub mod translate;
 pub mod waiting;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
 use kit::clock::Clock;
@@ -44,6 +45,7 @@ use self::directory::Directory;
 use self::hops::Hops;
 use self::sign_on::SignOnTable;
 use self::waiting::Waiting;
+use crate::domain::acs::ChallengeLimits;
 use crate::domain::answer::AuthCode;
 use crate::domain::identity::{BusinessDigest, CardDigest};
 use crate::domain::timers::Timers;
@@ -88,6 +90,10 @@ pub struct Shared {
     next_clearing: AtomicI64,
     /// The way to the gateway; none when nobody is to be told.
     pub gateway: Option<Link>,
+    /// The way of the directory servers to the gateway.
+    pub gateway_results: Option<Link>,
+    /// The access control servers of the banks.
+    pub acs: Acs,
     /// Which lines of a report are corrupted.
     pub corruption: Random,
     digests: Digests,
@@ -95,6 +101,42 @@ pub struct Shared {
     auth_codes: Random,
     jitter: Random,
     numbers: Random,
+}
+
+/// What the access control servers of all banks share.
+pub struct Acs {
+    /// The address under which browsers reach this program.
+    pub public_url: String,
+    /// How long a challenge waits.
+    pub limits: ChallengeLimits,
+    /// Whether every challenge is approved without a person.
+    pub approves_by_itself: AtomicBool,
+    /// Wakes the worker that ends challenges and sends results.
+    pub wake: Wake,
+    /// When that worker wakes by itself, in milliseconds.
+    pub next_due: AtomicI64,
+}
+
+impl Acs {
+    /// At this address, with nothing due.
+    pub fn new(public_url: String, approves_by_itself: bool) -> Self {
+        Self {
+            public_url,
+            limits: ChallengeLimits::default(),
+            approves_by_itself: AtomicBool::new(approves_by_itself),
+            wake: Wake::new(),
+            next_due: AtomicI64::new(i64::MAX),
+        }
+    }
+}
+
+/// The ways to the gateway.
+#[derive(Default)]
+pub struct GatewayLinks {
+    /// Of the processor.
+    pub notices: Option<Link>,
+    /// Of the directory servers.
+    pub results: Option<Link>,
 }
 
 impl std::ops::Deref for Context {
@@ -121,7 +163,8 @@ impl Context {
         store: Store,
         keys: &Keys,
         timers: Timers,
-        gateway: Option<Link>,
+        gateway: GatewayLinks,
+        acs: Acs,
         plumbing: &Plumbing,
     ) -> Result<Self, ContextError> {
         let random = plumbing.random.child("processor-sim");
@@ -131,7 +174,9 @@ impl Context {
             hops: Hops::new(&keys.hops, plumbing)?,
             clearing: Wake::new(),
             next_clearing: AtomicI64::new(i64::MAX),
-            gateway,
+            gateway: gateway.notices,
+            gateway_results: gateway.results,
+            acs,
             corruption: random.child("corruption"),
             digests: Digests::new(keys.pan_key.expose()).ok_or(KeysError::PanKey)?,
             store,

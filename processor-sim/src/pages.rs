@@ -1,5 +1,6 @@
 //! The one page: what the networks and banks are doing.
 
+pub mod challenge;
 pub mod issuers;
 
 use askama::Template;

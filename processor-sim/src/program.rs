@@ -16,10 +16,12 @@ use wire::time::Timestamp;
 
 use crate::domain::timers::NotNested;
 use crate::http::{Served, routes};
+use crate::operations::three_ds::acs;
 use crate::operations::{
-    Context, ContextError, KeysError, clearing, fulfil_obligations, recover, release_holds, sign_on,
+    Acs, Context, ContextError, GatewayLinks, KeysError, clearing, fulfil_obligations, recover,
+    release_holds, sign_on,
 };
-use crate::settings::{ClockMode, Flags, Keys, Settings};
+use crate::settings::{AcsAuto, ClockMode, Flags, Keys, Settings};
 use crate::store::Store;
 
 /// Start of a virtual clock.
@@ -78,11 +80,10 @@ impl Program {
                 .map_err(|_| ContextError::Keys(KeysError::Signing("gateway->processor")))?;
         let nonces = NonceCache::new();
         nonces.load(store.nonces(plumbing.clock.now()).await?);
-        let gateway = match &settings.gateway_url {
-            None => None,
-            Some(url) => Some(gateway_link(url, &gateway_key, &plumbing)?),
-        };
-        let context = Context::new(store, keys, settings.timers, gateway, &plumbing).await?;
+        let gateway = gateway_links(settings.gateway_url.as_deref(), &gateway_key, &plumbing)?;
+        let public_url = format!("http://{}", listener.local_addr()?);
+        let acs = Acs::new(public_url, settings.acs_approves);
+        let context = Context::new(store, keys, settings.timers, gateway, acs, &plumbing).await?;
         let recovered = recover::recover(&context).await?;
         if recovered != recover::Recovered::default() {
             tracing::info!(?recovered, "brought to an end what was under way");
@@ -111,6 +112,7 @@ impl Program {
         let Self { context, running } = self;
         let plumbing = context.plumbing.clone();
         let (owed, holds, cleared) = (context.clone(), context.clone(), context.clone());
+        let asked = context.clone();
         let ended = context.store.ended();
         let watch = {
             let shutdown = plumbing.shutdown.clone();
@@ -131,13 +133,16 @@ impl Program {
                 worker::run(&plumbing, "clearing", context.clearing.clone(), || {
                     clearing::step(cleared.clone())
                 }),
+                worker::run(&plumbing, "challenges", context.acs.wake.clone(), || {
+                    acs::step(asked.clone())
+                }),
             )
         };
         let served = {
             let mut watch = std::pin::pin!(watch);
             let mut serving = std::pin::pin!(serving);
             tokio::select! {
-                (served, (), (), ()) = &mut serving => served,
+                (served, (), (), (), ()) = &mut serving => served,
                 () = &mut watch => serving.await.0,
             }
         };
@@ -151,10 +156,18 @@ impl Program {
     }
 }
 
-/// The way to the gateway: what the processor tells it by itself.
-fn gateway_link(url: &str, key: &SigningKey, plumbing: &Plumbing) -> Result<Link, ContextError> {
-    let signing = Signing::HttpSignature { key: Arc::new(key.clone()), wire: Wire::MessageHop };
-    Ok(Link::new(LinkName("processor->gateway"), url, signing, plumbing)?)
+/// The ways to the gateway: what the processor tells it by itself, and results of challenges.
+fn gateway_links(
+    url: Option<&str>,
+    key: &SigningKey,
+    plumbing: &Plumbing,
+) -> Result<GatewayLinks, ContextError> {
+    let Some(url) = url else { return Ok(GatewayLinks::default()) };
+    let link = |name| {
+        let signing = Signing::HttpSignature { key: Arc::new(key.clone()), wire: Wire::MessageHop };
+        Link::new(LinkName(name), url, signing, plumbing).map(Some)
+    };
+    Ok(GatewayLinks { notices: link("processor->gateway")?, results: link("directory->gateway")? })
 }
 
 /// Every start of a stored world goes on with ids and chance on a stream of its own.
@@ -199,10 +212,11 @@ pub async fn serve(flags: Flags) -> anyhow::Result<()> {
         keys,
         timers,
         gateway_url: flags.gateway_url.clone(),
+        acs_approves: flags.acs_auto == Some(AcsAuto::Approve),
     };
     let program = Program::start(settings, listen(address)?, plumbing).await?;
     announce(program.address());
-    program.run().await?;
+    Box::pin(program.run()).await?;
     Ok(())
 }
 

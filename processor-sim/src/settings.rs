@@ -22,12 +22,20 @@ pub struct Settings {
     pub timers: Timers,
     /// Base address of the gateway that is told of clearing, settlement and disputes.
     pub gateway_url: Option<String>,
+    /// Whether every 3-D Secure challenge is approved without a person.
+    pub acs_approves: bool,
 }
 
 impl Settings {
     /// Settings of a world in memory.
     pub fn in_memory(keys: Keys) -> Self {
-        Self { database: Location::Memory, keys, timers: Timers::default(), gateway_url: None }
+        Self {
+            database: Location::Memory,
+            keys,
+            timers: Timers::default(),
+            gateway_url: None,
+            acs_approves: false,
+        }
     }
 }
 
@@ -107,6 +115,9 @@ pub struct Flags {
     /// Base address of the gateway that is told of settlements and disputes
     #[arg(long, env = "PAYRIG_PROCESSOR_SIM_GATEWAY_URL", value_name = "URL")]
     pub gateway_url: Option<String>,
+    /// Answer 3-D Secure challenges without a person [default: off]
+    #[arg(long, env = "PAYRIG_PROCESSOR_SIM_ACS_AUTO", value_name = "ANSWER")]
+    pub acs_auto: Option<AcsAuto>,
     /// State directory: database and keys [default: ./.payrig]
     #[arg(long, env = "PAYRIG_PROCESSOR_SIM_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -157,6 +168,15 @@ pub struct CommandLine {
     pub flags: Flags,
 }
 
+/// How challenges are answered without a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum AcsAuto {
+    /// Not at all.
+    Off,
+    /// Each is approved.
+    Approve,
+}
+
 /// Whether time runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ClockMode {
@@ -189,6 +209,7 @@ impl Flags {
         Ok(Self {
             listen: self.listen.or(file.listen),
             gateway_url: self.gateway_url.or(file.gateway_url),
+            acs_auto: self.acs_auto.or(file.acs_auto),
             state: self.state.or(file.state),
             ephemeral: self.ephemeral || file.ephemeral,
             keys: self.keys.or(file.keys),

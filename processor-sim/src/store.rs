@@ -1,6 +1,7 @@
 //! The database: the only place that speaks SQL.
 
 mod acquirer;
+mod authentications;
 mod batches;
 mod captures;
 mod cards;
@@ -26,6 +27,7 @@ use rusqlite::Connection;
 use wire::time::Timestamp;
 
 pub use acquirer::{Conclusion, NewTransaction, Opened, StoredTransaction};
+pub use authentications::{ClaimedValue, NewAuthentication, ResultValues, StoredAuthentication};
 pub use batches::{MerchantTerms, StoredBatch, StoredLine};
 pub use captures::{CaptureOutcome, NewCapture};
 pub use cards::{CardChange, NewCard, StoredCard};
@@ -52,6 +54,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_ledgers_and_messages.sql"),
     include_str!("../migrations/0002_increments.sql"),
     include_str!("../migrations/0003_clearing_and_disputes.sql"),
+    include_str!("../migrations/0004_three_ds.sql"),
 ];
 
 /// A handle to the database; clones share it. Every method is one unit of work.

@@ -7,6 +7,7 @@
 )]
 
 mod back_office;
+mod bank;
 mod console;
 mod controls;
 mod customer;

@@ -13,6 +13,7 @@ mod recording;
 mod refusals;
 mod scenarios;
 mod settlement;
+mod three_d_secure;
 mod tidy;
 mod timeouts;
 mod unknown_outcomes;

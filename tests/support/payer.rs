@@ -10,6 +10,8 @@ pub struct Payer {
     http: Http,
     /// Cookies by origin and name.
     cookies: BTreeMap<(String, String), String>,
+    /// The fields of every form that was sent.
+    forms: Vec<Vec<(String, String)>>,
 }
 
 /// A page and where it was found.
@@ -136,7 +138,7 @@ impl<'a> CardTyped<'a> {
 impl Payer {
     /// A payer with an empty cookie jar.
     pub fn new(http: Http) -> Self {
-        Self { http, cookies: BTreeMap::new() }
+        Self { http, cookies: BTreeMap::new(), forms: Vec::new() }
     }
 
     /// Opens an address.
@@ -149,8 +151,15 @@ impl Payer {
         self.request("GET", url, None).await
     }
 
+    /// The last form that was sent with a field of this name.
+    pub fn last_form(&self, name: &str) -> Option<Vec<(String, String)>> {
+        let has = |form: &&Vec<(String, String)>| form.iter().any(|(field, _)| field == name);
+        self.forms.iter().rev().find(has).cloned()
+    }
+
     /// Sends a form.
     pub async fn submit(&mut self, url: &str, fields: &[(String, String)]) -> PageSeen {
+        self.forms.push(fields.to_vec());
         self.request("POST", url, Some(encode(fields))).await.unwrap()
     }
 
@@ -174,6 +183,7 @@ impl Payer {
             }
         }
         let url = if action.is_empty() { page.url.clone() } else { absolute(&page.url, &action) };
+        self.forms.push(fields.clone());
         self.request("POST", &url, Some(encode(&fields))).await
     }
 
@@ -183,7 +193,7 @@ impl Payer {
         let mut seen = self.fill(page, "data-testid=\"card-form\"", &typed).await;
         for _ in 0..500 {
             let waiting = seen.attribute("outcome", "data-outcome");
-            if waiting.as_deref() != Some("processing") {
+            if waiting.as_deref() != Some("processing") || seen.has("method-form") {
                 break;
             }
             tokio::task::yield_now().await;

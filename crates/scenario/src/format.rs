@@ -8,7 +8,12 @@ pub const LINKS: &[&str] = &[
     "browser->gateway",
     "merchant->gateway",
     "gateway->merchant",
+    "browser->acs",
     "gateway->processor",
+    "gateway->directory",
+    "directory->acs",
+    "acs->directory",
+    "directory->gateway",
     "processor->gateway",
     "processor->network",
     "network->issuer",
@@ -29,6 +34,9 @@ pub const MESSAGE_TYPES: &[&str] = &[
     "presentment",
     "settlement",
     "chargeback",
+    "areq",
+    "rreq",
+    "challenge",
 ];
 
 /// The programs that can be called.
@@ -267,7 +275,38 @@ static PAY: Object = Object {
         field("cvv", Shape::Digits, "a fitting one unless given"),
         field("holder", TEXT, "the name on the card"),
         field("idempotency_key", TEXT, "the key in the form unless given"),
+        field(
+            "challenge",
+            CHALLENGE,
+            "what the payer does when the bank asks; nothing unless given",
+        ),
         field("via", Shape::Word("way to pay", &["hosted"]), "which form is filled"),
+    ],
+};
+
+/// What the payer may answer in one word.
+pub const CHALLENGE_ANSWERS: &[&str] = &["approve", "fail", "cancel", "abandon"];
+
+const CHALLENGE: Shape = Shape::Either(&[
+    Shape::Word("answer to a challenge", CHALLENGE_ANSWERS),
+    Shape::Object(&CHALLENGE_DETAILS),
+]);
+
+static CHALLENGE_DETAILS: Object = Object {
+    name: "challenge",
+    one_of: None,
+    fields: &[
+        field("otp", Shape::Digits, "the code that is typed, up to three times"),
+        field(
+            "answer",
+            Shape::Word("answer to a challenge", CHALLENGE_ANSWERS),
+            "the button that is pressed, without a code",
+        ),
+        field(
+            "afterwards",
+            Shape::Word("end of a challenge", &["return", "close", "back", "forge"]),
+            "goes back to the payment; closes the browser; sends the CReq again; returns with a yes",
+        ),
     ],
 };
 
@@ -368,6 +407,7 @@ static ISSUER_SET: Object = Object {
         field("suspected_fraud", Shape::Boolean, "the bank suspects fraud"),
         field("daily_count", Shape::Whole(0), "payments per day"),
         field("daily_amount", Shape::Whole(0), "minor units per day"),
+        field("downgrades_indicator", Shape::Boolean, "the bank takes no liability for fraud"),
         field("restore", Shape::Boolean, "back to what the catalogue says"),
     ],
 };

@@ -2,6 +2,7 @@
 
 mod asking;
 mod calling;
+mod challenging;
 mod changing;
 mod paying;
 mod processes;

@@ -180,11 +180,124 @@ pub struct CreatePayment {
     /// Merchant category code of this payment, four digits; the account's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mcc: Option<String>,
+    /// What is wanted of 3-D Secure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub three_ds: Option<ThreeDsRequest>,
     /// Authorizes again what this payment's authorization has run out for, with the same card and
     /// without its holder. Needs `confirm`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub previous_payment: Option<PaymentId>,
+}
+
+/// When 3-D Secure runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ThreeDsMode {
+    /// When the card is enrolled for it, or its issuer asks for it.
+    #[default]
+    Automatic,
+    /// For every card of a network that knows it.
+    Force,
+    /// Never.
+    Skip,
+}
+
+/// Why the cardholder should not be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExemptionWord {
+    /// The merchant has analysed the risk; banks accept it up to 500 whole units.
+    Tra,
+    /// The amount is low; banks accept it up to 30 whole units.
+    LowValue,
+}
+
+/// What happens when an authentication could not be performed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnavailablePolicy {
+    /// The payment goes on, without a shift of liability.
+    #[default]
+    Authorize,
+    /// The card is declined.
+    Stop,
+}
+
+/// What is wanted of 3-D Secure.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThreeDsRequest {
+    /// When it runs: automatic unless said otherwise.
+    #[serde(default)]
+    pub mode: ThreeDsMode,
+    /// Why the cardholder should not be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exemption: Option<ExemptionWord>,
+    /// What happens when it cannot be performed: authorize unless said otherwise.
+    #[serde(default)]
+    pub on_unavailable: UnavailablePolicy,
+    /// The result of an authentication that your own 3DS server made: none is made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ThreeDsResult>,
+}
+
+/// The result of an authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThreeDsResult {
+    /// Protocol version, such as 2.2.0.
+    pub version: String,
+    /// Electronic commerce indicator, two digits.
+    pub eci: String,
+    /// CAVV, base64 of 20 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cavv: Option<String>,
+    /// The directory server's transaction id, a UUID.
+    pub ds_trans_id: String,
+}
+
+/// A 3-D Secure authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ThreeDsView {
+    /// Protocol version.
+    pub version: String,
+    /// method_pending, areq_sent, challenge, result_awaited, done.
+    pub stage: String,
+    /// transStatus: Y, A, I, U, N or R, once there is a result.
+    pub status: Option<String>,
+    /// Electronic commerce indicator; that of the approval once there is one.
+    pub eci: Option<String>,
+    /// CAVV.
+    pub cavv: Option<String>,
+    /// What the issuer's check of it came to.
+    pub cavv_result: Option<String>,
+    /// Whether the issuer bears the loss of a fraud.
+    pub liability_shift: bool,
+    /// Whether the cardholder was asked.
+    pub challenged: bool,
+    /// Why a challenge ended without success: 01 canceled, 04 timed out, 05 never begun, 06 error.
+    pub challenge_cancel: Option<String>,
+    /// transStatusReason.
+    pub reason: Option<String>,
+    /// Whether a browser brought another result than the bank.
+    pub tampered: bool,
+    /// The gateway's transaction id.
+    pub server_trans_id: Option<String>,
+    /// The directory server's.
+    pub ds_trans_id: Option<String>,
+    /// The ACS's.
+    pub acs_trans_id: Option<String>,
+}
+
+/// What the payer has to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextAction {
+    /// Always `redirect_to_url`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Send the payer's browser here. The bank waits 30 seconds for it.
+    pub url: String,
 }
 
 /// Shape of money in documents.
@@ -347,6 +460,12 @@ pub struct PaymentView {
     pub card: Option<CardView>,
     /// Why the last attempt did not work.
     pub failure: Option<FailureView>,
+    /// The 3-D Secure authentication of the last attempt.
+    #[serde(default)]
+    pub three_ds: Option<ThreeDsView>,
+    /// What the payer has to do. Only in answers to the merchant's own calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_action: Option<NextAction>,
     /// The bank has not answered and it is being found out.
     pub outcome_unknown: bool,
     /// none, pending, acked, parked.

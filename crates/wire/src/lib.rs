@@ -15,5 +15,6 @@ pub mod processor_api;
 pub mod settlement;
 pub mod signature;
 pub mod test_cards;
+pub mod three_ds;
 pub mod time;
 pub mod webhook;

@@ -25,6 +25,10 @@ pub struct Answer {
     pub cvv_result: Option<String>,
     /// Address verification result.
     pub avs_result: Option<String>,
+    /// What the issuer's check of the authentication came to.
+    pub cavv_result: Option<String>,
+    /// The electronic commerce indicator that counts.
+    pub indicator: Option<String>,
     /// How far captures may exceed what was approved.
     pub over_capture: OverCapture,
     /// Which rule of the world decided.

@@ -115,6 +115,10 @@ pub struct Attempt {
     pub cvv_result: Option<String>,
     /// Address verification result.
     pub avs_result: Option<String>,
+    /// What the issuer's check of the authentication came to.
+    pub cavv_result: Option<String>,
+    /// The electronic commerce indicator of the approval.
+    pub indicator: Option<String>,
     /// Which rule of the world decided.
     pub outcome_source: Option<String>,
 }
@@ -150,6 +154,8 @@ impl Attempt {
             advice_code: None,
             cvv_result: None,
             avs_result: None,
+            cavv_result: None,
+            indicator: None,
             outcome_source: None,
         }
     }
@@ -160,6 +166,8 @@ impl Attempt {
         self.advice_code.clone_from(&answer.advice_code);
         self.cvv_result.clone_from(&answer.cvv_result);
         self.avs_result.clone_from(&answer.avs_result);
+        self.cavv_result.clone_from(&answer.cavv_result);
+        self.indicator.clone_from(&answer.indicator);
         self.outcome_source.clone_from(&answer.outcome_source);
         self.decided_at = Some(answer.at);
     }
@@ -199,6 +207,13 @@ impl Attempt {
     pub(super) fn lose(&mut self, response_code: Option<ResponseCode>) {
         self.response_code = response_code;
         self.state = AttemptState::Unknown;
+    }
+
+    /// It is not sent: the cardholder was not authenticated.
+    pub(super) fn stop(&mut self, code: DeclineCode, at: Timestamp) {
+        self.decline = Some(Decline::without_answer(code));
+        self.decided_at = Some(at);
+        self.state = AttemptState::Declined;
     }
 
     pub(super) fn fail_unsent(&mut self, at: Timestamp) {

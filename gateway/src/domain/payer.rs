@@ -6,6 +6,7 @@ use wire::time::Timestamp;
 use super::attempt::{Attempt, AttemptState};
 use super::payment::{Payment, State};
 use super::reversal::ReversalState;
+use super::three_ds::Stage;
 
 /// Wrong details may be corrected so often; then the payer is told no more than "declined".
 const CORRECTIONS_MAX: usize = 3;
@@ -17,6 +18,10 @@ pub enum Standing {
     MayPay(Option<Family>),
     /// With the bank.
     Processing,
+    /// The bank looks at the browser before it decides.
+    Preparing,
+    /// The bank asks the payer.
+    Asked,
     /// Nobody knows yet.
     Unknown,
     /// The money is taken or reserved.
@@ -45,7 +50,19 @@ impl Standing {
         match payment.state {
             State::RequiresPaymentMethod if now >= payment.expires_at => Self::Expired,
             State::RequiresPaymentMethod => Self::MayPay(last_family(payment)),
-            State::Processing => Self::Processing,
+            State::Authenticating
+                if payment
+                    .open_authentication()
+                    .is_some_and(|it| it.stage == Stage::MethodPending) =>
+            {
+                Self::Preparing
+            }
+            State::Authenticating | State::Processing => Self::Processing,
+            State::RequiresAction => match payment.open_authentication() {
+                // The browser came back: the result is on its way.
+                Some(it) if it.stage == Stage::Returned => Self::Processing,
+                Some(_) | None => Self::Asked,
+            },
             State::OutcomeUnknown(_) => Self::Unknown,
             State::Authorized if payment.lacks_a_part() && now < payment.expires_at => {
                 Self::MayPay(last_family(payment))
@@ -64,8 +81,9 @@ impl Standing {
     /// Whether this changes by itself.
     pub const fn is_open(self) -> bool {
         match self {
-            Self::Processing | Self::Unknown => true,
+            Self::Processing | Self::Preparing | Self::Unknown => true,
             Self::MayPay(_)
+            | Self::Asked
             | Self::Paid
             | Self::Completing
             | Self::Canceled
@@ -186,6 +204,8 @@ mod tests {
             .collect();
         let expected = [
             "requires_payment_method: MayPay(None)",
+            "authenticating: Processing",
+            "requires_action: Asked",
             "processing: Processing",
             "unknown_inquiring: Unknown",
             "unknown_waiting: Unknown",

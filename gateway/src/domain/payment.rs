@@ -1,6 +1,7 @@
 //! A payment: the amounts are the truth, the state says what may happen next.
 
 mod answers;
+mod authentication;
 mod authorizations;
 mod changes;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use wire::ids::{AttemptId, CaptureId, MerchantId, PaymentId, RefundId, ReversalId};
 use wire::money::{Currency, MinorUnits};
+use wire::three_ds::TransId;
 use wire::time::Timestamp;
 
 use super::answer::Answer;
@@ -22,12 +24,18 @@ use super::identity::Identity;
 use super::refund::{NewRefund, Refund, RefundEvent, RefundState};
 use super::reversal::{Reversal, ReversalEvent};
 use super::terms::Terms;
+use super::three_ds::{Authentication, Limits, NewAuthentication};
+pub use authentication::AuthenticationStep;
 
 /// Where a payment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
     /// Waiting for a card.
     RequiresPaymentMethod,
+    /// A card was submitted, and 3-D Secure runs without the payer.
+    Authenticating,
+    /// The payer's bank asks the payer.
+    RequiresAction,
     /// An authorization is on its way.
     Processing,
     /// No answer came; it is being found out.
@@ -61,8 +69,10 @@ pub enum Search {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::RequiresPaymentMethod,
+        Self::Authenticating,
+        Self::RequiresAction,
         Self::Processing,
         Self::OutcomeUnknown(Search::Inquiring),
         Self::OutcomeUnknown(Search::Waiting),
@@ -80,6 +90,8 @@ impl State {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RequiresPaymentMethod => "requires_payment_method",
+            Self::Authenticating => "authenticating",
+            Self::RequiresAction => "requires_action",
             Self::Processing => "processing",
             Self::OutcomeUnknown(Search::Inquiring) => "unknown_inquiring",
             Self::OutcomeUnknown(Search::Waiting) => "unknown_waiting",
@@ -203,6 +215,8 @@ pub struct Payment {
     pub refunds: Vec<Refund>,
     /// Every reversal, oldest first.
     pub reversals: Vec<Reversal>,
+    /// Every 3-D Secure authentication, oldest first.
+    pub authentications: Vec<Authentication>,
 }
 
 /// A payment as it is asked for.
@@ -245,6 +259,8 @@ pub struct Policy {
     pub fail_fast: bool,
     /// Age up to which a payment can be refunded.
     pub refund_window: Duration,
+    /// How long 3-D Secure waits.
+    pub three_ds: Limits,
 }
 
 impl Default for Policy {
@@ -256,6 +272,7 @@ impl Default for Policy {
             resolve_limit: Duration::from_mins(1),
             fail_fast: false,
             refund_window: Duration::from_hours(180 * 24),
+            three_ds: Limits::default(),
         }
     }
 }
@@ -268,6 +285,8 @@ const LOST_AFTER: Duration = Duration::from_secs(10);
 pub enum Event {
     /// A card was submitted.
     CardSubmitted(Submission),
+    /// Something happened to the authentication of its holder.
+    Authentication(Box<AuthenticationStep>),
     /// An answer to an attempt came: at once, late, or by inquiry.
     Answered {
         /// Of which attempt.
@@ -386,6 +405,8 @@ pub struct Submission {
     pub reversal_id: ReversalId,
     /// The call that waits for the outcome.
     pub caller: Option<i64>,
+    /// The authentication that comes first.
+    pub authentication: Option<NewAuthentication>,
 }
 
 /// Names a capture before it is made.
@@ -438,6 +459,8 @@ pub enum Announcement {
     Created,
     /// A card was submitted, or the outcome is unknown.
     Processing,
+    /// The payer has to be asked.
+    RequiresAction,
     /// Approved, to be captured; or what can be captured has changed.
     Authorized,
     /// All is captured.
@@ -471,6 +494,8 @@ pub enum Effect {
     LateApproval(AttemptId),
     /// The issuer approved another amount than was asked: operations must know.
     AmountAlarm(AttemptId),
+    /// A browser brought another result of an authentication than its bank: operations must know.
+    Tampered(TransId),
     /// A reversal was given up: operations must know.
     ReversalParked(ReversalId),
     /// A reversal came after the money had left for clearing: operations must know.
@@ -597,6 +622,7 @@ impl Payment {
             captures: Vec::new(),
             refunds: Vec::new(),
             reversals: Vec::new(),
+            authentications: Vec::new(),
         }
     }
 
@@ -615,8 +641,9 @@ impl Payment {
             (S::Authorized, E::SessionExpired(at)) if self.waits_for_the_rest() => {
                 self.drop_the_part(at)
             }
-            (S::Processing | S::OutcomeUnknown(_), E::CardSubmitted(_) | E::Canceled(_)) => {
-                Err(Refusal::InProgress)
+            (_, E::Authentication(step)) => self.on_authentication(*step, policy),
+            (S::RequiresAction, E::Canceled(at) | E::SessionExpired(at)) => {
+                Ok(self.abandon(at, policy))
             }
             (
                 S::Authorized | S::PartiallyCaptured | S::Captured | S::CaptureFailed,
@@ -639,6 +666,8 @@ impl Payment {
             (
                 S::OutcomeUnknown(Reversing)
                 | S::RequiresPaymentMethod
+                | S::Authenticating
+                | S::RequiresAction
                 | S::Authorized
                 | S::PartiallyCaptured
                 | S::Captured
@@ -689,8 +718,21 @@ impl Payment {
                 Err(Refusal::NotAuthorized)
             }
             (
-                S::Processing | S::OutcomeUnknown(_),
-                E::Captured(_) | E::Voided { .. } | E::Refunded(_) | E::Incremented(_),
+                S::Authenticating | S::Processing | S::OutcomeUnknown(_),
+                E::CardSubmitted(_)
+                | E::Canceled(_)
+                | E::Captured(_)
+                | E::Voided { .. }
+                | E::Refunded(_)
+                | E::Incremented(_),
+            )
+            | (
+                S::RequiresAction,
+                E::CardSubmitted(_)
+                | E::Captured(_)
+                | E::Voided { .. }
+                | E::Refunded(_)
+                | E::Incremented(_),
             ) => Err(Refusal::InProgress),
 
             (S::Captured | S::PartiallyCaptured, E::Refunded(refund)) => {
@@ -707,6 +749,8 @@ impl Payment {
             ) => Err(Refusal::NotCaptured),
             (
                 S::RequiresPaymentMethod
+                | S::Authenticating
+                | S::RequiresAction
                 | S::OutcomeUnknown(_)
                 | S::Authorized
                 | S::PartiallyCaptured
@@ -719,6 +763,8 @@ impl Payment {
             )
             | (
                 S::RequiresPaymentMethod
+                | S::Authenticating
+                | S::RequiresAction
                 | S::Processing
                 | S::Authorized
                 | S::PartiallyCaptured
@@ -731,11 +777,17 @@ impl Payment {
             )
             | (S::OutcomeUnknown(Reversing), E::NothingFound(_) | E::StillOpen(_))
             | (
-                S::RequiresPaymentMethod | S::Processing | S::OutcomeUnknown(_) | S::Captured,
+                S::RequiresPaymentMethod
+                | S::Authenticating
+                | S::RequiresAction
+                | S::Processing
+                | S::OutcomeUnknown(_)
+                | S::Captured,
                 E::AuthorizationExpired { .. },
             )
             | (
-                S::Processing
+                S::Authenticating
+                | S::Processing
                 | S::OutcomeUnknown(_)
                 | S::Authorized
                 | S::PartiallyCaptured

@@ -105,7 +105,7 @@ pub struct NewRefund {
 #[derive(Clone, Debug)]
 pub enum RefundEvent {
     /// An answer came: to the request, to a repeat, or by inquiry.
-    Answered(Answer),
+    Answered(Box<Answer>),
     /// The request certainly never reached the far side, or was refused there unread.
     NotSent,
     /// No answer came; asked again after the wait.
@@ -255,7 +255,7 @@ mod tests {
     }
 
     fn answer(response_code: ResponseCode) -> RefundEvent {
-        RefundEvent::Answered(Answer {
+        RefundEvent::Answered(Box::new(Answer {
             response_code,
             amount: None,
             auth_code: None,
@@ -264,10 +264,12 @@ mod tests {
             advice_code: None,
             cvv_result: None,
             avs_result: None,
+            cavv_result: None,
+            indicator: None,
             over_capture: crate::domain::network_profile::OverCapture::default(),
             outcome_source: None,
             at: AT,
-        })
+        }))
     }
 
     #[test]

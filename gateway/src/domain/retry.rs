@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::codes::{CodeClass, ResponseCode};
+use wire::codes::{CodeClass, DeclineCode, ResponseCode};
 use wire::time::Timestamp;
 
 use super::attempt::{Attempt, AttemptState};
@@ -38,8 +38,10 @@ fn forbids_retry(attempt: &Attempt, now: Timestamp) -> bool {
         None => None,
     };
     let since = attempt.decided_at.map(|at| now.since(at));
+    let rejected =
+        attempt.decline.is_some_and(|it| it.code == DeclineCode::AUTHENTICATION_REJECTED);
     let too_soon = wait.zip(since).is_some_and(|(wait, since)| since < wait);
-    hard || too_soon
+    hard || rejected || too_soon
 }
 
 /// The wait that a merchant advice code asks for.

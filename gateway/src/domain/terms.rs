@@ -2,6 +2,8 @@
 
 use wire::ids::PaymentId;
 
+use super::three_ds::ThreeDsTerms;
+
 /// What was agreed when a payment was created, beside its amount.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
@@ -13,6 +15,8 @@ pub struct Terms {
     pub category: Option<String>,
     /// The payment whose authorization has run out and is made again.
     pub previous: Option<Previous>,
+    /// What is agreed about 3-D Secure.
+    pub three_ds: ThreeDsTerms,
 }
 
 impl Terms {

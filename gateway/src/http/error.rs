@@ -128,6 +128,8 @@ const fn ended(state: State) -> &'static str {
         State::Canceled => "payment_canceled",
         State::Expired => "payment_expired",
         State::RequiresPaymentMethod
+        | State::Authenticating
+        | State::RequiresAction
         | State::Processing
         | State::OutcomeUnknown(_)
         | State::Authorized

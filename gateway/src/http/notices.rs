@@ -26,6 +26,11 @@ impl Hop {
     pub fn new(key: Arc<SigningKey>) -> Self {
         Self { key, nonces: Arc::new(NonceCache::new()) }
     }
+
+    /// The nonces of its signatures.
+    pub fn nonces(&self) -> &NonceCache {
+        &self.nonces
+    }
 }
 
 impl KeyTable for Hop {

@@ -40,6 +40,11 @@ pub fn routes(config: &mut ServiceConfig) {
     config.route("/pay/form", web::post().to(sealed::receive)).service(page);
 }
 
+/// The page for a browser that nobody knows.
+pub fn refused(context: &Context, received: &ReceivedRequest) -> Result<HttpResponse, Problem> {
+    view::refused(context, language::of(received))
+}
+
 /// A payment and the browser that may see it.
 struct Visit {
     payment: Payment,

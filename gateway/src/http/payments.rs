@@ -55,7 +55,7 @@ async fn create(context: Data<Context>, caller: Authorized) -> Answer {
         (Some(card), true) => {
             let sandbox_outcome = sandbox_outcome(&context, &caller)?;
             let payment = ToPay::New(Box::new(checked));
-            let confirmation = Confirmation { payment, card, sandbox_outcome };
+            let confirmation = Confirmation { payment, card, sandbox_outcome, in_browser: false };
             confirm_payment::confirm(&context, call, confirmation).await?
         }
         (None, true) => return Err(missing("card_token").into()),
@@ -93,6 +93,7 @@ async fn confirm(context: Data<Context>, caller: Authorized, path: Path<String>)
     let request: ConfirmPayment = decode(&caller)?;
     let call = call(&context, &caller, 200)?;
     let confirmation = Confirmation {
+        in_browser: false,
         payment: ToPay::Existing(id),
         card: PayWith::Token(request.card_token),
         sandbox_outcome: sandbox_outcome(&context, &caller)?,

@@ -25,6 +25,7 @@ pub(super) struct Occasion {
 const fn event_type(announcement: Announcement) -> EventType {
     match announcement {
         Announcement::Created => EventType::PaymentCreated,
+        Announcement::RequiresAction => EventType::PaymentRequiresAction,
         Announcement::Processing => EventType::PaymentProcessing,
         Announcement::Authorized => EventType::PaymentAuthorized,
         Announcement::Captured => EventType::PaymentCaptured,
@@ -47,6 +48,7 @@ const fn refund_of(announcement: Announcement) -> Option<RefundId> {
         | Announcement::RefundFailed(id) => Some(id),
         Announcement::Created
         | Announcement::Processing
+        | Announcement::RequiresAction
         | Announcement::Authorized
         | Announcement::Captured
         | Announcement::PartiallyCaptured
@@ -87,6 +89,13 @@ pub(super) fn effects(
                     payment.id = %payment.id,
                     attempt.id = %attempt,
                     "the issuer approved another amount than was asked"
+                );
+            }
+            Effect::Tampered(authentication) => {
+                tracing::error!(
+                    payment.id = %payment.id,
+                    authentication.id = %authentication,
+                    "a browser brought another result of an authentication than its bank: tampering"
                 );
             }
             Effect::AlreadyCleared(reversal) => {

@@ -3,11 +3,12 @@
 use std::future::Future;
 
 use kit::crash_points::Boundary;
+use kit::facts::TraceId;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
-use wire::card::SecurityCode;
 use wire::codes::ResponseCode;
 use wire::ids::{AttemptId, CaptureId, PaymentId, ReversalId, TokenId};
+use wire::three_ds::TransId;
 use wire::time::Timestamp;
 
 use super::announce::Occasion;
@@ -15,13 +16,16 @@ use super::create_payment::{self, CheckedPayment};
 use super::failure::{Failure, Verb};
 use super::idempotency::{self, Answered, Call, Claim};
 use super::unit_of_work::{Change, committed};
-use super::{Context, reauthorize_payment, send_capture};
+use super::{Context, authenticate, reauthorize_payment, send_capture};
+use crate::directory::{enrollment, method_path};
 use crate::domain::answer::Answer;
 use crate::domain::identity::Identity;
-use crate::domain::payment::{Event, NewCapture, Payment, Submission};
+use crate::domain::payment::{Event, NewCapture, Payment, State, Submission};
+use crate::domain::three_ds::{self, Enrollment, NewAuthentication};
 use crate::processor::{CardForMessage, Outcome};
 use crate::store::payments::{self, Stored, Twin};
 use crate::store::vault::{OpenedCard, Redemption, erase_card, redeem_token};
+use crate::vault::CardData;
 
 /// What is to be paid, and with what.
 pub struct Confirmation {
@@ -31,6 +35,8 @@ pub struct Confirmation {
     pub card: PayWith,
     /// The outcome that the caller asks the sandbox for.
     pub sandbox_outcome: Option<String>,
+    /// Whether the payer's browser is there, so that the 3DS Method can run in it.
+    pub in_browser: bool,
 }
 
 /// Where the card comes from.
@@ -118,11 +124,11 @@ async fn attempt(
     let sandbox_outcome = confirmation.sandbox_outcome.clone();
     let card = confirmation.card;
     let begun = begin(context, call, confirmation).await?;
-    let code = match card {
-        PayWith::Token(token) => context.security_codes.take(token, context.plumbing.clock.now()),
+    let token = match card {
+        PayWith::Token(token) => Some(token),
         PayWith::Previous(_) => None,
     };
-    follow(context, call, begun, code, sandbox_outcome).await
+    follow(context, call, begun, token, sandbox_outcome).await
 }
 
 /// Sends what was begun, and records what became of it.
@@ -130,7 +136,7 @@ pub(super) async fn follow(
     context: &Context,
     call: &Call,
     begun: Begun,
-    code: Option<SecurityCode>,
+    token: Option<TokenId>,
     sandbox_outcome: Option<String>,
 ) -> Result<Paid, Failure> {
     let (stored, card) = match begun {
@@ -140,13 +146,53 @@ pub(super) async fn follow(
     context.plumbing.crash_points.reached(call.message_kind(), Boundary::Stored);
     context.plumbing.crash_points.reached("authorization", Boundary::Prepared);
     committed(context, &stored.payment);
-    let card = CardForMessage { data: card.data, code };
-    let outcome =
-        context.processor.authorize(&stored.payment, card, sandbox_outcome, call.trace).await;
-    let outcome = mutated(context, outcome);
-    let stored = finish(context, call, *stored, outcome).await?;
-    context.plumbing.crash_points.reached("authorization", Boundary::AnswerStored);
+    let way = Way { trace: call.trace, token, sandbox_outcome };
+    let stored = go_on(context, *stored, &card.data, way).await?;
     Ok(Paid::Decided(Box::new(stored)))
+}
+
+/// How an attempt goes on.
+pub(super) struct Way {
+    /// The operation.
+    pub trace: TraceId,
+    /// The token whose security code may still be held.
+    pub token: Option<TokenId>,
+    /// The outcome that the caller asks the sandbox for.
+    pub sandbox_outcome: Option<String>,
+}
+
+/// Messages of one attempt and its step-up: AReq and 0100, and both again.
+const MESSAGES_MAX: usize = 4;
+
+/// Authenticates and authorizes, until an outcome is known or somebody else has to act.
+pub(super) async fn go_on(
+    context: &Context,
+    mut stored: Stored,
+    card: &CardData,
+    mut way: Way,
+) -> Result<Stored, Failure> {
+    for _ in 0..MESSAGES_MAX {
+        match stored.payment.state {
+            State::Authenticating if authenticate::may_ask(&stored.payment) => {
+                stored = authenticate::ask(context, stored, card, way.trace).await?;
+            }
+            State::Processing => {
+                let now = context.plumbing.clock.now();
+                // Not held after the authorization (PCI DSS 3.3.1): a step-up goes without it.
+                let code = way.token.take().and_then(|it| context.security_codes.take(it, now));
+                let message = CardForMessage { data: card.clone(), code };
+                let wish = way.sandbox_outcome.take();
+                let outcome =
+                    context.processor.authorize(&stored.payment, message, wish, way.trace).await;
+                let outcome = mutated(context, outcome);
+                stored = finish(context, way.trace, stored, outcome, card).await?;
+                context.plumbing.crash_points.reached("authorization", Boundary::AnswerStored);
+            }
+            _ => break,
+        }
+        committed(context, &stored.payment);
+    }
+    Ok(stored)
 }
 
 /// Answers as a planted fault misreads them.
@@ -188,6 +234,8 @@ async fn begin(
             PayWith::Token(token) => context.security_codes.holds(token, at),
             PayWith::Previous(_) => false,
         },
+        trans_id: authenticate::new_id(context),
+        in_browser: confirmation.in_browser,
     };
     let (inner, call) = (context.clone(), call.clone());
     context
@@ -222,6 +270,8 @@ struct NewSubmission {
     identity: Identity,
     reversal_id: ReversalId,
     code_held: bool,
+    trans_id: TransId,
+    in_browser: bool,
 }
 
 fn submit(
@@ -248,7 +298,17 @@ fn submit(
             reauthorize_payment::card(change.connection, vault, payment, previous, now)?
         }
     };
+    let three_ds = &change.stored.payment.terms.three_ds;
+    let by_merchant = change.stored.payment.terms.by_merchant();
+    let wanted = three_ds::needed(three_ds, enrollment(&opened.data.number), false);
+    let authentication = wanted.filter(|_| !by_merchant).map(|wanted| NewAuthentication {
+        id: submission.trans_id,
+        method: method_path(&opened.data.number).filter(|_| submission.in_browser),
+        required: enrollment(&opened.data.number) == Enrollment::Required,
+        wanted,
+    });
     let event = Event::CardSubmitted(Submission {
+        authentication,
         id: submission.id,
         card: opened.card.clone(),
         identity: submission.identity,
@@ -279,11 +339,13 @@ fn refuse_twin(
 /// The second unit of work: what the processor's answer, or its absence, does to the payment.
 async fn finish(
     context: &Context,
-    call: &Call,
+    trace: TraceId,
     stored: Stored,
     outcome: Outcome<Answer>,
+    card: &CardData,
 ) -> Result<Stored, Failure> {
     let (capture, more) = new_captures(context, &stored.payment).await?;
+    let step_up = authenticate::step_up(context, &stored.payment, &outcome, card).await?;
     let Stored { row, payment } = stored;
     let (attempt, token) = payment
         .attempts
@@ -295,7 +357,7 @@ async fn finish(
     let not_issued = matches!(&outcome,
         Outcome::Answered(answer) if answer.response_code == ResponseCode::INVALID_NUMBER);
     let event = outcome_event(attempt, outcome, (capture, more), at);
-    let (inner, trace) = (context.clone(), call.trace);
+    let inner = context.clone();
     context
         .database
         .write(move |connection| {
@@ -305,6 +367,10 @@ async fn finish(
             let mut change = Change::of(&inner, connection, stored, occasion);
             // Whoever was faster (a late answer found by inquiry) has decided; that stands.
             change.take_in(event)?;
+            if let Some(submission) = step_up.filter(|_| change.stored.payment.wants_step_up()) {
+                let caller = change.stored.payment.caller;
+                change.take_in(Event::CardSubmitted(Submission { caller, ..submission }))?;
+            }
             change.answer_caller()?;
             if not_issued {
                 let merchant = change.stored.payment.merchant;

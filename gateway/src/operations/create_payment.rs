@@ -1,8 +1,12 @@
 //! Creating a payment, and the checks of what a merchant says about it.
 
+use data_encoding::BASE64;
 use kit::crash_points::Boundary;
 use wire::card::contains_card_number;
-use wire::gateway_api::{CaptureMode as CaptureWord, CreatePayment, LineItem};
+use wire::gateway_api::{
+    CaptureMode as CaptureWord, CreatePayment, ExemptionWord, LineItem, ThreeDsMode,
+    ThreeDsRequest, ThreeDsResult, UnavailablePolicy,
+};
 use wire::ids::{MerchantId, PaymentId};
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
@@ -17,6 +21,7 @@ use crate::domain::payment::{
     Announcement, CaptureMode, Details, Effect, Line, NewPayment, Payment,
 };
 use crate::domain::terms::{Previous, Terms};
+use crate::domain::three_ds::{Exemption, Mode, OnUnavailable, OwnResult, ThreeDsTerms};
 use crate::store::payments::{self, Stored};
 
 const REFERENCE_CHARACTERS_MAX: usize = 64;
@@ -100,12 +105,58 @@ fn terms(request: &CreatePayment, accepts_partial: bool) -> Result<Terms, Failur
         return Err(Failure::invalid("field_invalid", "estimated", detail));
     }
     Ok(Terms {
+        three_ds: three_ds(request.three_ds.as_ref())?,
         accept_partial: request.accept_partial.unwrap_or(accepts_partial),
         estimated: request.estimated,
         category: request.mcc.clone(),
         previous: request
             .previous_payment
             .map(|payment| Previous { payment, network_transaction_id: None }),
+    })
+}
+
+fn three_ds(request: Option<&ThreeDsRequest>) -> Result<ThreeDsTerms, Failure> {
+    let Some(request) = request else { return Ok(ThreeDsTerms::default()) };
+    Ok(ThreeDsTerms {
+        mode: match request.mode {
+            ThreeDsMode::Automatic => Mode::Automatic,
+            ThreeDsMode::Force => Mode::Force,
+            ThreeDsMode::Skip => Mode::Skip,
+        },
+        exemption: request.exemption.map(|word| match word {
+            ExemptionWord::Tra => Exemption::RiskAnalysed,
+            ExemptionWord::LowValue => Exemption::LowValue,
+        }),
+        on_unavailable: match request.on_unavailable {
+            UnavailablePolicy::Authorize => OnUnavailable::Authorize,
+            UnavailablePolicy::Stop => OnUnavailable::Stop,
+        },
+        own: request.result.as_ref().map(own_result).transpose()?,
+    })
+}
+
+/// The result of a merchant's own 3DS server. What it is worth the issuer decides.
+fn own_result(result: &ThreeDsResult) -> Result<OwnResult, Failure> {
+    let invalid = |field: &str, detail: &str| {
+        Failure::invalid("field_invalid", format!("three_ds.result.{field}"), detail)
+    };
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if result.version.is_empty() || result.version.len() > 8 || !is_digits(&result.version) {
+        return Err(invalid("version", "expected a version such as 2.2.0"));
+    }
+    if result.eci.len() != 2 || !is_digits(&result.eci) {
+        return Err(invalid("eci", "expected two digits, such as 05"));
+    }
+    let is_value = |text: &String| BASE64.decode(text.as_bytes()).is_ok_and(|it| it.len() == 20);
+    if result.cavv.as_ref().is_some_and(|text| !is_value(text)) {
+        return Err(invalid("cavv", "expected 20 bytes in base64"));
+    }
+    let ds_trans_id = result.ds_trans_id.parse();
+    Ok(OwnResult {
+        version: result.version.clone(),
+        eci: result.eci.clone(),
+        value: result.cavv.clone(),
+        ds_trans_id: ds_trans_id.map_err(|_| invalid("ds_trans_id", "expected a UUID"))?,
     })
 }
 

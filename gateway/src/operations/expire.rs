@@ -84,12 +84,13 @@ fn look(context: &Context, connection: &Connection, now: Timestamp) -> Result<Lo
 /// What is due for a payment; none when an inquiry is.
 fn event(context: &Context, payment: &Payment, now: Timestamp) -> Option<Event> {
     match payment.state {
-        State::RequiresPaymentMethod => Some(Event::SessionExpired(now)),
+        State::RequiresPaymentMethod | State::RequiresAction => Some(Event::SessionExpired(now)),
         State::Processing => {
             let attempt = payment.attempts.last()?.id;
             Some(Event::Unanswered { attempt, at: now })
         }
-        State::OutcomeUnknown(Search::Inquiring | Search::Waiting) => None,
+        // An authentication has a timer of its own and is never due here.
+        State::Authenticating | State::OutcomeUnknown(Search::Inquiring | Search::Waiting) => None,
         State::Authorized if payment.waits_for_the_rest() => Some(Event::SessionExpired(now)),
         State::OutcomeUnknown(Search::Reversing) => Some(Event::LimitReached(now)),
         State::Authorized

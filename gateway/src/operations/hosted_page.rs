@@ -97,6 +97,7 @@ async fn try_to_pay(
         payment: ToPay::Existing(payment),
         card: PayWith::Token(token.card.token),
         sandbox_outcome: None,
+        in_browser: true,
     };
     confirm_payment::confirm(context, Call::own(merchant, trace), confirmation).await?;
     Ok(())

@@ -96,7 +96,7 @@ async fn attempt(
 pub(super) fn outcome_event(context: &Context, outcome: Outcome<Answered0110>) -> RefundEvent {
     let at = context.plumbing.clock.now();
     match outcome {
-        Outcome::Answered(answer) => RefundEvent::Answered(answer.taken_in(at)),
+        Outcome::Answered(answer) => RefundEvent::Answered(Box::new(answer.taken_in(at))),
         Outcome::NotSent => RefundEvent::NotSent,
         Outcome::Unanswered => {
             RefundEvent::Unanswered { at, jitter_permille: context.jitter_permille() }

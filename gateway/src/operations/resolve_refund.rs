@@ -99,7 +99,9 @@ async fn ask(
     let outcome = context.processor.inquire(&about, identity, refund.identity, None).await;
     let at = context.plumbing.clock.now();
     match outcome {
-        Outcome::Answered(Found::Answer(answer)) => Ok(RefundEvent::Answered(answer.taken_in(at))),
+        Outcome::Answered(Found::Answer(answer)) => {
+            Ok(RefundEvent::Answered(Box::new(answer.taken_in(at))))
+        }
         // Not known there: sent again, as the same message.
         Outcome::Answered(Found::Nothing) => repeat(context, stored, refund, trace).await,
         Outcome::Answered(Found::StillOpen) | Outcome::NotSent | Outcome::Unanswered => {

@@ -118,6 +118,7 @@ async fn create(
         estimated: false,
         mcc: None,
         previous_payment: None,
+        three_ds: None,
     };
     let merchant = context.settings.keys.merchant.id;
     // The seal covers the address; it must lie where one of the merchant's programs lives, too.

@@ -23,6 +23,8 @@ pub struct Timers {
     pub reversals: Timer,
     /// Refunds to be asked after.
     pub refunds: Timer,
+    /// Authentications that take too long.
+    pub authentications: Timer,
 }
 
 /// One loop's alarm; clones share it.
@@ -77,6 +79,8 @@ pub struct RunningWork {
     pub inquiries: Running<PaymentId>,
     /// Questions after refunds, and their repeats.
     pub refunds: Running<RefundId>,
+    /// Authentications, by payment.
+    pub authentications: Running<PaymentId>,
     /// A reversal may be waiting for a capture to be answered.
     pub reversal_waits: AtomicBool,
 }

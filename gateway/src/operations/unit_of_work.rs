@@ -72,7 +72,8 @@ impl<'a> Change<'a> {
 
     /// Answers the call that waits for the outcome of the running attempt, if one does.
     pub fn answer_caller(&mut self) -> Result<(), Failure> {
-        if self.stored.payment.state == State::Processing {
+        let state = self.stored.payment.state;
+        if matches!(state, State::Processing | State::Authenticating) {
             return Ok(());
         }
         if let (Some(event), Some(caller)) = (self.event, self.stored.payment.caller) {
@@ -170,6 +171,8 @@ pub(super) fn committed(context: &Context, payment: &Payment) {
     let captures = payment.captures.iter().filter(|it| it.tries > 0);
     timers.captures.note(captures.filter_map(|it| it.due_at).min());
     timers.reversals.note(payment.reversals.iter().filter_map(|it| it.due_at).min());
+    let open = payment.open_authentication();
+    timers.authentications.note(open.and_then(|it| it.due_at));
     timers.refunds.note(payment.refunds.iter().filter_map(|it| it.due_at).min());
 }
 

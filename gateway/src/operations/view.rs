@@ -9,11 +9,12 @@ use sha2::Sha256;
 use wire::codes::Family;
 use wire::gateway_api::{
     Amounts, AttemptView, CaptureMode as CaptureWord, CaptureView, CardView, FailureView,
-    PaymentStatus, PaymentView, RefundStatus, RefundView,
+    NextAction, PaymentStatus, PaymentView, RefundStatus, RefundView, ThreeDsView,
 };
 use wire::ids::PaymentId;
 use wire::json::Metadata;
 use wire::money::{MinorUnits, Money};
+use wire::three_ds::{VERSION, shifts_liability};
 use zeroize::Zeroizing;
 
 use crate::domain::answer::Decline;
@@ -101,7 +102,10 @@ fn derived(root: &[u8], label: &[u8]) -> Zeroizing<[u8; KEY_BYTES]> {
 pub const fn status(state: State) -> PaymentStatus {
     match state {
         State::RequiresPaymentMethod => PaymentStatus::RequiresPaymentMethod,
-        State::Processing | State::OutcomeUnknown(_) => PaymentStatus::Processing,
+        State::RequiresAction => PaymentStatus::RequiresAction,
+        State::Authenticating | State::Processing | State::OutcomeUnknown(_) => {
+            PaymentStatus::Processing
+        }
         State::Authorized => PaymentStatus::Authorized,
         State::PartiallyCaptured => PaymentStatus::PartiallyCaptured,
         State::Captured => PaymentStatus::Captured,
@@ -146,6 +150,8 @@ pub fn payment(payment: &Payment) -> PaymentView {
         previous_payment: payment.terms.previous.as_ref().map(|it| it.payment),
         card: shown.map(|attempt| card(&attempt.card)),
         failure: last.and_then(|attempt| failure(payment, attempt)),
+        three_ds: shown.and_then(|attempt| three_ds(payment, attempt)),
+        next_action: None,
         outcome_unknown: matches!(payment.state, State::OutcomeUnknown(_)),
         reversal_state: reversal_word(payment).to_owned(),
         network_transaction_id: payment.network_transaction_id.clone(),
@@ -166,6 +172,8 @@ fn capturable(payment: &Payment) -> MinorUnits {
     match payment.state {
         State::Authorized | State::PartiallyCaptured | State::CaptureFailed => payment.capturable(),
         State::RequiresPaymentMethod
+        | State::Authenticating
+        | State::RequiresAction
         | State::Processing
         | State::OutcomeUnknown(_)
         | State::Captured
@@ -178,8 +186,55 @@ fn capturable(payment: &Payment) -> MinorUnits {
 /// A payment as its merchant sees it.
 pub fn with_secrets(mut view: PaymentView, secrets: &ClientSecrets) -> PaymentView {
     view.checkout_url = Some(secrets.checkout_url(&view.id));
+    view.next_action = (view.status == PaymentStatus::RequiresAction).then(|| NextAction {
+        kind: "redirect_to_url".to_owned(),
+        url: secrets.checkout_url(&view.id),
+    });
     view.client_secret = Some(secrets.client_secret(&view.id));
     view
+}
+
+/// The authentication of an attempt, or what the merchant's own 3DS server said.
+fn three_ds(payment: &Payment, attempt: &Attempt) -> Option<ThreeDsView> {
+    let effective = attempt.indicator.as_deref();
+    let approved = attempt.is_authorization();
+    let Some(it) = payment.authentication_of(attempt) else {
+        let own = payment.terms.three_ds.own.as_ref()?;
+        let eci = effective.unwrap_or(&own.eci);
+        return Some(ThreeDsView {
+            version: own.version.clone(),
+            stage: "done".to_owned(),
+            status: None,
+            eci: Some(eci.to_owned()),
+            cavv: own.value.clone(),
+            cavv_result: attempt.cavv_result.clone(),
+            liability_shift: approved && shifts_liability(attempt.card.brand, Some(eci)),
+            challenged: false,
+            challenge_cancel: None,
+            reason: None,
+            tampered: false,
+            server_trans_id: None,
+            ds_trans_id: Some(own.ds_trans_id.to_string()),
+            acs_trans_id: None,
+        });
+    };
+    let values = &it.values;
+    Some(ThreeDsView {
+        version: VERSION.to_owned(),
+        stage: it.stage.as_str().to_owned(),
+        status: it.status().map(|status| status.as_str().to_owned()),
+        eci: effective.map(str::to_owned).or_else(|| values.eci.clone()),
+        cavv: values.value.clone(),
+        cavv_result: attempt.cavv_result.clone(),
+        liability_shift: approved && it.shifts_liability(effective),
+        challenged: it.challenged,
+        challenge_cancel: values.cancel.clone(),
+        reason: values.reason.clone(),
+        tampered: it.tampered,
+        server_trans_id: Some(it.id.to_string()),
+        ds_trans_id: it.ds_trans_id.map(|id| id.to_string()),
+        acs_trans_id: it.acs_trans_id.map(|id| id.to_string()),
+    })
 }
 
 /// A card as far as anybody may know it.

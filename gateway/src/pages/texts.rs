@@ -72,6 +72,8 @@ pub struct Texts {
     pub families: FamilyTexts,
     /// Outcome pages.
     pub outcomes: OutcomeTexts,
+    /// The steps that lead through the payer's bank.
+    pub bank: BankTexts,
 }
 
 section! {
@@ -114,6 +116,10 @@ section! {
     FamilyTexts {
         generic, funds, check_details, authenticate, contact_bank, try_later, our_side, unknown,
     }
+}
+section! {
+    /// The steps that lead through the payer's bank.
+    BankTexts { go_on, go_on_more, frame }
 }
 section! {
     /// Outcome pages.

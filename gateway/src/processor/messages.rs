@@ -5,8 +5,9 @@ use wire::processor_api::{
     Acceptor, AddressCheck, EntryMode, FUNCTION_ACCURATE, FUNCTION_CAPTURE_OTHER,
     FUNCTION_CAPTURE_SAME, FUNCTION_ESTIMATED, FUNCTION_INCREMENTAL, FUNCTION_REVERSAL_FULL,
     FUNCTION_REVERSAL_PARTIAL, FUNCTION_STATUS_INQUIRY, INQUIRY, Message, Mti, Original, PURCHASE,
-    REFUND, SandboxData, StoredCredential,
+    REFUND, SandboxData, StoredCredential, ThreeDsData,
 };
+use wire::three_ds::{TransStatus, VERSION};
 use wire::time::Timestamp;
 
 use super::{About, CaptureMessage, CardForMessage, Processor};
@@ -90,6 +91,7 @@ impl Processor {
             message.mcc = Some(category.clone());
         }
         self.with_function(&mut message, payment, attempt);
+        message.threeds = three_ds_data(payment, attempt);
         message
     }
 
@@ -226,6 +228,38 @@ impl Processor {
         message.original = Some(self.original(mti, original));
         message
     }
+}
+
+/// Fields 48.42 and 48.43: what the authentication came to, and the exemption that is claimed.
+fn three_ds_data(payment: &Payment, attempt: &Attempt) -> Option<ThreeDsData> {
+    if attempt.kind == AttemptKind::Increment || payment.terms.by_merchant() {
+        return None;
+    }
+    let terms = &payment.terms.three_ds;
+    let exemption = terms.exemption.map(|it| it.as_str().to_owned());
+    if let Some(own) = &terms.own {
+        return Some(ThreeDsData {
+            version: Some(own.version.clone()),
+            eci: Some(own.eci.clone()),
+            cavv: own.value.clone(),
+            ds_trans_id: Some(own.ds_trans_id.to_string()),
+            exemption,
+            ..ThreeDsData::default()
+        });
+    }
+    let Some(authentication) = payment.authentication_of(attempt) else {
+        return exemption.map(|it| ThreeDsData { exemption: Some(it), ..ThreeDsData::default() });
+    };
+    // An exemption that led to a challenge is no exemption any more.
+    let exempt = authentication.status() == Some(TransStatus::I);
+    Some(ThreeDsData {
+        version: Some(VERSION.to_owned()),
+        eci: authentication.values.eci.clone(),
+        cavv: authentication.values.value.clone(),
+        ds_trans_id: authentication.ds_trans_id.map(|id| id.to_string()),
+        acs_trans_id: authentication.acs_trans_id.map(|id| id.to_string()),
+        exemption: exemption.filter(|_| exempt),
+    })
 }
 
 /// Field 12 and 13. The merchant keeps its books in UTC.

@@ -17,7 +17,8 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Attempt>, 
         "SELECT n, public_id, token, brand, masked, expiry, fingerprint, terminal, stan, \
          transmission_at, reversal_id, state, decided_at, response_code, auth_code, approved, \
          decline_code, advice, advice_code, cvv_result, avs_result, outcome_source, \
-         kind, asked, released, over_percent, over_amount, network_transaction_id \
+         kind, asked, released, over_percent, over_amount, network_transaction_id, cavv_result, \
+         indicator \
          FROM attempts WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
@@ -60,6 +61,8 @@ fn read(row: &Row<'_>) -> Result<Attempt, DatabaseError> {
         released: amount(row, 24)?,
         over_capture: OverCapture { percent: row.get(25)?, amount: amount(row, 26)? },
         network_transaction_id: row.get(27)?,
+        cavv_result: row.get(28)?,
+        indicator: row.get(29)?,
     })
 }
 
@@ -72,7 +75,12 @@ pub(super) fn save(
     for (index, attempt) in after.iter().enumerate() {
         match before.get(index) {
             None => insert(connection, payment, attempt)?,
-            Some(old) if old != attempt => update(connection, payment, attempt)?,
+            Some(old) if old != attempt => {
+                update(connection, payment, attempt)?;
+                if old.identity != attempt.identity {
+                    rename(connection, payment, attempt)?;
+                }
+            }
             Some(_) => {}
         }
     }
@@ -111,7 +119,8 @@ fn update(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         "UPDATE attempts SET state = ?3, decided_at = ?4, response_code = ?5, auth_code = ?6, \
          approved = ?7, decline_code = ?8, advice = ?9, advice_code = ?10, cvv_result = ?11, \
          avs_result = ?12, outcome_source = ?13, released = ?14, over_percent = ?15, \
-         over_amount = ?16, network_transaction_id = ?17 WHERE payment = ?1 AND n = ?2",
+         over_amount = ?16, network_transaction_id = ?17, cavv_result = ?18, indicator = ?19 \
+         WHERE payment = ?1 AND n = ?2",
     )?;
     statement.execute(params![
         payment,
@@ -131,6 +140,25 @@ fn update(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         attempt.over_capture.percent,
         attempt.over_capture.amount.get(),
         attempt.network_transaction_id,
+        attempt.cavv_result,
+        attempt.indicator,
+    ])?;
+    Ok(())
+}
+
+/// The message got its own time after the cardholder was authenticated.
+fn rename(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<(), DatabaseError> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE attempts SET terminal = ?3, stan = ?4, transmission_at = ?5 \
+         WHERE payment = ?1 AND n = ?2",
+    )?;
+    let identity = &attempt.identity;
+    statement.execute(params![
+        payment,
+        stored(attempt.n),
+        identity.terminal,
+        identity.stan,
+        identity.transmission_at.millis(),
     ])?;
     Ok(())
 }

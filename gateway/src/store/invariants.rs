@@ -145,7 +145,7 @@ pub const RULES: &[Rule] = &[
         text: "no outcome stays unknown beyond its horizon",
         sql: "SELECT hex(p.public_id) FROM payments p JOIN attempts a \
               ON a.payment = p.id AND a.n = p.attempts WHERE p.state IN ('processing', \
-              'unknown_inquiring', 'unknown_waiting', 'unknown_reversing') \
+              'unknown_inquiring', 'unknown_waiting', 'unknown_reversing') AND p.step IS NULL \
               AND a.transmission_at < ?1",
     },
 ];

@@ -8,8 +8,8 @@ use wire::ids::{MerchantId, PaymentId};
 use wire::money::{Currency, MinorUnits};
 use wire::time::Timestamp;
 
-use super::rows::{amount, parsed, stored, word};
-use super::{attempts, captures, details, refunds, reversals, terms};
+use super::rows::{amount, corrupt, parsed, stored, word};
+use super::{attempts, authentications, captures, details, refunds, reversals, terms};
 use crate::domain::payment::{Amounts, CaptureMode, Payment, State};
 
 /// A payment and the row it stands in.
@@ -24,7 +24,27 @@ pub struct Stored {
 const COLUMNS: &str = "id, public_id, merchant, order_reference, currency, requested, authorized, \
      captured, reversed, refunded, automatic, state, sequence, created_at, expires_at, \
      capture_before, due_at, network_transaction_id, details, caller, \
-     attempts, captures, refunds, reversals, terms";
+     attempts, captures, refunds, reversals, terms, step, authentications";
+
+/// How a state is stored: while 3-D Secure runs, as processing with a step.
+fn state_words(state: State) -> (&'static str, Option<&'static str>) {
+    let processing = State::Processing.as_str();
+    match state {
+        State::Authenticating => (processing, Some("authenticating")),
+        State::RequiresAction => (processing, Some("challenge")),
+        other => (other.as_str(), None),
+    }
+}
+
+fn state(row: &Row<'_>) -> Result<State, DatabaseError> {
+    let step = row.get_ref(25)?.as_str_or_null().map_err(|error| corrupt("step", error))?;
+    match step {
+        None => word(row, 11, &State::ALL, State::as_str),
+        Some("authenticating") => Ok(State::Authenticating),
+        Some("challenge") => Ok(State::RequiresAction),
+        Some(other) => Err(corrupt("step", other)),
+    }
+}
 
 /// Adds a new payment, and gives back its row.
 pub fn insert(connection: &Connection, payment: &Payment) -> Result<i64, DatabaseError> {
@@ -41,7 +61,8 @@ pub fn insert(connection: &Connection, payment: &Payment) -> Result<i64, Databas
         payment.currency.code(),
         payment.amounts.requested.get(),
         payment.capture_mode == CaptureMode::Automatic,
-        payment.state.as_str(),
+        // A new payment waits for its card.
+        state_words(payment.state).0,
         stored(payment.sequence),
         payment.created_at.millis(),
         payment.expires_at.millis(),
@@ -78,8 +99,10 @@ pub fn load_unchanged(
     row: i64,
     known: Payment,
 ) -> Result<Option<Stored>, DatabaseError> {
-    // Refunds and reversals move without events; all else raises the sequence.
-    if known.refunds.is_empty() && known.reversals.is_empty() {
+    // Refunds, reversals and authentications move without events; all else raises the sequence.
+    let quiet =
+        known.refunds.is_empty() && known.reversals.is_empty() && known.authentications.is_empty();
+    if quiet {
         let mut statement =
             connection.prepare_cached("SELECT sequence FROM payments WHERE id = ?1")?;
         let sequence = statement.query_row([row], |row| row.get::<_, i64>(0)).optional()?;
@@ -119,7 +142,7 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Stored, DatabaseError>
         },
         capture_mode: if row.get(10)? { CaptureMode::Automatic } else { CaptureMode::Manual },
         terms: terms::decode(row, 24)?,
-        state: word(row, 11, &State::ALL, State::as_str)?,
+        state: state(row)?,
         sequence: row.get::<_, i64>(12)?.unsigned_abs(),
         created_at: timestamp(row, 13)?,
         expires_at: timestamp(row, 14)?,
@@ -134,6 +157,7 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<Stored, DatabaseError>
         captures: if count(21)? { captures::of(connection, id)? } else { Vec::new() },
         refunds: if count(22)? { refunds::of(connection, id)? } else { Vec::new() },
         reversals: if count(23)? { reversals::of(connection, id)? } else { Vec::new() },
+        authentications: if count(26)? { authentications::of(connection, id)? } else { Vec::new() },
     };
     Ok(Stored { row: id, payment })
 }
@@ -149,21 +173,24 @@ pub fn save(
     captures::save(connection, row, &before.captures, &after.captures)?;
     refunds::save(connection, row, &before.refunds, &after.refunds)?;
     reversals::save(connection, row, &before.reversals, &after.reversals)?;
+    authentications::save(connection, row, &before.authentications, &after.authentications)?;
     let last = after.shown_attempt();
     let mut statement = connection.prepare_cached(
         "UPDATE payments SET authorized = ?2, captured = ?3, reversed = ?4, refunded = ?5, \
          state = ?6, sequence = ?7, capture_before = ?8, due_at = ?9, \
          network_transaction_id = ?10, caller = ?11, attempts = ?12, captures = ?13, \
-         refunds = ?14, reversals = ?15, card_last4 = ?16, decline_code = ?17, requested = ?18 \
+         refunds = ?14, reversals = ?15, card_last4 = ?16, decline_code = ?17, requested = ?18, \
+         step = ?19, authentications = ?20 \
          WHERE id = ?1",
     )?;
+    let (state, step) = state_words(after.state);
     statement.execute(params![
         row,
         after.amounts.authorized.get(),
         after.amounts.captured.get(),
         after.amounts.reversed.get(),
         after.amounts.refunded.get(),
-        after.state.as_str(),
+        state,
         stored(after.sequence),
         after.capture_before.map(Timestamp::millis),
         after.due_at.map(Timestamp::millis),
@@ -176,6 +203,8 @@ pub fn save(
         last.map(|attempt| attempt.card.masked.last4()),
         last.and_then(|attempt| attempt.decline).map(|decline| decline.code.as_str()),
         after.amounts.requested.get(),
+        step,
+        stored(after.authentications.len()),
     ])?;
     Ok(())
 }
@@ -195,7 +224,7 @@ pub fn has_paid_twin(connection: &Connection, twin: &Twin<'_>) -> Result<bool, D
         "SELECT 1 FROM payments WHERE order_reference = ?1 AND public_id <> ?2 AND merchant = ?3 \
          AND requested = ?4 AND currency = ?5 AND created_at >= ?6 AND refunded < requested \
          AND state IN ('processing', 'unknown_inquiring', 'unknown_waiting', 'unknown_reversing', \
-         'authorized', 'partially_captured', 'captured') LIMIT 1",
+         'authorized', 'partially_captured', 'captured') AND step IS NOT 'challenge' LIMIT 1",
     )?;
     let payment = twin.payment;
     Ok(statement.exists(params![
@@ -226,7 +255,7 @@ pub fn next_due(
     // Searches are short, so one of them is among the first rows or there is none.
     let searching = "SELECT due_at FROM payments WHERE due_at IS NOT NULL AND due_at > ?1 \
          AND due_at <= ?1 + 120000 AND state IN ('processing', 'unknown_inquiring', \
-         'unknown_waiting', 'unknown_reversing') ORDER BY due_at LIMIT 1";
+         'unknown_waiting', 'unknown_reversing') AND step IS NULL ORDER BY due_at LIMIT 1";
     let any = "SELECT MIN(due_at) FROM payments WHERE due_at IS NOT NULL AND due_at > ?1";
     let at = |sql: &str| -> Result<Option<Timestamp>, DatabaseError> {
         let mut statement = connection.prepare_cached(sql)?;
@@ -238,8 +267,8 @@ pub fn next_due(
 
 /// Rows of payments whose authorization was on its way.
 pub fn processing(connection: &Connection) -> Result<Vec<i64>, DatabaseError> {
-    let mut statement =
-        connection.prepare_cached("SELECT id FROM payments WHERE state = 'processing'")?;
+    let mut statement = connection
+        .prepare_cached("SELECT id FROM payments WHERE state = 'processing' AND step IS NULL")?;
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -323,9 +352,15 @@ pub fn list(
         push("decline_code = ?", Box::new(code.clone()));
     }
     if !filter.states.is_empty() {
-        let words: Vec<_> =
-            filter.states.iter().map(|state| format!("'{}'", state.as_str())).collect();
-        conditions.push(format!("state IN ({})", words.join(", ")));
+        let words: Vec<_> = filter
+            .states
+            .iter()
+            .map(|state| {
+                let (state, step) = state_words(*state);
+                format!("'{state}/{}'", step.unwrap_or_default())
+            })
+            .collect();
+        conditions.push(format!("state || '/' || COALESCE(step, '') IN ({})", words.join(", ")));
     }
     let order = if matches!(position, Position::Before(_)) { "ASC" } else { "DESC" };
     let sql = format!(

@@ -4,9 +4,11 @@ use kit::sqlite::DatabaseError;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 use wire::ids::PaymentId;
+use wire::three_ds::TransId;
 
 use super::rows::corrupt;
 use crate::domain::terms::{Previous, Terms};
+use crate::domain::three_ds::{Exemption, Mode, OnUnavailable, OwnResult, ThreeDsTerms};
 
 #[derive(Default, PartialEq, Serialize, Deserialize)]
 struct Stored {
@@ -18,6 +20,53 @@ struct Stored {
     category: Option<String>,
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     previous: Option<(PaymentId, Option<String>)>,
+    /// Mode, exemption, what happens when it cannot be performed.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    three_ds: Option<(char, Option<String>, char)>,
+    /// Version, indicator, value and id of an authentication of the merchant's own.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    own: Option<(String, String, Option<String>, TransId)>,
+}
+
+fn encode_three_ds(terms: &ThreeDsTerms) -> (char, Option<String>, char) {
+    let mode = match terms.mode {
+        Mode::Automatic => 'a',
+        Mode::Force => 'f',
+        Mode::Skip => 's',
+    };
+    let policy = match terms.on_unavailable {
+        OnUnavailable::Authorize => 'a',
+        OnUnavailable::Stop => 's',
+    };
+    (mode, terms.exemption.map(|it| it.as_str().to_owned()), policy)
+}
+
+fn decode_three_ds(stored: &mut Stored) -> Result<ThreeDsTerms, DatabaseError> {
+    let own = stored.own.take().map(|(version, eci, value, ds_trans_id)| OwnResult {
+        version,
+        eci,
+        value,
+        ds_trans_id,
+    });
+    let Some((mode, exemption, policy)) = stored.three_ds.take() else {
+        return Ok(ThreeDsTerms { own, ..ThreeDsTerms::default() });
+    };
+    let of_word = |word: &String| Exemption::ALL.into_iter().find(|it| it.as_str() == word);
+    Ok(ThreeDsTerms {
+        mode: match mode {
+            'a' => Mode::Automatic,
+            'f' => Mode::Force,
+            's' => Mode::Skip,
+            other => return Err(corrupt("terms", other)),
+        },
+        exemption: exemption.as_ref().and_then(of_word),
+        on_unavailable: match policy {
+            'a' => OnUnavailable::Authorize,
+            's' => OnUnavailable::Stop,
+            other => return Err(corrupt("terms", other)),
+        },
+        own,
+    })
 }
 
 pub(super) fn encode(terms: &Terms) -> Result<Option<String>, DatabaseError> {
@@ -25,20 +74,27 @@ pub(super) fn encode(terms: &Terms) -> Result<Option<String>, DatabaseError> {
         return Ok(None);
     }
     let previous = terms.previous.as_ref();
-    let stored = Stored {
-        accept_partial: terms.accept_partial,
-        estimated: terms.estimated,
-        category: terms.category.clone(),
-        previous: previous.map(|it| (it.payment, it.network_transaction_id.clone())),
-    };
+    let stored =
+        Stored {
+            accept_partial: terms.accept_partial,
+            estimated: terms.estimated,
+            category: terms.category.clone(),
+            previous: previous.map(|it| (it.payment, it.network_transaction_id.clone())),
+            three_ds: Some(encode_three_ds(&terms.three_ds)),
+            own: terms.three_ds.own.as_ref().map(|own| {
+                (own.version.clone(), own.eci.clone(), own.value.clone(), own.ds_trans_id)
+            }),
+        };
     serde_json::to_string(&stored).map(Some).map_err(|error| corrupt("terms", error))
 }
 
 pub(super) fn decode(row: &Row<'_>, column: usize) -> Result<Terms, DatabaseError> {
     let text = row.get_ref(column)?.as_str_or_null().map_err(|error| corrupt("terms", error))?;
     let Some(text) = text else { return Ok(Terms::default()) };
-    let stored: Stored = serde_json::from_str(text).map_err(|error| corrupt("terms", error))?;
+    let mut stored: Stored = serde_json::from_str(text).map_err(|error| corrupt("terms", error))?;
+    let three_ds = decode_three_ds(&mut stored)?;
     Ok(Terms {
+        three_ds,
         accept_partial: stored.accept_partial,
         estimated: stored.estimated,
         category: stored.category,

@@ -44,6 +44,7 @@ pub fn payment_request(order: &Order, idempotency_key: &str, return_url: &str) -
         estimated: false,
         mcc: None,
         previous_payment: None,
+        three_ds: None,
     };
     // Texts and integers only: this cannot fail, and an empty body would be refused.
     serde_json::to_vec(&request).unwrap_or_default()

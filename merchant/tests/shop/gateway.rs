@@ -342,6 +342,8 @@ async fn create(served: Data<Served>, received: ReceivedRequest) -> Result<HttpR
         accept_partial: false,
         capturable: wire::money::MinorUnits::ZERO,
         previous_payment: None,
+        three_ds: None,
+        next_action: None,
         card: None,
         failure: None,
         outcome_unknown: false,

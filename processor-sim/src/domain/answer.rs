@@ -85,16 +85,20 @@ pub struct Results {
     pub category: Option<u8>,
     /// Why the network answered in the issuer's place.
     pub stand_in: Option<String>,
+    /// What the check of the authentication came to.
+    pub authentication: Option<String>,
+    /// The electronic commerce indicator that counts.
+    pub indicator: Option<String>,
 }
 
 impl Results {
-    /// One line for the database: the five results, separated by bars.
+    /// One line for the database: the results, separated by bars.
     pub fn encode(&self) -> String {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let category = self.category.map(|category| category.to_string()).unwrap_or_default();
         [text(&self.security_code), text(&self.address), text(&self.advice), category]
             .into_iter()
-            .chain([text(&self.stand_in)])
+            .chain([&self.stand_in, &self.authentication, &self.indicator].map(text))
             .collect::<Vec<_>>()
             .join("|")
     }
@@ -109,6 +113,8 @@ impl Results {
             advice: next().map(str::to_owned),
             category: next().and_then(|field| field.parse().ok()),
             stand_in: next().map(str::to_owned),
+            authentication: next().map(str::to_owned),
+            indicator: next().map(str::to_owned),
         }
     }
 }
@@ -180,8 +186,11 @@ mod tests {
             advice: Some("24".into()),
             category: Some(2),
             stand_in: Some("1002".into()),
+            authentication: Some("2".into()),
+            indicator: Some("05".into()),
         };
-        assert_eq!(results.encode(), "M||24|2|1002");
+        assert_eq!(results.encode(), "M||24|2|1002|2|05");
+        assert_eq!(Results::decode("M||24|2|1002").stand_in.as_deref(), Some("1002"));
         assert_eq!(Results::decode(&results.encode()), results);
         assert_eq!(Results::decode(&Results::default().encode()), Results::default());
     }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use wire::codes::{DeclineCode, ResponseCode};
+use wire::three_ds::TransStatus;
 
 use super::account::{AccountKind, AccountTerms};
+use super::acs::ThreeDsRule;
 
 /// How the issuer decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,11 +119,13 @@ pub struct Behaviour {
     pub tolerance_percent: Option<u8>,
     /// The account of the card; `None` for the usual one.
     pub prepaid_whole_units: Option<i64>,
+    /// How the cardholder is authenticated.
+    pub three_ds: ThreeDsRule,
 }
 
-/// What the sandbox says when a card has to wait for a later release.
-pub const NO_THREE_DS_NOTE: &str =
-    "not available yet: 3-D Secure; this card authenticates the cardholder before it pays";
+/// What the sandbox says when a card is to pay without 3-D Secure.
+pub const THREE_DS_NOTE: &str =
+    "this card pays only what its holder was asked about: authenticate with 3-D Secure first";
 
 /// Limit of a card of the catalogue in whole units of each currency.
 const LIMIT_WHOLE_UNITS: i64 = 1_000_000;
@@ -137,6 +141,7 @@ pub const PLAIN: Behaviour = Behaviour {
     hold_days: None,
     tolerance_percent: None,
     prepaid_whole_units: None,
+    three_ds: ThreeDsRule::Answers(TransStatus::Y),
 };
 
 /// One row of the card catalogue, as far as it decides.
@@ -160,6 +165,7 @@ impl Behaviour {
         let code = code.unwrap_or(ResponseCode::DO_NOT_HONOR);
         let mut behaviour = Self::of_word(row.outcome, code)?;
         behaviour.results.advice = advice_in(row.notes);
+        behaviour.three_ds = ThreeDsRule::of_word(row.outcome);
         if let (DecisionRule::Decline(code), Some(advice)) =
             (behaviour.decision, behaviour.results.advice)
             && let Some(wait) = retry_after(advice)
@@ -249,6 +255,7 @@ impl Behaviour {
             == Self {
                 tolerance_percent: self.tolerance_percent,
                 hold_days: self.hold_days,
+                three_ds: self.three_ds,
                 ..PLAIN
             }
     }

@@ -3,10 +3,12 @@
 use wire::card::{Brand, Expiry, SecurityCode};
 use wire::codes::ResponseCode;
 use wire::money::MinorUnits;
+use wire::three_ds::{TransStatus, indicator, shifts_liability};
 use wire::time::Timestamp;
 
 use super::account::{Funds, SubBalance};
-use super::behaviour::{Behaviour, DecisionRule, NO_THREE_DS_NOTE};
+use super::acs::ValueCheck;
+use super::behaviour::{Behaviour, DecisionRule, THREE_DS_NOTE};
 use super::network_profile::NetworkProfile;
 use super::outcome::OutcomeSource;
 
@@ -59,6 +61,10 @@ pub struct Request<'r> {
     pub raises: bool,
     /// The electronic commerce indicator of an authentication.
     pub indicator: Option<&'r str>,
+    /// What was found about the value that goes with it.
+    pub value: ValueCheck,
+    /// An exemption from strong authentication is claimed, and the bank accepts it.
+    pub exempt: bool,
     /// Merchant category code.
     pub category: &'r str,
     /// Country of the merchant, when it is known.
@@ -154,6 +160,8 @@ pub struct CardControls {
     pub daily_count: Option<i64>,
     /// Minor units a day and currency.
     pub daily_amount: Option<i64>,
+    /// The bank takes no liability, whatever the authentication says.
+    pub downgrades_indicator: bool,
 }
 
 impl CardControls {
@@ -231,6 +239,10 @@ pub struct Decision {
     pub security_code_result: &'static str,
     /// Address verification result.
     pub address_result: Option<&'static str>,
+    /// What the check of the authentication came to.
+    pub authentication_result: Option<&'static str>,
+    /// The electronic commerce indicator that counts, on approvals of authenticated requests.
+    pub indicator: Option<&'static str>,
     /// Merchant advice code.
     pub advice: Option<[u8; 2]>,
     /// A word to the people who watch.
@@ -407,33 +419,65 @@ fn differs(request: &Request<'_>, card: &Card<'_>) -> bool {
     }
 }
 
-/// An indicator that the network of the card does not know cannot stem from an authentication.
-fn check_authentication_value(case: &Case<'_>, _: &Card<'_>) -> Failure {
-    let known = ["00", "01", "02", "04", "05", "06", "07"];
-    match case.request.indicator {
-        Some(indicator) if !known.contains(&indicator) => {
-            Some(by_account(ResponseCode::VERIFICATION_FAILED))
-        }
-        Some(_) | None => None,
+/// Indicators that the networks know.
+const INDICATORS: [&str; 7] = ["00", "01", "02", "04", "05", "06", "07"];
+
+/// What is claimed must be what the ACS has recorded, or less.
+fn check_authentication_value(case: &Case<'_>, card: &Card<'_>) -> Failure {
+    let claimed = case.request.indicator?;
+    let shifts = shifts_liability(card.brand, Some(claimed));
+    let holds = match case.request.value {
+        ValueCheck::Valid(status) => !shifts || indicator(card.brand, status) == Some(claimed),
+        ValueCheck::NoneClaimed => !shifts,
+        ValueCheck::Invalid(_) => false,
+    };
+    if holds && INDICATORS.contains(&claimed) {
+        None
+    } else {
+        Some(by_account(ResponseCode::VERIFICATION_FAILED))
     }
 }
 
 fn check_authentication(case: &Case<'_>, card: &Card<'_>) -> Failure {
+    let request = case.request;
     let authenticated = NetworkProfile::of(card.brand).authenticated;
-    let fully = case.request.indicator.is_some() && case.request.indicator == authenticated;
-    let payment = case.request.purpose == Purpose::Purchase;
+    let fully = request.indicator.is_some() && request.indicator == authenticated;
+    let payment = request.purpose == Purpose::Purchase;
+    let tried = request.indicator.is_some() || request.exempt;
     match card.behaviour.decision {
-        DecisionRule::AuthenticateFirst(code) if payment && !fully => Some(by_card(card, code)),
-        DecisionRule::NeedsThreeDs if payment && case.request.indicator.is_none() => {
-            Some(by_card(card, ResponseCode::NOT_PERMITTED))
+        DecisionRule::AuthenticateFirst(code) if payment && !fully && !request.exempt => {
+            Some(by_card(card, code))
         }
-        DecisionRule::NeedsThreeDsOnSession
-            if payment && case.request.indicator.is_none() && !case.request.by_merchant =>
-        {
-            Some(by_card(card, ResponseCode::NOT_PERMITTED))
+        DecisionRule::NeedsThreeDs if payment && !tried => {
+            Some(by_card(card, ResponseCode::AUTHENTICATION_REQUIRED))
+        }
+        DecisionRule::NeedsThreeDsOnSession if payment && !tried && !request.by_merchant => {
+            Some(by_card(card, ResponseCode::AUTHENTICATION_REQUIRED))
         }
         _ => None,
     }
+}
+
+/// The result of the check of the authentication (field 44).
+fn authentication_result(request: &Request<'_>, card: &Card<'_>) -> Option<&'static str> {
+    let claimed = request.indicator?;
+    let attempted = indicator(card.brand, TransStatus::A) == Some(claimed);
+    let shifts = shifts_liability(card.brand, Some(claimed));
+    match request.value {
+        ValueCheck::Valid(_) if !shifts || card.controls.downgrades_indicator => Some("B"),
+        ValueCheck::Valid(_) => Some(if attempted { "3" } else { "2" }),
+        ValueCheck::Invalid(_) => Some(if attempted { "4" } else { "1" }),
+        ValueCheck::NoneClaimed => shifts.then_some(if attempted { "4" } else { "1" }),
+    }
+}
+
+/// The indicator that counts: what was claimed, or what the bank makes of it.
+fn effective_indicator(request: &Request<'_>, card: &Card<'_>) -> Option<&'static str> {
+    let claimed = request.indicator?;
+    if card.controls.downgrades_indicator {
+        return indicator(card.brand, TransStatus::U);
+    }
+    INDICATORS.into_iter().find(|known| *known == claimed)
 }
 
 fn check_risk(_: &Case<'_>, card: &Card<'_>) -> Failure {
@@ -489,6 +533,8 @@ fn approved(
         source,
         security_code_result: security_code_result(case.request, card),
         address_result: address_result(case.request, card),
+        authentication_result: authentication_result(case.request, card),
+        indicator: effective_indicator(case.request, card),
         advice: card.behaviour.results.advice,
         note: None,
         wrong_security_code: false,
@@ -515,9 +561,19 @@ fn declined(case: &Case<'_>, code: ResponseCode, source: OutcomeSource) -> Decis
         source,
         security_code_result: if failed { "N" } else { security_code_result },
         address_result: None,
+        authentication_result: case.card.and_then(|card| authentication_result(case.request, card)),
+        indicator: None,
         advice,
-        note: three_ds.then_some(NO_THREE_DS_NOTE),
+        note: note_of(case, code).or(three_ds.then_some(THREE_DS_NOTE)),
         wrong_security_code: wrong,
+    }
+}
+
+/// Why an authentication was not believed.
+fn note_of(case: &Case<'_>, code: ResponseCode) -> Option<&'static str> {
+    match case.request.value {
+        ValueCheck::Invalid(why) if code == ResponseCode::VERIFICATION_FAILED => Some(why),
+        ValueCheck::Invalid(_) | ValueCheck::Valid(_) | ValueCheck::NoneClaimed => None,
     }
 }
 

@@ -87,17 +87,7 @@ pub fn fixed(hundredths: i64, exponent: u32) -> i64 {
 
 /// Whether an electronic commerce indicator shifts liability for fraud to the issuer.
 pub fn shifts_liability(brand: Brand, indicator: Option<&str>) -> bool {
-    match brand {
-        Brand::Mastercard | Brand::Maestro => matches!(indicator, Some("02" | "01")),
-        Brand::Mir => false,
-        Brand::Visa
-        | Brand::Amex
-        | Brand::Discover
-        | Brand::Diners
-        | Brand::Jcb
-        | Brand::Unionpay
-        | Brand::Private => matches!(indicator, Some("05" | "06")),
-    }
+    wire::three_ds::shifts_liability(brand, indicator)
 }
 
 #[cfg(test)]

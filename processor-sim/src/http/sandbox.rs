@@ -104,6 +104,7 @@ struct ChangeBody {
     daily_count: Patch<i64>,
     #[serde(default, deserialize_with = "patch")]
     daily_amount: Patch<i64>,
+    downgrades_indicator: Option<bool>,
     available: Option<Money>,
     #[serde(default)]
     restore: bool,
@@ -128,6 +129,7 @@ pub async fn change_card(received: ReceivedRequest, context: Shared) -> Answer {
         suspected_fraud: body.suspected_fraud,
         daily_count: body.daily_count,
         daily_amount: body.daily_amount,
+        downgrades_indicator: body.downgrades_indicator,
         available: body.available,
         restore: body.restore,
     };
@@ -172,6 +174,7 @@ fn card(report: &CardReport) -> Value {
             "suspected_fraud": state.controls.suspected_fraud,
             "daily_count": state.controls.daily_count,
             "daily_amount": state.controls.daily_amount,
+            "downgrades_indicator": state.controls.downgrades_indicator,
         },
         "approvals": stored.map(|stored| stored.approvals),
         "wrong_codes": stored.map(|stored| stored.wrong_codes),

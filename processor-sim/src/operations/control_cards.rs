@@ -206,6 +206,8 @@ pub struct Wanted {
     pub daily_count: Patch<i64>,
     /// Minor units a day.
     pub daily_amount: Patch<i64>,
+    /// Whether the bank takes no liability for authenticated payments.
+    pub downgrades_indicator: Option<bool>,
     /// What is available from now on. The account then no longer pays its debt by itself.
     pub available: Option<Money>,
     /// Back to how it was issued: active, without controls, without a past, with all its money.
@@ -271,6 +273,7 @@ fn change_of(
         suspected_fraud: wanted.suspected_fraud.unwrap_or(before.suspected_fraud),
         daily_count: wanted.daily_count.over(before.daily_count),
         daily_amount: wanted.daily_amount.over(before.daily_amount),
+        downgrades_indicator: wanted.downgrades_indicator.unwrap_or(before.downgrades_indicator),
     };
     Ok(CardChange {
         status: wanted.status,

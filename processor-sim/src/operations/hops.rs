@@ -3,12 +3,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use data_encoding::BASE64;
+use hmac::{Hmac, KeyInit, Mac};
 use kit::link::{Call, LinkFailure, LinkName, LocalAnswer, LocalLink, ReceivedMessage, Reply};
 use kit::plumbing::Plumbing;
+use sha2::Sha256;
 use wire::card::Brand;
 use wire::signature::{SigningKey, SigningKeyError};
 
-use super::{Context, KeysError, clearing, issuer, network};
+use super::{Context, KeysError, clearing, issuer, network, three_ds};
 use crate::domain::parties::Issuer;
 use crate::settings::HopKeys;
 
@@ -21,6 +24,8 @@ pub struct Hops {
     to_issuer: LocalLink,
     from_issuer: LocalLink,
     from_network: LocalLink,
+    directory_to_acs: LocalLink,
+    acs_to_directory: LocalLink,
 }
 
 impl Hops {
@@ -55,6 +60,18 @@ impl Hops {
                 "network-processor-1",
                 "processor",
                 keys.network_to_processor.expose(),
+            )?,
+            directory_to_acs: link(
+                "directory->acs",
+                "directory-acs-1",
+                "acs",
+                &derived(keys.network_to_issuer.expose(), "directory->acs"),
+            )?,
+            acs_to_directory: link(
+                "acs->directory",
+                "acs-directory-1",
+                "directory",
+                &derived(keys.issuer_to_network.expose(), "acs->directory"),
             )?,
         })
     }
@@ -102,6 +119,25 @@ impl Hops {
         Box::pin(async move { link.send(call, receive).await })
     }
 
+    /// An AReq from a directory server to the ACS of a bank.
+    pub fn directory_to_acs(
+        &self,
+        context: &Context,
+        issuer: &'static Issuer,
+        call: Call,
+    ) -> Sending {
+        let (link, context) = (self.directory_to_acs.clone(), context.clone());
+        let receive = move |received| three_ds::acs::receive(context.clone(), issuer, received);
+        Box::pin(async move { link.send(call, receive).await })
+    }
+
+    /// An RReq from an ACS to the directory server.
+    pub fn acs_to_directory(&self, context: &Context, call: Call) -> Sending {
+        let (link, context) = (self.acs_to_directory.clone(), context.clone());
+        let receive = move |received| three_ds::directory_server::carry(context.clone(), received);
+        Box::pin(async move { link.send(call, receive).await })
+    }
+
     /// From a network to the processor: sign-on.
     pub fn network_to_processor<F>(&self, call: Call, receive: fn(ReceivedMessage) -> F) -> Sending
     where
@@ -110,4 +146,14 @@ impl Hops {
         let link = self.from_network.clone();
         Box::pin(async move { link.send(call, receive).await })
     }
+}
+
+/// The key of a hop between the same two houses, derived from the one that they share already: a
+/// keys file of before knows nothing of 3-D Secure.
+fn derived(secret: &str, purpose: &str) -> String {
+    let root = BASE64.decode(secret.as_bytes()).unwrap_or_default();
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&root) else { return String::new() };
+    mac.update(b"payrig/hop/");
+    mac.update(purpose.as_bytes());
+    BASE64.encode(&mac.finalize().into_bytes())
 }

@@ -8,7 +8,7 @@ use wire::ids::{PaymentId, ReversalId};
 use wire::money::{Currency, MinorUnits};
 use wire::processor_api::{
     Additional, FUNCTION_INCREMENTAL, FUNCTION_VERIFICATION, Message, Mti, Original, PURCHASE,
-    REFUND, SandboxData,
+    REFUND, SandboxData, ThreeDsData,
 };
 
 use super::Context;
@@ -195,6 +195,8 @@ pub fn answer_of(message: &Message) -> Option<Answer> {
             advice: results.advice_code,
             category: results.visa_category,
             stand_in: results.stip_reason,
+            authentication: results.cavv_result,
+            indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
         },
         source: sandbox.outcome_source.as_deref().and_then(OutcomeSource::parse),
         note: sandbox.note,
@@ -224,8 +226,13 @@ pub fn fill_in(message: &mut Message, answer: &Answer) {
         advice_code: results.advice.clone(),
         visa_category: results.category,
         stip_reason: results.stand_in.clone(),
+        cavv_result: results.authentication.clone(),
         ..Additional::default()
     };
+    message.threeds = results
+        .indicator
+        .clone()
+        .map(|eci| ThreeDsData { eci: Some(eci), ..ThreeDsData::default() });
     message.additional = (!additional.is_empty()).then_some(additional);
     message.sandbox = Some(SandboxData {
         outcome: None,

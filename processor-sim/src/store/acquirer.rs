@@ -372,6 +372,12 @@ fn conclude(
     if let Some(obligation) = &conclusion.obligation {
         obligations::insert(connection, obligation)?;
     }
+    if let Some(indicator) = &answer.results.indicator {
+        // The bank may have taken less liability than was claimed: that counts from now on.
+        connection
+            .prepare_cached("UPDATE authentications SET indicator = ?2 WHERE transaction_id = ?1")?
+            .execute((conclusion.id, indicator))?;
+    }
     if let (Some(base), true) = (raises, machine.is_approved()) {
         change(connection, base, TransactionEvent::Raised(machine.authorized))?;
     }

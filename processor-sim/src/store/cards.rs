@@ -194,7 +194,8 @@ fn apply(connection: &Connection, card: i64, change: &CardChange) -> Result<(), 
         let list = |list: &Vec<String>| (!list.is_empty()).then(|| list.join(" "));
         connection.execute(
             "UPDATE cards SET blocked_categories = ?2, blocked_countries = ?3,
-                 suspected_fraud = ?4, daily_count = ?5, daily_amount = ?6
+                 suspected_fraud = ?4, daily_count = ?5, daily_amount = ?6,
+                 downgrades_indicator = ?7
              WHERE id = ?1",
             params![
                 card,
@@ -203,6 +204,7 @@ fn apply(connection: &Connection, card: i64, change: &CardChange) -> Result<(), 
                 controls.suspected_fraud,
                 controls.daily_count,
                 controls.daily_amount,
+                controls.downgrades_indicator,
             ],
         )?;
     }
@@ -276,6 +278,7 @@ fn read(row: &Row<'_>) -> Result<StoredCard, DatabaseError> {
             suspected_fraud: row.get("suspected_fraud")?,
             daily_count: row.get("daily_count")?,
             daily_amount: row.get("daily_amount")?,
+            downgrades_indicator: row.get("downgrades_indicator")?,
         },
         approvals: row.get("approvals")?,
         wrong_codes: row.get("wrong_codes")?,

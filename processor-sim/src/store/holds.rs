@@ -6,10 +6,12 @@ use wire::codes::ResponseCode;
 use wire::money::{Currency, MinorUnits};
 use wire::time::Timestamp;
 
+use super::authentications::{ClaimedValue, check_value, use_value};
 use super::cards::{self, NewCard};
 use super::ledger::{self, Movement};
 use super::{Store, columns, increments};
 use crate::domain::account::{AccountTerms, SubBalance};
+use crate::domain::acs::ValueCheck;
 use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId};
 use crate::domain::checks::{History, Purpose};
 use crate::domain::hold::{Hold, HoldEvent, HoldOutcome, HoldState, Posting};
@@ -56,6 +58,8 @@ pub struct IssuerRequest {
     pub release_at: Timestamp,
     /// Field 63.
     pub network_transaction_id: Option<NetworkTransactionId>,
+    /// The authentication that it claims.
+    pub claimed: Option<ClaimedValue>,
     /// Now.
     pub at: Timestamp,
 }
@@ -67,6 +71,8 @@ pub struct Loaded {
     pub balance: SubBalance,
     /// The card's past.
     pub history: History,
+    /// What is on record about the authentication that is claimed.
+    pub value: ValueCheck,
 }
 
 /// A decision and what follows from it.
@@ -205,7 +211,11 @@ where
         Some(CardRows::Stored { card, account }) => Some((*card, *account)),
         Some(CardRows::Missing(new)) => Some(cards::materialise(connection, new)?),
     };
-    let loaded = load(connection, request, rows)?;
+    let mut loaded = load(connection, request, rows)?;
+    let mut used = None;
+    if let Some(claimed) = &request.claimed {
+        (loaded.value, used) = check_value(connection, claimed, request.at)?;
+    }
     let ruling = rule(loaded);
     let answer = ruling.answer;
     let mut hold = Hold::absent();
@@ -220,6 +230,9 @@ where
         apply(&mut hold, HoldEvent::ReleaseDue)?;
     }
     let id = insert(connection, &HoldRow::of_request(request, rows, hold, &answer))?;
+    if let Some(authentication) = used {
+        use_value(connection, authentication, id)?;
+    }
     if let Some((card, account)) = rows {
         let is_purchase = request.purpose == Purpose::Purchase;
         ledger::move_money(
@@ -270,7 +283,8 @@ pub(super) fn load(
 ) -> Result<Loaded, DatabaseError> {
     let nothing = SubBalance { credit_limit: 0, ceiling: 0, debt: 0, held: 0 };
     let Some((card, account)) = rows else {
-        return Ok(Loaded { balance: nothing, history: History::default() });
+        let (history, value) = (History::default(), ValueCheck::NoneClaimed);
+        return Ok(Loaded { balance: nothing, history, value });
     };
     let balance = ledger::balance(
         connection,
@@ -300,7 +314,7 @@ pub(super) fn load(
             }
         }
     }
-    Ok(Loaded { balance, history })
+    Ok(Loaded { balance, history, value: ValueCheck::NoneClaimed })
 }
 
 /// Saves what changed in the card's past.

@@ -95,6 +95,29 @@ const RULES: &[Rule] = &[
          WHERE refunded > captured",
     ),
     rule(
+        "I13 a CAVV is used by one authorization, of the card that it was made for",
+        "SELECT 'authentication ' || acs.id FROM acs_transactions AS acs
+         LEFT JOIN holds ON holds.id = acs.used_by
+         LEFT JOIN acquirer_transactions AS auth ON auth.transmission_at = holds.transmission_at
+             AND auth.terminal = holds.terminal AND auth.stan = holds.stan
+         WHERE acs.used_by IS NOT NULL AND (holds.id IS NULL OR acs.value IS NULL
+             OR auth.card_digest <> acs.card_digest OR auth.amount <> acs.amount
+             OR auth.currency <> acs.currency)",
+    ),
+    rule(
+        "I13 the indicator that counts is the one that the ACS has recorded, or less",
+        "SELECT 'transaction ' || auth.id || ' has ' || claimed.indicator
+         FROM authentications AS claimed
+         JOIN acquirer_transactions AS auth ON auth.id = claimed.transaction_id
+         JOIN holds ON holds.transmission_at = auth.transmission_at
+             AND holds.terminal = auth.terminal AND holds.stan = auth.stan
+         LEFT JOIN acs_transactions AS acs ON acs.used_by = holds.id
+         WHERE claimed.indicator IN ('01', '02', '05', '06')
+             AND auth.response_code IN ('00', '08', '10', '11', '85')
+             AND COALESCE(holds.results, '') NOT LIKE '%|100_%'
+             AND acs.eci IS NOT claimed.indicator",
+    ),
+    rule(
         "I6 every request sent comes to an end",
         "SELECT 'transaction ' || id || ' was sent at ' || sent_at FROM acquirer_transactions
          WHERE state = 'sent' AND sent_at < ?1",

@@ -1,6 +1,6 @@
 //! Every card of the catalogue does what its row says, through the processor's own interface.
 
-use wire::processor_api::{Message, ThreeDsData};
+use wire::processor_api::Message;
 use wire::test_cards::{self, TestCard};
 
 use crate::world::{World, code, merchant_initiated, note, source};
@@ -16,9 +16,9 @@ fn expected(card: &TestCard) -> String {
             .map_or("05".into(), |code| code.as_str().to_owned()),
     };
     match card.outcome.as_str() {
-        // Before 3-D Secure exists these say so.
+        // Without an authentication they ask for one.
         "threeds_then_decline" | "threeds_optional" | "threeds_optional_error" => code,
-        outcome if outcome.starts_with("threeds_") => "57".into(),
+        outcome if outcome.starts_with("threeds_") => "1A".into(),
         // The first payment of these is good.
         outcome if outcome.starts_with("updater_") => "00".into(),
         // And 100.00 are enough for 49.99.
@@ -77,23 +77,21 @@ async fn cards_without_a_story_of_their_own_are_decided_by_default() {
 #[actix_web::test]
 async fn cards_that_wait_for_3d_secure_say_so() {
     let world = World::start().await;
-    let answer = world.send(&world.purchase("3ds.challenge")).await;
-    assert_eq!(code(&answer), "57");
-    assert!(note(&answer).starts_with("not available yet: 3-D Secure"), "{}", note(&answer));
-    let mut authenticated = world.purchase("3ds.challenge");
-    authenticated.threeds = Some(ThreeDsData { eci: Some("05".into()), ..ThreeDsData::default() });
+    let answer = world.send(&world.purchase("3ds.frictionless")).await;
+    assert_eq!(code(&answer), "1A");
+    assert!(note(&answer).contains("3-D Secure first"), "{}", note(&answer));
+    let mut authenticated = world.purchase("3ds.frictionless");
+    world.authenticate(&mut authenticated).await;
     assert_eq!(code(&world.send(&authenticated).await), "00");
 }
 
 #[actix_web::test]
 async fn a_soft_decline_ends_with_the_indicator_of_an_authentication() {
     let world = World::start().await;
-    for (alias, soft, indicator) in
-        [("visa.sca_required", "1A", "05"), ("mc.sca_required", "65", "02")]
-    {
+    for (alias, soft) in [("visa.sca_required", "1A"), ("mc.sca_required", "65")] {
         assert_eq!(code(&world.send(&world.purchase(alias)).await), soft);
         let mut again = world.purchase(alias);
-        again.threeds = Some(ThreeDsData { eci: Some(indicator.into()), ..ThreeDsData::default() });
+        world.authenticate(&mut again).await;
         assert_eq!(code(&world.send(&again).await), "00");
     }
 }

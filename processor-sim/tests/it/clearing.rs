@@ -5,7 +5,7 @@ use std::time::Duration;
 use kit::random::Random;
 use serde_json::{Value, json};
 use wire::money::Currency;
-use wire::processor_api::{Message, Mti, ThreeDsData};
+use wire::processor_api::{Message, Mti};
 
 use crate::world::{World, amount, code};
 
@@ -252,7 +252,7 @@ async fn secure_payments_and_a_program_that_changes_show_their_own_rate() {
     sell(&world, "visa.ok", 10_000).await;
     let mut secure = world.purchase("visa.ok");
     secure.amount = Some(amount(10_000));
-    secure.threeds = Some(ThreeDsData { eci: Some("05".into()), ..ThreeDsData::default() });
+    world.authenticate(&mut secure).await;
     world.send(&secure).await;
     world.send(&world.capture(&secure, 10_000)).await;
     world.advance(DAY).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wire::processor_api::{Message, ThreeDsData};
+use wire::processor_api::Message;
 
 use crate::world::{World, amount, code};
 
@@ -12,8 +12,10 @@ const DAY: Duration = Duration::from_hours(24);
 async fn sell_secure(world: &World, alias: &str, value: i64, eci: Option<&str>) -> Message {
     let mut authorization = world.purchase(alias);
     authorization.amount = Some(amount(value));
-    authorization.threeds =
-        eci.map(|eci| ThreeDsData { eci: Some(eci.into()), ..ThreeDsData::default() });
+    if let Some(eci) = eci {
+        world.authenticate(&mut authorization).await;
+        authorization.threeds.as_mut().unwrap().eci = Some(eci.into());
+    }
     assert_eq!(code(&world.send(&authorization).await), "00");
     assert_eq!(code(&world.send(&world.capture(&authorization, value)).await), "00");
     world.advance(DAY).await;

@@ -15,4 +15,5 @@ mod recovery;
 mod refusals;
 mod reversals;
 mod silence;
+mod three_ds;
 mod world;

@@ -20,9 +20,13 @@ use wire::ids::{PaymentId, ReversalId};
 use wire::money::{Currency, MinorUnits};
 use wire::processor_api::{
     Acceptor, EntryMode, Message, Mti, PROCESSOR_PATH, PURCHASE, REFUND, StoredCredential,
+    ThreeDsData,
 };
 use wire::signature::{SigningKey, Wire};
 use wire::test_cards;
+use wire::three_ds::{
+    AuthenticationRequest, AuthenticationResponse, TransId, VERSION, request_path,
+};
 use wire::time::Timestamp;
 
 pub const START: Timestamp = Timestamp::from_millis(1_795_341_600_000); // 2026-11-22T10:00Z
@@ -113,6 +117,55 @@ impl World {
         message.card_acceptor_id = Some(MERCHANT.into());
         message.payment_reference = Some(self.gateway.ids.with(PaymentId::new).to_string());
         message
+    }
+
+    /// An AReq for the card, amount and merchant of a message.
+    pub fn areq(&self, message: &Message) -> AuthenticationRequest {
+        AuthenticationRequest {
+            message_type: "AReq".into(),
+            message_version: VERSION.into(),
+            server_trans_id: TransId::from_random(self.gateway.secrets.bytes()),
+            device_channel: "02".into(),
+            method_completed: "U".into(),
+            challenge_indicator: "01".into(),
+            number: message.pan.clone(),
+            card_expiry_date: "3012".into(),
+            purchase_amount: message.amount.unwrap(),
+            purchase_currency: message.currency.unwrap(),
+            merchant_name: "Demo Shop".into(),
+            acquirer_merchant_id: MERCHANT.into(),
+            mcc: "5732".into(),
+            notification_url: "http://127.0.0.1:7072/3ds/notify".into(),
+            payment_reference: message.payment_reference.clone().unwrap(),
+            blind: "AAECAwQFBgcICQoLDA0ODw".into(),
+        }
+    }
+
+    /// A signed request to a directory server: the status and the body.
+    pub async fn directory(&self, path: &str, body: Vec<u8>) -> (u16, Value) {
+        let reply = self.link.send(Call::post(path, body)).await.unwrap();
+        (reply.status, serde_json::from_slice(&reply.body).unwrap_or_default())
+    }
+
+    /// What the directory server answers.
+    pub async fn ask(&self, request: &AuthenticationRequest) -> AuthenticationResponse {
+        let path = request_path(request.number.as_ref().unwrap().brand());
+        let call = Call::post(path, serde_json::to_vec(request).unwrap());
+        let reply = self.link.send(call).await.unwrap();
+        assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        serde_json::from_slice(&reply.body).unwrap()
+    }
+
+    /// Has the bank authenticate the cardholder of a message, without asking.
+    pub async fn authenticate(&self, message: &mut Message) {
+        let answer = self.ask(&self.areq(message)).await;
+        message.threeds = Some(ThreeDsData {
+            version: Some(VERSION.into()),
+            eci: answer.eci,
+            cavv: answer.authentication_value,
+            ds_trans_id: Some(answer.ds_trans_id.to_string()),
+            ..ThreeDsData::default()
+        });
     }
 
     /// A purchase of 49.99 EUR with a card of the catalogue.

@@ -23,11 +23,29 @@ enum Kind {
 impl Kind {
     fn of(name: &[u8]) -> Self {
         match name {
-            b"pan" | b"token_pan" | b"number" | b"card_number" | b"cc-number" => Self::CardNumber,
-            b"cvv" | b"cvc" | b"cc-csc" | b"security_code" | b"blind" | b"cryptogram"
-            | b"client_secret" | b"access_token" | b"refresh_token" | b"secret"
-            | b"signing_key" | b"private_key" | b"order_code_key" | b"sandbox_key"
-            | b"password" | b"csrf" | b"cs" | b"order_key" => Self::Secret,
+            b"pan" | b"token_pan" | b"number" | b"card_number" | b"cc-number" | b"acctNumber" => {
+                Self::CardNumber
+            }
+            b"cvv"
+            | b"cvc"
+            | b"cc-csc"
+            | b"security_code"
+            | b"blind"
+            | b"cryptogram"
+            | b"client_secret"
+            | b"access_token"
+            | b"refresh_token"
+            | b"secret"
+            | b"signing_key"
+            | b"private_key"
+            | b"order_code_key"
+            | b"sandbox_key"
+            | b"password"
+            | b"csrf"
+            | b"cs"
+            | b"order_key"
+            | b"cavv"
+            | b"authenticationValue" => Self::Secret,
             b"network_transaction_id" | b"original_ntid" | b"arn" => Self::Reference,
             // An escaped name hides what it is: treated as the worst.
             _ if name.contains(&b'\\') => Self::Secret,

@@ -93,7 +93,7 @@ fn order_of(payment: &Value) -> Option<&str> {
 }
 
 /// Reading a trace leaves traces itself: calls of this command and of the console.
-pub(crate) fn is_our_own_look(entry: &Entry) -> bool {
+pub fn is_our_own_look(entry: &Entry) -> bool {
     let agent = entry.request.headers.iter().find(|(name, _)| name == "user-agent");
     let ours = agent.is_some_and(|(_, agent)| OWN_AGENTS.contains(&agent.as_str()));
     ours && entry.request.method == "GET"

@@ -55,6 +55,7 @@ struct SetBody {
     suspected_fraud: Option<bool>,
     daily_count: Option<i64>,
     daily_amount: Option<i64>,
+    downgrades_indicator: Option<bool>,
     restore: Option<bool>,
 }
 
@@ -62,8 +63,10 @@ struct SetBody {
 fn plays(link: &str) -> Option<&'static str> {
     match link.split_once("->")? {
         ("browser", "merchant") | ("merchant", _) => Some("merchant"),
+        ("browser", "acs") | ("processor" | "network" | "issuer" | "directory" | "acs", _) => {
+            Some("processor-sim")
+        }
         ("browser" | "gateway", _) => Some("gateway"),
-        ("processor" | "network" | "issuer", _) => Some("processor-sim"),
         _ => None,
     }
 }
@@ -180,6 +183,7 @@ impl<W: World> Run<'_, W> {
         put("suspected_fraud", set.suspected_fraud.map(Value::from));
         put("daily_count", set.daily_count.map(Value::from));
         put("daily_amount", set.daily_amount.map(Value::from));
+        put("downgrades_indicator", set.downgrades_indicator.map(Value::from));
         put("restore", set.restore.map(Value::from));
         let currency = currency.as_deref().unwrap_or("EUR");
         put("available", available.map(|value| json!({ "value": value, "currency": currency })));

@@ -6,6 +6,7 @@ use wire::card::Brand;
 use wire::test_cards;
 
 use super::calling::read;
+use super::challenging::Challenge;
 use super::{Run, Trouble};
 use crate::client::http::NoAnswer;
 use crate::client::page::Page;
@@ -24,6 +25,7 @@ struct PayBody {
     cvv: Option<String>,
     holder: Option<String>,
     idempotency_key: Option<String>,
+    challenge: Option<Challenge>,
     #[serde(rename = "via")]
     _via: Option<String>,
 }
@@ -81,7 +83,9 @@ impl<W: World> Run<'_, W> {
             Ok(page) => page,
             Err(failure) => return Ok(Err(failure)),
         };
-        let Some(form) = page.form("data-testid=\"card-form\"") else { return Ok(Ok(page)) };
+        let Some(form) = page.form("data-testid=\"card-form\"") else {
+            return self.watch(payer, page, pay).await;
+        };
         let typed = Typed::new(pay);
         let mut fields = form.fields;
         let mut set =
@@ -99,22 +103,42 @@ impl<W: World> Run<'_, W> {
             set("key", key);
         }
         let sent = payer.submit(&page, &form.action, &fields);
-        let mut seen = match self.page_in_time(sent).await? {
-            Ok(page) => page,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let mut rested = false;
+        match self.page_in_time(sent).await? {
+            Ok(page) => self.watch(payer, page, pay).await,
+            Err(failure) => Ok(Err(failure)),
+        }
+    }
+
+    /// Looks until something is decided, and goes to the bank where the page leads there.
+    async fn watch(
+        &self,
+        payer: &mut Payer,
+        mut seen: Page,
+        pay: &PayBody,
+    ) -> Result<Result<Page, NoAnswer>, Trouble> {
+        let (mut rested, mut checked, mut asked) = (false, false, false);
         for _ in 0..LOOKS_MAX {
-            if outcome(&seen) != "pending" || rested {
+            let check = seen.has("method-form") && !checked;
+            let ask = seen.has("challenge-form") && !asked;
+            let looked = if check || ask {
+                (checked, asked, rested) = (checked || check, asked || ask, false);
+                self.at_the_bank(payer, seen, pay.challenge.as_ref()).await?
+            } else if outcome(&seen) != "pending" || rested {
                 break;
-            }
-            self.settle().await?;
-            rested = true;
-            let url = seen.url.clone();
-            seen = match self.page_in_time(payer.open(&url)).await? {
+            } else {
+                self.settle().await?;
+                rested = true;
+                let url = seen.url.clone();
+                self.page_in_time(payer.open(&url)).await?
+            };
+            seen = match looked {
                 Ok(page) => page,
                 Err(failure) => return Ok(Err(failure)),
             };
+            if seen.has("challenge") || seen.has("challenge-over") {
+                // The payer stays at the bank.
+                break;
+            }
         }
         Ok(Ok(seen))
     }
@@ -125,7 +149,8 @@ fn outcome(page: &Page) -> &'static str {
     let shown = page.attribute("outcome", "data-outcome");
     match shown.as_deref() {
         Some("paid" | "already_paid" | "verified") => "paid",
-        Some("processing" | "unknown" | "completing") => "pending",
+        Some("processing" | "unknown" | "completing" | "requires_action") => "pending",
+        None if page.has("challenge") || page.has("challenge-over") => "pending",
         Some("expired") => "expired",
         Some("canceled") => "canceled",
         Some("failed") => "failed",

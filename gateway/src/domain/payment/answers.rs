@@ -32,11 +32,14 @@ impl Payment {
         if retry::is_blocked(&self.attempts, &card.card.fingerprint, at) {
             return Err(Refusal::RetryBlocked);
         }
-        let Submission { id, card, identity, reversal_id, caller } = card;
+        let Submission { id, card, identity, reversal_id, caller, authentication } = card;
         self.caller = caller;
         let asked = (AttemptKind::Payment, self.lacking());
         let attempt = Attempt::new(id, self.next_n(), asked, card, identity, reversal_id);
-        Ok(self.send(attempt, policy))
+        Ok(match authentication {
+            Some(new) => self.authenticate_first(attempt, new, policy),
+            None => self.send(attempt, policy),
+        })
     }
 
     pub(super) fn next_n(&self) -> u32 {
@@ -47,9 +50,13 @@ impl Payment {
     pub(super) fn send(&mut self, attempt: Attempt, policy: &Policy) -> Vec<Effect> {
         let at = attempt.created_at;
         self.attempts.push(attempt);
+        self.waits_for_answer(at, policy);
+        vec![Effect::Announce(Announcement::Processing)]
+    }
+
+    pub(super) fn waits_for_answer(&mut self, at: Timestamp, policy: &Policy) {
         self.state = State::Processing;
         self.due_at = Some(at.plus(policy.processor_deadline).plus(LOST_AFTER));
-        vec![Effect::Announce(Announcement::Processing)]
     }
 
     pub(super) fn cancel(&mut self) -> Vec<Effect> {
@@ -143,7 +150,7 @@ impl Payment {
     }
 
     /// What is authorized waits for captures.
-    fn settle_authorized(&mut self, announcement: Announcement) -> Vec<Effect> {
+    pub(super) fn settle_authorized(&mut self, announcement: Announcement) -> Vec<Effect> {
         self.state = State::Authorized;
         self.due_at = self.capture_before;
         if self.waits_for_the_rest() {
@@ -161,7 +168,7 @@ impl Payment {
         vec![Effect::Announce(Announcement::Failed)]
     }
 
-    fn after_decline(&mut self, policy: &Policy) -> Vec<Effect> {
+    pub(super) fn after_decline(&mut self, policy: &Policy) -> Vec<Effect> {
         let tries = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
         if tries < policy.attempts_max && self.authorizations().next().is_none() {
             self.state = State::RequiresPaymentMethod;

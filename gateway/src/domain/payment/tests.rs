@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use wire::card::{Brand, CardNumber, Expiry};
 use wire::codes::{DeclineCode, ResponseCode};
 use wire::ids::TokenId;
+use wire::three_ds::TransStatus;
 
 use super::*;
 use crate::domain::attempt::{AttemptKind, AttemptState};
@@ -13,6 +14,7 @@ use crate::domain::capture::CaptureState;
 use crate::domain::card::Fingerprint;
 use crate::domain::network_profile::OverCapture;
 use crate::domain::terms::Terms;
+use crate::domain::three_ds::{self, Wanted};
 
 const AT: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
@@ -69,7 +71,49 @@ fn submitted(n: u8, at: Timestamp) -> Event {
         identity: identity(at),
         reversal_id: ReversalId::new(AT, [n; 10]),
         caller: None,
+        authentication: None,
     })
+}
+
+/// A card whose holder is authenticated first.
+fn authenticating(n: u8) -> Event {
+    let Event::CardSubmitted(submission) = submitted(n, later(2)) else { unreachable!() };
+    Event::CardSubmitted(Submission {
+        authentication: Some(NewAuthentication {
+            id: TransId::from_bytes([1; 16]),
+            method: None,
+            required: false,
+            wanted: Wanted::Any,
+        }),
+        ..submission
+    })
+}
+
+fn authentication(event: three_ds::Event) -> Event {
+    Event::Authentication(Box::new(AuthenticationStep {
+        id: TransId::from_bytes([1; 16]),
+        event,
+        identity: identity(later(30)),
+        at: later(30),
+    }))
+}
+
+fn responded(status: TransStatus) -> Event {
+    authentication(three_ds::Event::Responded(Box::new(three_ds::Response {
+        ds_trans_id: TransId::from_bytes([2; 16]),
+        acs_trans_id: TransId::from_bytes([3; 16]),
+        status,
+        values: three_ds::Values::default(),
+        acs_url: None,
+    })))
+}
+
+fn challenged() -> Event {
+    responded(TransStatus::C)
+}
+
+fn resulted(status: TransStatus) -> Event {
+    authentication(three_ds::Event::Resulted(status, three_ds::Values::default()))
 }
 
 fn new_capture(n: u8, at: Timestamp) -> NewCapture {
@@ -86,6 +130,8 @@ fn answer(code: &str, amount: Option<i64>) -> Answer {
         advice_code: None,
         cvv_result: None,
         avs_result: None,
+        cavv_result: None,
+        indicator: None,
         over_capture: OverCapture::default(),
         outcome_source: None,
         at: later(1),
@@ -224,6 +270,8 @@ fn in_every_state() -> Vec<(&'static str, Payment)> {
             ),
         ),
         ("failed", run(Automatic, [submitted(1, AT), answered(1, "00", Some(90))])),
+        ("authenticating", run(Automatic, [authenticating(1)])),
+        ("asked", run(Automatic, [authenticating(1), challenged()])),
     ]
 }
 
@@ -239,6 +287,14 @@ fn every_event() -> Vec<(&'static str, Event)> {
     vec![
         ("card", submitted(2, later(2))),
         ("card, too late", submitted(2, later(1800))),
+        ("card, 3-D Secure", authenticating(2)),
+        ("ARes Y", responded(TransStatus::Y)),
+        ("ARes C", challenged()),
+        ("ARes R", responded(TransStatus::R)),
+        ("no ARes", authentication(three_ds::Event::Unanswered)),
+        ("CRes Y", authentication(three_ds::Event::Returned(TransStatus::Y))),
+        ("RReq Y", resulted(TransStatus::Y)),
+        ("RReq N", resulted(TransStatus::N)),
         ("answer 00", answered(1, "00", Some(100))),
         ("answer 00, less", answered(1, "00", Some(99))),
         ("answer 10, part", answered(1, "10", Some(60))),
@@ -295,6 +351,7 @@ fn described(it: &Payment, outcome: &Decision) -> String {
             Effect::AmountAlarm(_) => write!(text, " +AmountAlarm"),
             Effect::ReversalParked(_) => write!(text, " +ReversalParked"),
             Effect::AlreadyCleared(_) => write!(text, " +AlreadyCleared"),
+            Effect::Tampered(_) => write!(text, " +Tampered"),
         };
     }
     text
@@ -322,6 +379,7 @@ fn every_state_takes_every_event_as_written_here() {
     waiting for a card
         card                 processing +Processing
         card, too late       refused: the time for this payment is over
+        card, 3-D Secure     authenticating +Processing
         increment 50         refused: nothing is authorized
         increment 0          refused: nothing is authorized
         capture all          refused: nothing is authorized
@@ -340,6 +398,7 @@ fn every_state_takes_every_event_as_written_here() {
     processing
         card                 refused: the payment is being processed
         card, too late       refused: the payment is being processed
+        card, 3-D Secure     refused: the payment is being processed
         answer 00            captured +Captured
         answer 00, less      failed +AmountAlarm +Failed
         answer 10, part      requires_payment_method +AttemptFailed
@@ -364,6 +423,7 @@ fn every_state_takes_every_event_as_written_here() {
     unknown, inquiring
         card                 refused: the payment is being processed
         card, too late       refused: the payment is being processed
+        card, 3-D Secure     refused: the payment is being processed
         answer 00            captured +Captured
         answer 00, less      failed +AmountAlarm +Failed
         answer 10, part      requires_payment_method +AttemptFailed
@@ -389,6 +449,7 @@ fn every_state_takes_every_event_as_written_here() {
     unknown, waiting
         card                 refused: the payment is being processed
         card, too late       refused: the payment is being processed
+        card, 3-D Secure     refused: the payment is being processed
         answer 00            captured +Captured
         answer 00, less      failed +AmountAlarm +Failed
         answer 10, part      requires_payment_method +AttemptFailed
@@ -414,6 +475,7 @@ fn every_state_takes_every_event_as_written_here() {
     unknown, reversing
         card                 refused: the payment is being processed
         card, too late       refused: the payment is being processed
+        card, 3-D Secure     refused: the payment is being processed
         answer 00            unknown_reversing +LateApproval
         answer 00, less      unknown_reversing +LateApproval
         answer 10, part      unknown_reversing +LateApproval
@@ -435,6 +497,7 @@ fn every_state_takes_every_event_as_written_here() {
     authorized
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        card, 3-D Secure     refused: the payment is paid
         increment 50         refused: the authorized amount is final: only an estimate can be raised
         increment 0          refused: the authorized amount is final: only an estimate can be raised
         capture all          captured +Captured
@@ -453,6 +516,7 @@ fn every_state_takes_every_event_as_written_here() {
     authorized, an estimate
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        card, 3-D Secure     refused: the payment is paid
         increment 50         processing +Processing
         increment 0          refused: an amount must be more than zero
         capture all          captured +Captured
@@ -470,6 +534,7 @@ fn every_state_takes_every_event_as_written_here() {
     authorized for 60
         card                 processing +Processing
         card, too late       refused: the time for this payment is over
+        card, 3-D Secure     authenticating +Processing
         increment 50         refused: the authorized amount is final: only an estimate can be raised
         increment 0          refused: the authorized amount is final: only an estimate can be raised
         capture all          captured +Captured
@@ -489,6 +554,7 @@ fn every_state_takes_every_event_as_written_here() {
     increment on its way
         card                 refused: the payment is being processed
         card, too late       refused: the payment is being processed
+        card, 3-D Secure     refused: the payment is being processed
         answer 2: 00         authorized +Authorized
         answer 2: 51         authorized +AttemptFailed
         increment 50         refused: the payment is being processed
@@ -508,6 +574,7 @@ fn every_state_takes_every_event_as_written_here() {
     partly captured
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        card, 3-D Secure     refused: the payment is paid
         increment 50         refused: something was captured: the authorization cannot be raised any more
         increment 0          refused: something was captured: the authorization cannot be raised any more
         capture all          captured +Captured
@@ -526,6 +593,7 @@ fn every_state_takes_every_event_as_written_here() {
     captured, not sent
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        card, 3-D Secure     refused: the payment is paid
         increment 50         refused: something was captured: the authorization cannot be raised any more
         increment 0          refused: something was captured: the authorization cannot be raised any more
         capture all          refused: only 0 minor units are left
@@ -545,6 +613,7 @@ fn every_state_takes_every_event_as_written_here() {
     captured
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        card, 3-D Secure     refused: the payment is paid
         increment 50         refused: something was captured: the authorization cannot be raised any more
         increment 0          refused: something was captured: the authorization cannot be raised any more
         capture all          refused: only 0 minor units are left
@@ -563,6 +632,7 @@ fn every_state_takes_every_event_as_written_here() {
     capture failed
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        card, 3-D Secure     refused: the payment is paid
         increment 50         refused: something was captured: the authorization cannot be raised any more
         increment 0          refused: something was captured: the authorization cannot be raised any more
         capture all          captured +Captured
@@ -600,6 +670,7 @@ fn every_state_takes_every_event_as_written_here() {
     canceled
         card                 refused: the payment is canceled
         card, too late       refused: the payment is canceled
+        card, 3-D Secure     refused: the payment is canceled
         increment 50         refused: the payment is canceled
         increment 0          refused: the payment is canceled
         capture all          refused: the payment is canceled
@@ -618,6 +689,7 @@ fn every_state_takes_every_event_as_written_here() {
     expired
         card                 refused: the payment is expired
         card, too late       refused: the payment is expired
+        card, 3-D Secure     refused: the payment is expired
         answer 00            expired +LateApproval
         answer 00, less      expired +LateApproval
         answer 10, part      expired +LateApproval
@@ -639,6 +711,7 @@ fn every_state_takes_every_event_as_written_here() {
     failed
         card                 refused: the payment is failed
         card, too late       refused: the payment is failed
+        card, 3-D Secure     refused: the payment is failed
         answer 00            failed +LateApproval
         answer 00, less      failed +LateApproval
         answer 10, part      failed +LateApproval
@@ -657,7 +730,91 @@ fn every_state_takes_every_event_as_written_here() {
         refund               refused: nothing is captured
         refund 10            refused: nothing is captured
         refund, too late     refused: nothing is captured
+    authenticating
+        card                 refused: the payment is being processed
+        card, too late       refused: the payment is being processed
+        card, 3-D Secure     refused: the payment is being processed
+        ARes Y               processing +Processing
+        ARes C               requires_action +RequiresAction
+        ARes R               requires_payment_method +AttemptFailed
+        no ARes              processing +Processing
+        increment 50         refused: the payment is being processed
+        increment 0          refused: the payment is being processed
+        capture all          refused: the payment is being processed
+        capture 30           refused: the payment is being processed
+        capture 30, final    refused: the payment is being processed
+        capture 101          refused: the payment is being processed
+        capture 0            refused: the payment is being processed
+        void                 refused: the payment is being processed
+        void 10              refused: the payment is being processed
+        void 101             refused: the payment is being processed
+        cancel               refused: the payment is being processed
+        refund               refused: the payment is being processed
+        refund 10            refused: the payment is being processed
+        refund, too late     refused: the payment is being processed
+    asked
+        card                 refused: the payment is being processed
+        card, too late       refused: the payment is being processed
+        card, 3-D Secure     refused: the payment is being processed
+        CRes Y               requires_action
+        RReq Y               processing +Processing
+        RReq N               requires_payment_method +AttemptFailed
+        increment 50         refused: the payment is being processed
+        increment 0          refused: the payment is being processed
+        capture all          refused: the payment is being processed
+        capture 30           refused: the payment is being processed
+        capture 30, final    refused: the payment is being processed
+        capture 101          refused: the payment is being processed
+        capture 0            refused: the payment is being processed
+        void                 refused: the payment is being processed
+        void 10              refused: the payment is being processed
+        void 101             refused: the payment is being processed
+        cancel               canceled +Canceled
+        session over         canceled +Canceled
+        refund               refused: the payment is being processed
+        refund 10            refused: the payment is being processed
+        refund, too late     refused: the payment is being processed
     ");
+}
+
+#[test]
+fn the_issuer_asks_for_the_cardholder_once() {
+    let declined = |events: Vec<Event>| run(CaptureMode::Automatic, events);
+    let asked = declined(vec![submitted(1, AT), answered(1, "1A", None)]);
+    assert!(asked.wants_step_up());
+    let skipped = run_on(
+        payment_with(
+            CaptureMode::Automatic,
+            Terms {
+                three_ds: three_ds::ThreeDsTerms {
+                    mode: three_ds::Mode::Skip,
+                    ..three_ds::ThreeDsTerms::default()
+                },
+                ..Terms::default()
+            },
+        ),
+        [submitted(1, AT), answered(1, "1A", None)],
+    );
+    assert!(!skipped.wants_step_up());
+    let other = declined(vec![submitted(1, AT), answered(1, "51", None)]);
+    assert!(!other.wants_step_up());
+}
+
+#[test]
+fn a_card_that_its_bank_rejected_is_not_tried_again_for_this_payment() {
+    let mut it = run(CaptureMode::Automatic, [authenticating(1), responded(TransStatus::R)]);
+    assert_eq!(it.state, State::RequiresPaymentMethod);
+    let blocked = it.apply(submitted(1, later(40)), &Policy::default());
+    assert_eq!(blocked, Err(Refusal::RetryBlocked));
+    assert!(it.apply(submitted(2, later(40)), &Policy::default()).is_ok());
+}
+
+#[test]
+fn the_authorization_is_sent_under_the_time_at_which_the_cardholder_was_known() {
+    let it =
+        run(CaptureMode::Automatic, [authenticating(1), challenged(), resulted(TransStatus::Y)]);
+    assert_eq!(it.state, State::Processing);
+    assert_eq!(it.attempts[0].identity, identity(later(30)));
 }
 
 #[test]
@@ -860,6 +1017,7 @@ fn a_lost_or_stolen_card_is_not_tried_twice_and_another_card_is() {
         identity: identity(later(60)),
         reversal_id: ReversalId::new(AT, [9; 10]),
         caller: None,
+        authentication: None,
     });
     assert_eq!(it.apply(same, &Policy::default()), Err(Refusal::RetryBlocked));
     assert!(it.apply(submitted(2, later(60)), &Policy::default()).is_ok());
@@ -917,10 +1075,10 @@ fn a_refund_that_fails_leaves_its_money_refundable() {
     it.apply(refunded(5, Some(80), later(4)), &Policy::default()).unwrap();
     let too_much = it.apply(refunded(6, Some(21), later(4)), &Policy::default());
     assert_eq!(too_much, Err(Refusal::AmountTooLarge(minor(20))));
-    let declined = refund_event(5, RefundEvent::Answered(answer("46", None)));
+    let declined = refund_event(5, RefundEvent::Answered(Box::new(answer("46", None))));
     it.apply(declined, &Policy::default()).unwrap();
     it.apply(refunded(6, None, later(4)), &Policy::default()).unwrap();
-    let approved = refund_event(6, RefundEvent::Answered(answer("00", Some(100))));
+    let approved = refund_event(6, RefundEvent::Answered(Box::new(answer("00", Some(100)))));
     it.apply(approved, &Policy::default()).unwrap();
     assert_eq!(it.amounts.refunded, minor(100));
     it.apply(refund_event(6, RefundEvent::Canceled), &Policy::default()).unwrap();
@@ -967,8 +1125,8 @@ fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
         },
         20 => Event::Canceled(later(2)),
         21 | 22 => refunded(n, Some(amount), later(4)),
-        23 => of_refund(RefundEvent::Answered(answer("00", None))),
-        24 => of_refund(RefundEvent::Answered(answer("51", None))),
+        23 => of_refund(RefundEvent::Answered(Box::new(answer("00", None)))),
+        24 => of_refund(RefundEvent::Answered(Box::new(answer("51", None)))),
         25 => of_refund(RefundEvent::Canceled),
         27..=29 => incremented(n, amount),
         30 => answered("00", payment.attempts.last().map(|it| it.asked.get())),

@@ -1,9 +1,11 @@
 //! Which page shows what of a payment.
 
 use actix_web::HttpResponse;
-use kit::http::Problem;
+use actix_web::http::header::CONTENT_SECURITY_POLICY;
+use kit::http::{PagePolicy, Problem};
 use wire::codes::Family;
 use wire::money::{MinorUnits, Money};
+use wire::three_ds::{ChallengeRequest, METHOD_NOTIFY_PATH, MethodData, to_browser};
 use wire::time::Timestamp;
 
 use super::Visit;
@@ -14,6 +16,7 @@ use crate::domain::payer::Standing;
 use crate::domain::payment::{Line, Payment};
 use crate::http::browser::{page, refresh, see};
 use crate::operations::Context;
+use crate::pages::bank_step::{BankStepPage, BankStepParts};
 use crate::pages::card_page::{
     CardPage, CardPageParts, DeclineNotice, Errors, FieldProblem, OrderLine, OrderSummary, Values,
 };
@@ -125,6 +128,8 @@ pub fn outcome(context: &Context, visit: &Visit, again: bool) -> Result<HttpResp
     let standing = visit.standing(context);
     let outcome = match standing {
         Standing::MayPay(_) => return Ok(see(&visit.path())),
+        Standing::Preparing => return bank_step(context, visit, true),
+        Standing::Asked => return bank_step(context, visit, false),
         Standing::Processing => Outcome::Processing,
         Standing::Unknown => Outcome::Unknown,
         Standing::Paid if again => Outcome::AlreadyPaid,
@@ -148,6 +153,58 @@ pub fn outcome(context: &Context, visit: &Visit, again: bool) -> Result<HttpResp
         Some(address) if outcome.returns_soon() => refresh(response, RETURN_SECONDS, &address),
         Some(_) | None => response,
     })
+}
+
+/// Seconds until the page of a challenge looks whether it is over, where the browser stays.
+const CHALLENGE_SECONDS: u32 = 15;
+/// The same while the 3DS Method runs.
+const METHOD_SECONDS: u32 = 2;
+
+/// The browser goes to the payer's bank: in a hidden frame, or with the whole window.
+fn bank_step(
+    context: &Context,
+    visit: &Visit,
+    hidden_frame: bool,
+) -> Result<HttpResponse, Problem> {
+    let payment = &visit.payment;
+    let Some(authentication) = payment.open_authentication() else {
+        return Ok(see(&visit.path()));
+    };
+    let own = context.settings.public_url.trim_end_matches('/');
+    let acs = &context.directory.acs_origin;
+    let address = authentication.acs_url.clone().unwrap_or_default();
+    let (action, fields) = if hidden_frame {
+        let data = MethodData {
+            server_trans_id: authentication.id,
+            notification_url: Some(format!("{own}{METHOD_NOTIFY_PATH}")),
+        };
+        (format!("{acs}{address}"), vec![("threeDSMethodData", to_browser(&data))])
+    } else {
+        let acs_trans_id = authentication.acs_trans_id.unwrap_or(authentication.id);
+        let request = ChallengeRequest::new(authentication.id, acs_trans_id);
+        let session = data_encoding::BASE64URL_NOPAD.encode(payment.id.to_string().as_bytes());
+        (address, vec![("creq", to_browser(&request)), ("threeDSSessionData", session)])
+    };
+    let texts = visit.texts;
+    let mut response = page(
+        200,
+        &BankStepPage::new(BankStepParts {
+            texts,
+            order: order(context, texts, payment),
+            card: last_card_words(texts, payment),
+            path: visit.path(),
+            csrf: visit.proof.clone(),
+            action,
+            fields,
+            hidden_frame,
+        }),
+    )?;
+    let frames = if hidden_frame { vec![acs.clone(), own.to_owned()] } else { Vec::new() };
+    let policy = PagePolicy { forms: vec![acs.clone()], frames, ..PagePolicy::card_form() };
+    let csp = policy.csp().parse().map_err(Problem::internal)?;
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, csp);
+    let seconds = if hidden_frame { METHOD_SECONDS } else { CHALLENGE_SECONDS };
+    Ok(refresh(response, seconds, &format!("{}/status", visit.path())))
 }
 
 /// The order was paid by another payment of the same order.

@@ -20,6 +20,8 @@ struct Setting {
     code: &'static str,
     by_merchant: bool,
     indicator: Option<&'static str>,
+    value: ValueCheck,
+    exempt: bool,
     country: &'static str,
     accepts_partial: bool,
 }
@@ -39,6 +41,8 @@ impl Default for Setting {
             code: "123",
             by_merchant: false,
             indicator: None,
+            value: ValueCheck::NoneClaimed,
+            exempt: false,
             country: "FR",
             accepts_partial: false,
         }
@@ -57,6 +61,8 @@ impl Setting {
             by_merchant: self.by_merchant,
             raises: false,
             indicator: self.indicator,
+            value: self.value,
+            exempt: self.exempt,
             category: "5732",
             country: Some(self.country),
             accepts_partial: self.accepts_partial,
@@ -105,6 +111,7 @@ fn the_first_failing_check_answers() {
             suspected_fraud: true,
             daily_count: Some(0),
             daily_amount: Some(0),
+            downgrades_indicator: false,
         },
         behaviour: Behaviour {
             decision: DecisionRule::StopOrder(ResponseCode::parse("R1").unwrap()),
@@ -131,7 +138,10 @@ fn the_first_failing_check_answers() {
             it.behaviour.decision =
                 DecisionRule::AuthenticateFirst(ResponseCode::AUTHENTICATION_REQUIRED);
         },
-        |it| it.indicator = Some("05"),
+        |it| {
+            it.indicator = Some("05");
+            it.value = ValueCheck::Valid(TransStatus::Y);
+        },
         |it| it.controls.suspected_fraud = false,
         |it| it.controls.daily_amount = None,
         |it| it.controls.daily_count = None,
@@ -171,6 +181,8 @@ fn an_unissued_number_is_refused_with_14() {
         by_merchant: false,
         raises: false,
         indicator: None,
+        value: ValueCheck::NoneClaimed,
+        exempt: false,
         category: "5732",
         country: None,
         accepts_partial: false,
@@ -264,13 +276,46 @@ fn a_single_use_card_pays_once() {
 fn cards_that_need_3d_secure_say_so() {
     let behaviour = Behaviour { decision: DecisionRule::NeedsThreeDs, ..PLAIN };
     let decision = Setting { behaviour, ..Setting::default() }.decide();
-    assert_eq!(decision.code, ResponseCode::NOT_PERMITTED);
-    assert_eq!(decision.note, Some(NO_THREE_DS_NOTE));
-    let setting = Setting { behaviour, indicator: Some("05"), ..Setting::default() };
+    assert_eq!(decision.code, ResponseCode::AUTHENTICATION_REQUIRED);
+    assert_eq!(decision.note, Some(THREE_DS_NOTE));
+    let value = ValueCheck::Valid(TransStatus::Y);
+    let setting = Setting { behaviour, indicator: Some("05"), value, ..Setting::default() };
+    assert_eq!(setting.answer(), "00 card");
+    let setting = Setting { behaviour, exempt: true, ..Setting::default() };
     assert_eq!(setting.answer(), "00 card");
     let on_session = Behaviour { decision: DecisionRule::NeedsThreeDsOnSession, ..PLAIN };
     let setting = Setting { behaviour: on_session, by_merchant: true, ..Setting::default() };
     assert_eq!(setting.answer(), "00 card");
+}
+
+#[test]
+fn an_indicator_is_worth_what_the_acs_has_recorded() {
+    use TransStatus::{A, U, Y};
+    let checked = |indicator, value| {
+        let decision = Setting { indicator: Some(indicator), value, ..Setting::default() }.decide();
+        let result = decision.authentication_result.unwrap_or("-");
+        format!("{} {result} {}", decision.code.as_str(), decision.indicator.unwrap_or("-"))
+    };
+    assert_eq!(checked("05", ValueCheck::Valid(Y)), "00 2 05");
+    assert_eq!(checked("06", ValueCheck::Valid(A)), "00 3 06");
+    assert_eq!(checked("05", ValueCheck::Valid(A)), "6P 2 -", "more than was recorded");
+    assert_eq!(checked("07", ValueCheck::Valid(Y)), "00 B 07", "less is always true");
+    assert_eq!(checked("07", ValueCheck::Valid(U)), "00 B 07");
+    assert_eq!(checked("07", ValueCheck::NoneClaimed), "00 - 07");
+    assert_eq!(checked("05", ValueCheck::NoneClaimed), "6P 1 -");
+    assert_eq!(checked("05", ValueCheck::Invalid("used")), "6P 1 -");
+    assert_eq!(checked("06", ValueCheck::Invalid("used")), "6P 4 -");
+    assert_eq!(checked("99", ValueCheck::Valid(Y)), "6P B -");
+}
+
+#[test]
+fn a_bank_may_take_less_liability_than_is_claimed() {
+    let controls = CardControls { downgrades_indicator: true, ..CardControls::default() };
+    let value = ValueCheck::Valid(TransStatus::Y);
+    let setting = Setting { controls, indicator: Some("05"), value, ..Setting::default() };
+    let decision = setting.decide();
+    assert_eq!(decision.code, ResponseCode::APPROVED);
+    assert_eq!((decision.indicator, decision.authentication_result), (Some("07"), Some("B")));
 }
 
 #[test]

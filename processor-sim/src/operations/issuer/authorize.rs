@@ -8,9 +8,11 @@ use kit::link::Call;
 use wire::card::Brand;
 use wire::codes::ResponseCode;
 use wire::processor_api::{FUNCTION_ESTIMATED, Message};
+use wire::three_ds::TransId;
 use wire::time::Timestamp;
 
 use crate::domain::account::{AccountKind, AccountTerms};
+use crate::domain::acs::{Exemption, ValueCheck};
 use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId, Results};
 use crate::domain::behaviour::{Behaviour, IssuerTiming, PLAIN};
 use crate::domain::business_day::{local_day, local_time};
@@ -22,8 +24,8 @@ use crate::domain::parties::Issuer;
 use crate::operations::card_table::{CardState, IssuedCard};
 use crate::operations::network::Hop;
 use crate::operations::translate::{self, Fault, RequestFields, TakeError};
-use crate::operations::{Context, network};
-use crate::store::{Authorized, IssuerIncrement, IssuerRequest, Loaded, Ruling};
+use crate::operations::{Context, network, three_ds};
+use crate::store::{Authorized, ClaimedValue, IssuerIncrement, IssuerRequest, Loaded, Ruling};
 
 /// How long after the network's deadline a silent or late bank comes back.
 const LATE_AFTER: Duration = Duration::from_secs(1);
@@ -186,8 +188,30 @@ impl Deciding<'_> {
             counts_day: counts.then(|| local_day(now, self.issuer.offset_minutes)),
             release_at: release_at(self.context, self.message, &self.behaviour, self.brand),
             network_transaction_id: id.and_then(NetworkTransactionId::parse),
+            claimed: self.claimed(),
             at: now,
         }
+    }
+
+    /// The authentication that the request claims, and the value that it would have to be.
+    fn claimed(&self) -> Option<ClaimedValue> {
+        let threeds = self.message.threeds.as_ref()?;
+        let ds_trans_id: Option<TransId> =
+            threeds.ds_trans_id.as_deref().and_then(|id| id.parse().ok());
+        let expected = ds_trans_id.map(|ds_trans_id| {
+            three_ds::value(
+                self.context,
+                &three_ds::Bound {
+                    card: self.context.card_digest(&self.fields.number),
+                    amount: self.fields.amount,
+                    currency: self.fields.currency,
+                    card_acceptor_id: self.message.card_acceptor_id.as_deref().unwrap_or_default(),
+                    ds_trans_id,
+                },
+            )
+        });
+        let value = threeds.cavv.clone();
+        Some(ClaimedValue { ds_trans_id, value, expected: expected.unwrap_or_default() })
     }
 
     /// The decision as a pure function of what its unit of work loads.
@@ -200,7 +224,7 @@ impl Deciding<'_> {
         let id = self.message.network_transaction_id.as_deref();
         let id = id.and_then(NetworkTransactionId::parse);
         move |loaded| {
-            let request = given.request(&fields);
+            let request = given.request(&fields, loaded.value);
             let card = card.as_ref().zip(state.as_ref()).map(|(card, state)| Card {
                 status: state.status,
                 expiry: card.expiry,
@@ -238,6 +262,7 @@ struct Given {
     by_merchant: bool,
     raises: bool,
     indicator: Option<String>,
+    exemption: Option<Exemption>,
     category: String,
     country: Option<String>,
     accepts_partial: bool,
@@ -256,13 +281,18 @@ impl Given {
             by_merchant: credential.is_some_and(|credential| credential.initiator == "MIT"),
             raises: translate::is_increment(message),
             indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
+            exemption: message
+                .threeds
+                .as_ref()
+                .and_then(|threeds| threeds.exemption.as_deref())
+                .and_then(Exemption::parse),
             category: message.mcc.clone().unwrap_or_default(),
             country: message.acceptor.as_ref().map(|acceptor| acceptor.country.clone()),
             accepts_partial: message.accept_partial.unwrap_or(false),
         }
     }
 
-    fn request<'r>(&'r self, fields: &RequestFields) -> Request<'r> {
+    fn request<'r>(&'r self, fields: &RequestFields, value: ValueCheck) -> Request<'r> {
         Request {
             purpose: fields.purpose,
             amount: fields.amount,
@@ -272,6 +302,10 @@ impl Given {
             by_merchant: self.by_merchant,
             raises: self.raises,
             indicator: self.indicator.as_deref(),
+            value,
+            exempt: self
+                .exemption
+                .is_some_and(|exemption| exemption.is_accepted(fields.amount, fields.currency)),
             category: &self.category,
             country: self.country.as_deref(),
             accepts_partial: self.accepts_partial,
@@ -293,6 +327,8 @@ fn answer_of(decision: &Decision, auth_code: AuthCode, id: Option<NetworkTransac
             advice: decision.advice.and_then(text),
             category: None,
             stand_in: None,
+            authentication: decision.authentication_result.map(str::to_owned),
+            indicator: decision.indicator.map(str::to_owned),
         },
         source: Some(decision.source),
         note: decision.note.map(str::to_owned),

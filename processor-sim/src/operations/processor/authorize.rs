@@ -275,7 +275,7 @@ fn forward(message: &Message, chosen: Chosen) -> Message {
 
 /// What came back from the network.
 enum Sent {
-    Answered(Answer),
+    Answered(Box<Answer>),
     /// It surely did not act.
     NotTaken,
     Unknown,
@@ -300,7 +300,7 @@ fn read_reply(reply: Result<Reply, LinkFailure>) -> Sent {
         Ok(reply) if reply.is_success() => {
             let message = serde_json::from_slice::<Message>(&reply.body).ok();
             match message.as_ref().and_then(translate::answer_of) {
-                Some(answer) => Sent::Answered(answer),
+                Some(answer) => Sent::Answered(Box::new(answer)),
                 None => Sent::Unknown,
             }
         }
@@ -322,7 +322,7 @@ fn conclude(
     let (event, answer, obligation) = match sent {
         Sent::Answered(answer) => {
             let amount = if answer.code.approves() { answer.approved } else { fields.amount };
-            (TransactionEvent::Answered { code: answer.code, amount }, answer, None)
+            (TransactionEvent::Answered { code: answer.code, amount }, *answer, None)
         }
         Sent::NotTaken => {
             let code = ResponseCode::ISSUER_UNAVAILABLE;
