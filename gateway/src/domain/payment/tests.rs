@@ -651,6 +651,7 @@ fn every_state_takes_every_event_as_written_here() {
     rejected in clearing
         card                 refused: the payment is paid
         card, too late       refused: the payment is paid
+        card, 3-D Secure     refused: the payment is paid
         increment 50         refused: something was captured: the authorization cannot be raised any more
         increment 0          refused: something was captured: the authorization cannot be raised any more
         capture all          refused: only 0 minor units are left
