@@ -133,9 +133,9 @@ impl Program {
                 worker::run(&plumbing, "clearing", context.clearing.clone(), || {
                     clearing::step(cleared.clone())
                 }),
-                worker::run(&plumbing, "challenges", context.acs.wake.clone(), || {
+                Box::pin(worker::run(&plumbing, "challenges", context.acs.wake.clone(), || {
                     acs::step(asked.clone())
-                }),
+                })),
             )
         };
         let served = {
@@ -216,7 +216,7 @@ pub async fn serve(flags: Flags) -> anyhow::Result<()> {
     };
     let program = Program::start(settings, listen(address)?, plumbing).await?;
     announce(program.address());
-    Box::pin(program.run()).await?;
+    program.run().await?;
     Ok(())
 }
 
