@@ -135,3 +135,44 @@ async fn a_held_message_waits_until_it_is_released() {
     browser.open(&payment_page).await;
     browser.wait_for("outcome", "data-outcome", "paid").await;
 }
+
+/// Presses the tabulator until an element has the focus.
+async fn tab_to(customer: &Customer, testid: &str) {
+    for _ in 0..60 {
+        customer.browser.tab().await;
+        if customer.browser.focus().await == testid {
+            return;
+        }
+    }
+    panic!("{testid} cannot be reached by the keyboard");
+}
+
+#[actix_web::test]
+async fn the_console_is_worked_by_keys_alone() {
+    let Some(customer) = Customer::enter(Device::DESKTOP).await else { return };
+    let browser = &customer.browser;
+    let console = customer.up.addresses.console();
+    customer.buy("tea-42").await;
+    browser.open(&format!("{console}/payments?refresh=off")).await;
+    browser.see("payment-row").await;
+    browser.keys("/").await;
+    assert_eq!(browser.focus().await, "search");
+    browser.keys("card:4242").await;
+    browser.enter().await;
+    browser.see("payment-row").await;
+    assert!(browser.address().await.contains("card%3A4242"));
+    browser.keys("j").await;
+    browser.enter().await;
+    browser.see("payment-id").await;
+    browser.open(&format!("{console}/faults?refresh=off")).await;
+    tab_to(&customer, "arm-webhooks-thrice").await;
+    browser.enter().await;
+    browser.see("armed-bar").await;
+    tab_to(&customer, "clear-all").await;
+    browser.enter().await;
+    browser.see("nothing-armed").await;
+    browser.open(&format!("{console}/clock?refresh=off")).await;
+    tab_to(&customer, "clock-minute").await;
+    browser.enter().await;
+    browser.see("said").await;
+}

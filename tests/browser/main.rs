@@ -6,12 +6,14 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+mod accessibility;
 mod back_office;
 mod bank;
 mod console;
 mod controls;
 mod customer;
 mod devices;
+mod first_five_minutes;
 mod inspector;
 mod payment_page;
 mod purchase;

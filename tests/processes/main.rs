@@ -8,8 +8,10 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+mod budgets;
 mod card_data;
 mod command_line;
 mod crash;
+mod lessons;
 mod scenarios;
 mod up;

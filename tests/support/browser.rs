@@ -243,6 +243,24 @@ impl Browser {
         self.client.execute(&format!("return {expression}"), Vec::new()).await.unwrap()
     }
 
+    /// What axe-core finds serious or critical on the page as it is; `axe` is its script.
+    pub async fn look_with_axe(&self, axe: &str) -> Vec<String> {
+        self.client.execute(axe, Vec::new()).await.unwrap();
+        let found = self
+            .client
+            .execute_async(
+                "const done = arguments[0]; \
+                 axe.run(document, {resultTypes: ['violations']}).then(result => done( \
+                   result.violations.filter(it => ['serious', 'critical'].includes(it.impact)) \
+                     .map(it => it.id + ': ' + it.nodes.slice(0, 3).map(node => node.html.slice(0, 160) \
+                       + ' ' + (node.any[0]?.message || '')).join(' | '))))",
+                Vec::new(),
+            )
+            .await
+            .unwrap();
+        found.as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect()
+    }
+
     /// The page must not have to be scrolled sideways; says what sticks out.
     pub async fn assert_fits(&self) {
         let address = self.address().await;

@@ -26,6 +26,7 @@ pub(crate) use fault::{
     wanted as wanted_faults,
 };
 pub(crate) use invariants::{Findings, check as check_invariants};
+pub(crate) use record::source as recorded_scenario;
 pub(crate) use trace::READER;
 
 use crate::cli::Command;

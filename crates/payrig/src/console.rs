@@ -7,6 +7,7 @@ mod frame;
 mod http;
 mod inspect;
 mod kpis;
+mod lessons;
 mod live;
 mod messages;
 mod pages;
@@ -48,6 +49,7 @@ pub struct Console {
     live: live::Live,
     samples: figures::Samples,
     alerts: alerts::Alerts,
+    progress: lessons::Progress,
     invariants: Mutex<Option<(Stopwatch, Arc<Findings>)>>,
 }
 
@@ -58,8 +60,19 @@ impl Console {
         let desk = frame::Desk::new(&access.plumbing.secrets);
         let live = live::Live::default();
         let (samples, alerts) = (figures::Samples::default(), alerts::Alerts::default());
-        let invariants = Mutex::new(None);
-        Ok(Self { access, client, board, desk, live, samples, alerts, worlds, invariants })
+        let (invariants, progress) = (Mutex::new(None), lessons::Progress::default());
+        Ok(Self {
+            access,
+            client,
+            board,
+            desk,
+            live,
+            samples,
+            alerts,
+            progress,
+            worlds,
+            invariants,
+        })
     }
 
     /// What the programs say about their books, at most a few seconds old.

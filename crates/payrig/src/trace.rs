@@ -13,7 +13,8 @@ use serde::Serialize;
 use wire::gateway_api::TimelineEntry;
 use wire::time::Timestamp;
 
-pub use collect::{collect, is_our_own_look};
+pub use collect::collect;
+pub(crate) use collect::is_our_own_look;
 pub use drawing::{Drawing, drawing, sentence};
 pub use ladder::{ladder, signatures};
 pub use merge::merge;

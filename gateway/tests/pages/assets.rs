@@ -72,7 +72,9 @@ fn every_script_is_in_the_inventory() {
     for template in files("templates", ".html") {
         for tag in read(&template).split("<script").skip(1) {
             let named = inventory.iter().any(|(path, _)| tag.contains(&format!("(\"{path}\")")));
-            assert!(named && tag.contains("integrity="), "{template}: <script{tag:.60}");
+            // The gateway's own script for pages of shops has a fixed address, so that it can change.
+            let fixed = template.contains("/merchant/") && tag.contains("/js/payrig.js\"");
+            assert!(fixed || named && tag.contains("integrity="), "{template}: <script{tag:.60}");
         }
     }
 }

@@ -77,6 +77,11 @@ async fn prove(path: &str, source: &str) -> Outcome {
     Err(Failure::said(Exit::CheckFailed))
 }
 
+/// The scenario that repeats what was done with a payment or an order.
+pub(crate) async fn source(access: &Access, client: &ApiClient, id: &str) -> Outcome<String> {
+    recording::scenario(&collect(access, client, id).await?)
+}
+
 async fn collect(access: &Access, client: &ApiClient, id: &str) -> Outcome<Recorded> {
     let readable = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if id.is_empty() || !id.bytes().all(readable) {

@@ -8,7 +8,8 @@ use kit::http::{Problem, ReceivedRequest};
 use super::frame::Frame;
 use super::pages::{HomePage, MessagePage, PaymentPage, PaymentsPage};
 use super::shown::{Filter, apology};
-use super::{Console, faults, inspect, kpis, live, messages, support, time, webhooks};
+use super::{Console, faults, inspect, kpis, lessons, live, messages, support, time, webhooks};
+use crate::commands::recorded_scenario;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::trace::collect;
 
@@ -21,6 +22,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/payments", get().to(payments))
         .route("/payments/{id}", get().to(payment))
         .route("/payments/{id}/messages/{key}", get().to(message))
+        .route("/payments/{id}/scenario", get().to(scenario))
         .route("/trace/{id}", get().to(trace))
         .route("/live", get().to(live::events))
         .route("/messages", get().to(messages::show))
@@ -44,6 +46,10 @@ fn controls(config: &mut ServiceConfig) {
         .route("/webhooks/resend", post().to(webhooks::resend))
         .route("/webhooks/verify", post().to(webhooks::verify))
         .route("/webhooks/{event}", get().to(webhooks::event))
+        .route("/lessons", get().to(lessons::list))
+        .route("/lessons/{id}", get().to(lessons::show))
+        .route("/lessons/{id}/begin", post().to(lessons::begin))
+        .route("/lessons/{id}/do", post().to(lessons::press))
         .route("/clock", get().to(time::show))
         .route("/clock", post().to(time::press));
 }
@@ -86,6 +92,18 @@ async fn message(
         None => None,
     };
     Ok(as_page(MessagePage::new(&console, frame, &trace.id, exchange, curl).text()))
+}
+
+/// The payment as a scenario, to be saved and played.
+async fn scenario(console: Data<Console>, id: Path<String>) -> Answer {
+    let source = recorded_scenario(&console.access, &console.client, &id).await.map_err(problem)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/yaml; charset=utf-8")
+        .insert_header((
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"recorded.scenario.yaml\"",
+        ))
+        .body(source))
 }
 
 /// Where problem details point to.

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     /// Codes of the control plane, which has documents of its own, and words of RFC 6749.
-    const ELSEWHERE: [&str; 10] = [
+    const ELSEWHERE: [&str; 11] = [
         "invalid_client",
         "temporarily_unavailable",
         "amount_invalid",
@@ -147,6 +147,7 @@ mod tests {
         "fault_unknown",
         "not_parked",
         "release_refused",
+        "vulnerability_unknown",
     ];
 
     fn sources(folder: &Path, found: &mut Vec<String>) {
