@@ -372,7 +372,7 @@ async fn a_forged_yes_before_the_bank_has_answered_only_asks_the_bank() {
 async fn a_result_that_comes_twice_authorizes_once() {
     let world = World::start().await;
     let fault =
-        json!({"on": "directory->gateway", "match": {"type": "rreq"}, "do": {"duplicate": 1}});
+        json!({"on": "directory->gateway", "match": {"type": "rreq"}, "do": {"duplicate": 2}});
     world.fault("processor-sim", fault).await;
     let (mut payer, order, page) = challenged(&world).await;
     press(&mut payer, &page, "approve").await;
