@@ -86,8 +86,9 @@ impl Evidence {
         };
         let clearing: Value = console.access.ask(Program::ProcessorSim, "clearing").await?;
         let records = clearing.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-        let cleared = records
-            .iter()
+        // Only what has a reference of the acquirer has left for the network.
+        let presented = records.iter().filter(|it| it.get("arn").is_some_and(Value::is_string));
+        let cleared = presented
             .filter_map(|it| it.get("payment")?.as_str())
             .any(|cleared| payments.iter().any(|payment| payment.id.to_string() == cleared));
         Ok(Self {

@@ -141,13 +141,14 @@ async fn buy(console: &Console, lesson: &str, how: &str) -> Outcome<String> {
 pub(super) async fn sealed_fields(console: &Console, shop: &str) -> Outcome<Vec<(String, String)>> {
     let mut payer = Payer::new(http(console));
     let product = payer.open(&format!("{shop}/products/tea-42")).await.map_err(unreachable)?;
-    let add = product.form("action=\"/cart/add\"").ok_or_else(|| no_form("cart"))?;
+    let add = product.form("class=\"row buy-form\"").ok_or_else(|| no_form("cart"))?;
     let mut chosen = add.fields;
     chosen.push(("quantity".to_owned(), "1".to_owned()));
     payer.submit(&product, &add.action, &chosen).await.map_err(unreachable)?;
     let checkout = payer.open(&format!("{shop}/checkout?currency=EUR")).await;
     let checkout = checkout.map_err(unreachable)?;
-    let place = checkout.form("action=\"/checkout\"").ok_or_else(|| no_form("checkout"))?;
+    let place =
+        checkout.form("data-testid=\"checkout-form\"").ok_or_else(|| no_form("checkout"))?;
     let mut fields = place.fields;
     let answers = [("name", "Mallory"), ("email", "m@example.com"), ("way", "form")];
     for (name, value) in answers {
