@@ -146,9 +146,10 @@ impl Payment {
         if !open.is_zero() {
             self.release(name, open, Reason::Expired, at);
         }
-        let (state, announcement) = match self.amounts.captured.is_zero() {
-            true => (State::Failed, Announcement::Failed),
-            false => (State::Captured, Announcement::Captured),
+        let (state, announcement) = if self.amounts.captured.is_zero() {
+            (State::Failed, Announcement::Failed)
+        } else {
+            (State::Captured, Announcement::Captured)
         };
         self.end(state);
         Ok(vec![Effect::Announce(announcement)])
