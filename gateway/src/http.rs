@@ -3,6 +3,7 @@
 pub mod access;
 pub mod answer;
 pub mod browser;
+pub mod customers;
 pub mod dashboard;
 pub mod disputes;
 pub mod docs;
@@ -29,6 +30,7 @@ pub fn routes(config: &mut ServiceConfig) {
     tokens::routes(config);
     payments::routes(config);
     refunds::routes(config);
+    customers::routes(config);
     webhook_endpoints::routes(config);
     events::routes(config);
     disputes::routes(config);

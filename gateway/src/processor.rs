@@ -10,7 +10,7 @@ use kit::link::{Call, Link, LinkFailure};
 use kit::random::Secrets;
 use serde_json::{Map, Value};
 use wire::card::{Brand, CardNumber, SecurityCode};
-use wire::codes::ResponseCode;
+use wire::codes::{DeclineCode, ResponseCode};
 use wire::ids::PaymentId;
 use wire::money::{Currency, MinorUnits};
 use wire::processor_api::{Message, PROCESSOR_PATH};
@@ -347,6 +347,8 @@ fn read_answer(answer: &Message, number: Option<&CardNumber>) -> Option<Answer> 
         .filter(|card| card.response_code == Some(response_code))
         .and_then(|card| card.decline_code);
     let additional = answer.additional.clone().unwrap_or_default();
+    let blocked = additional.retry_block.is_some() && !response_code.approves();
+    let decline_code = if blocked { Some(DeclineCode::RETRY_BLOCKED) } else { decline_code };
     let approves = response_code.approves();
     Some(Answer {
         response_code,
@@ -355,6 +357,7 @@ fn read_answer(answer: &Message, number: Option<&CardNumber>) -> Option<Answer> 
         network_transaction_id: answer.network_transaction_id.clone(),
         decline_code,
         advice_code: additional.advice_code,
+        retry_after: additional.retry_after,
         cvv_result: additional.cvv_result,
         avs_result: additional.avs_result,
         cavv_result: additional.cavv_result,

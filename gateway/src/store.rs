@@ -16,6 +16,7 @@ pub mod refunds;
 pub mod reversals;
 mod rows;
 pub mod settlements;
+pub mod stored_cards;
 mod terms;
 pub mod vault;
 pub mod webhooks;
@@ -29,6 +30,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_settlements_and_disputes.sql"),
     include_str!("../migrations/0006_rejected_captures.sql"),
     include_str!("../migrations/0007_three_ds.sql"),
+    include_str!("../migrations/0008_stored_cards.sql"),
 ];
 
 #[cfg(test)]

@@ -8,3 +8,4 @@ pub mod order;
 pub mod payment;
 pub mod refund;
 pub mod settlement;
+pub mod subscription;

@@ -15,8 +15,11 @@ use kit::plumbing::Plumbing;
 use kit::random::Random;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use wire::gateway_api::{ConfirmPayment, CreateRefund, Empty, Page, PaymentView, RefundView};
-use wire::ids::{DisputeId, OrderId, PaymentId, SettlementId, TokenId};
+use wire::gateway_api::{
+    ConfirmPayment, CreateCustomer, CreateRefund, CustomerView, Empty, Page, PaymentView,
+    RefundView, StoredCardView,
+};
+use wire::ids::{CardId, CustomerId, DisputeId, OrderId, PaymentId, SettlementId, TokenId};
 use wire::money::MinorUnits;
 use wire::settlement::{DisputeView, SettlementReport, SettlementSummary, SubmitEvidence};
 use wire::signature::{SigningKey, Wire};
@@ -24,7 +27,7 @@ use wire::time::Timestamp;
 
 use crate::domain::payment::{RefundNews, Snapshot};
 use crate::keys::ClientKeys;
-pub use translate::{payment_request, snapshot};
+pub use translate::{How, payment_request, snapshot};
 
 /// The link, as faults and the wire log name it.
 pub const LINK: &str = "merchant->gateway";
@@ -101,6 +104,7 @@ struct Request<'a> {
     body: Option<Bytes>,
     idempotency_key: Option<&'a str>,
     about: About,
+    deletes: bool,
 }
 
 impl Gateway {
@@ -194,6 +198,43 @@ impl Gateway {
         let reply = self.call(&Request::post(&path, body, idempotency_key, about)).await?;
         let view: RefundView = decode(&reply)?;
         Ok(translate::refund(&view))
+    }
+
+    /// A payment as the gateway shows it: what became of a charge, and what to do next.
+    pub async fn payment_view(
+        &self,
+        order: OrderId,
+        id: PaymentId,
+    ) -> Result<PaymentView, Failure> {
+        let path = format!("/api/payments/{id}");
+        let about = About { order: Some(order), payment: Some(id), amount: None };
+        decode(&self.call(&Request::get(&path, "", about)).await?)
+    }
+
+    /// Makes a customer whose cards are saved.
+    pub async fn create_customer(
+        &self,
+        request: &CreateCustomer,
+        idempotency_key: &str,
+    ) -> Result<CustomerView, Failure> {
+        let body = encode(request)?;
+        let request = Request::post("/api/customers", body, idempotency_key, About::default());
+        decode(&self.call(&request).await?)
+    }
+
+    /// The saved cards of a customer.
+    pub async fn cards(&self, customer: CustomerId) -> Result<Vec<StoredCardView>, Failure> {
+        let path = format!("/api/customers/{customer}/cards");
+        let request = Request::get(&path, "", About::default());
+        let page: Page<StoredCardView> = decode(&self.call(&request).await?)?;
+        Ok(page.data)
+    }
+
+    /// Has a saved card forgotten.
+    pub async fn delete_card(&self, customer: CustomerId, card: CardId) -> Result<(), Failure> {
+        let path = format!("/api/customers/{customer}/cards/{card}");
+        let key = format!("{card}-delete");
+        self.call(&Request::delete(&path, &key, About::default())).await.map(drop)
     }
 
     /// The newest payments of this merchant, at most 100.
@@ -308,6 +349,7 @@ impl Gateway {
         };
         let mut call = match &request.body {
             Some(body) => Call::post(request.path, body.clone()),
+            None if request.deletes => Call::delete(request.path),
             None => Call::get(request.path),
         };
         call.query = request.query.to_owned();
@@ -322,12 +364,16 @@ impl Gateway {
 
 impl<'a> Request<'a> {
     const fn get(path: &'a str, query: &'a str, about: About) -> Self {
-        Self { path, query, body: None, idempotency_key: None, about }
+        Self { path, query, body: None, idempotency_key: None, about, deletes: false }
+    }
+
+    const fn delete(path: &'a str, key: &'a str, about: About) -> Self {
+        Self { path, query: "", body: None, idempotency_key: Some(key), about, deletes: true }
     }
 
     fn post(path: &'a str, body: Bytes, key: &'a str, about: About) -> Self {
         let (body, idempotency_key) = (Some(body), Some(key));
-        Self { path, query: "", body, idempotency_key, about }
+        Self { path, query: "", body, idempotency_key, about, deletes: false }
     }
 }
 

@@ -10,6 +10,7 @@ mod office;
 mod orders;
 mod sandbox;
 mod storefront;
+mod subscriptions;
 mod ways;
 
 use actix_web::web::{self, ServiceConfig, get, post};
@@ -35,6 +36,12 @@ fn shop_routes(config: &mut ServiceConfig) {
         .route("/cart/set", post().to(storefront::set))
         .route("/checkout", get().to(checkout::show))
         .route("/checkout", post().to(checkout::place))
+        .route("/cards", get().to(subscriptions::cards))
+        .route("/cards", post().to(subscriptions::save))
+        .route("/cards/{card}/delete", post().to(subscriptions::delete))
+        .route("/subscriptions", get().to(subscriptions::list))
+        .route("/subscriptions", post().to(subscriptions::subscribe))
+        .route("/subscriptions/{id}/cancel", post().to(subscriptions::cancel))
         .route("/orders", get().to(orders::own))
         .route("/orders/{order}", get().to(orders::show))
         .route("/orders/{order}/return", get().to(orders::come_back))
@@ -76,6 +83,7 @@ fn office_routes(config: &mut ServiceConfig) {
         .route("/settlements", get().to(office::settlements::list))
         .route("/settlements/{id}", get().to(office::settlements::show))
         .route("/settlements/{id}/lines.csv", get().to(office::settlements::download))
+        .route("/subscriptions", get().to(office::subscriptions::list))
         .route("/disputes", get().to(office::disputes::list))
         .route("/disputes/{id}", get().to(office::disputes::show))
         .route("/disputes/{id}/accept", post().to(office::disputes::accept))

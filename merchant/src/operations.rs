@@ -14,6 +14,7 @@ pub mod refund;
 pub mod refusals;
 pub mod settlements;
 pub mod sign_in;
+pub mod subscriptions;
 pub mod work_due;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ pub mod office;
 pub mod order;
 pub mod shown;
 pub mod storefront;
+pub mod subscriptions;
 pub mod ways;
 
 use askama::Template;

@@ -10,13 +10,17 @@ pub mod lists;
 pub mod office;
 pub mod orders;
 mod rows;
+pub mod subscriptions;
 
 use kit::sqlite::{Database, DatabaseError, DatabaseOptions, Location, OpenError};
 use rusqlite::{Connection, OptionalExtension};
 use wire::ids::MerchantId;
 
 /// Every migration, in order; never edited after it has landed.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_shop.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_shop.sql"),
+    include_str!("../migrations/0002_subscriptions.sql"),
+];
 
 /// A unit of work was not done; nothing of it is stored.
 #[derive(Debug, thiserror::Error)]

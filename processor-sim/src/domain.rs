@@ -23,5 +23,6 @@ pub mod outcome;
 pub mod parties;
 pub mod patch;
 pub mod posting_sets;
+pub mod retry_policy;
 pub mod stand_in;
 pub mod timers;

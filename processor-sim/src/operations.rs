@@ -23,6 +23,7 @@ pub mod sign_on;
 pub mod three_ds;
 pub mod translate;
 pub mod waiting;
+pub mod wrong_codes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use self::directory::Directory;
 use self::hops::Hops;
 use self::sign_on::SignOnTable;
 use self::waiting::Waiting;
+use self::wrong_codes::WrongCodes;
 use crate::domain::acs::ChallengeLimits;
 use crate::domain::answer::AuthCode;
 use crate::domain::identity::{BusinessDigest, CardDigest};
@@ -76,6 +78,8 @@ pub struct Shared {
     pub directory: Directory,
     /// Which bank has signed on to which network.
     pub sign_on: SignOnTable,
+    /// Cards whose security code was wrong of late.
+    pub wrong_codes: WrongCodes,
     /// Repeats that wait for the first one's answer.
     pub waiting: Waiting,
     /// Wakes the worker that fulfils obligations.
@@ -170,6 +174,7 @@ impl Context {
         let random = plumbing.random.child("processor-sim");
         let directory = Directory::load(&store).await?;
         let cards = CardTable::load(&store).await?;
+        let wrong_codes = WrongCodes::load(&store, plumbing.clock.now()).await?;
         Ok(Self(Arc::new(Shared {
             hops: Hops::new(&keys.hops, plumbing)?,
             clearing: Wake::new(),
@@ -185,6 +190,7 @@ impl Context {
             cards,
             directory,
             sign_on: SignOnTable::default(),
+            wrong_codes,
             waiting: Waiting::default(),
             obligations: Wake::new(),
             releases: Wake::new(),

@@ -7,6 +7,7 @@ mod captures;
 mod cards;
 mod clearing;
 mod columns;
+mod declines;
 mod directory;
 mod disputes;
 mod holds;
@@ -32,6 +33,7 @@ pub use batches::{MerchantTerms, StoredBatch, StoredLine};
 pub use captures::{CaptureOutcome, NewCapture};
 pub use cards::{CardChange, NewCard, StoredCard};
 pub use clearing::{ClearingView, FiledRecord, ForcePost, RecordNews, RecordResult, StoredFile};
+pub use declines::{RetryKey, RetryNote};
 pub use directory::{Acceptor, AcceptorChange};
 pub use disputes::{DisputeChange, NewDispute, Planned, StoredDispute};
 pub use holds::{
@@ -55,6 +57,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_increments.sql"),
     include_str!("../migrations/0003_clearing_and_disputes.sql"),
     include_str!("../migrations/0004_three_ds.sql"),
+    include_str!("../migrations/0005_retries.sql"),
 ];
 
 /// A handle to the database; clones share it. Every method is one unit of work.

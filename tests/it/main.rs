@@ -13,6 +13,8 @@ mod recording;
 mod refusals;
 mod scenarios;
 mod settlement;
+mod stored_cards;
+mod subscriptions;
 mod three_d_secure;
 mod tidy;
 mod timeouts;

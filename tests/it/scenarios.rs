@@ -110,6 +110,7 @@ groups!(
     races,
     refunds,
     security,
+    stored_credentials,
     three_d_secure,
     timeouts,
     webhooks

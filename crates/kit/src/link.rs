@@ -123,7 +123,12 @@ impl Call {
         Self { body: Some(body.into()), ..Self::new(Method::POST, path) }
     }
 
-    /// `GET`.
+    /// A `DELETE`, without a body.
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    /// A `GET`.
     pub fn get(path: impl Into<String>) -> Self {
         Self::new(Method::GET, path)
     }

@@ -8,10 +8,12 @@ use utoipa::ToSchema;
 
 use crate::codes::{Advice, DeclineCode, ResponseCode};
 use crate::ids::{
-    AttemptId, CaptureId, EndpointId, EventId, MerchantId, PaymentId, RefundId, TokenId,
+    AttemptId, CaptureId, CardId, CustomerId, EndpointId, EventId, MerchantId, PaymentId, RefundId,
+    TokenId,
 };
 use crate::json::Metadata;
 use crate::money::{MinorUnits, Money};
+use crate::stored_credential::{CheckRule, Initiator, MitReason, PaymentPurpose};
 use crate::time::Timestamp;
 
 /// Status of a payment as clients see it.
@@ -188,6 +190,209 @@ pub struct CreatePayment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub previous_payment: Option<PaymentId>,
+    /// Money, or a look at the account: a verification has the amount 0.
+    #[serde(default, skip_serializing_if = "PaymentPurpose::is_purchase")]
+    pub purpose: PaymentPurpose,
+    /// What an approval leads to although security code or address did not match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_rules: Option<CheckRules>,
+    /// The customer who pays; needed to save a card or to pay with a saved one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub customer_id: Option<CustomerId>,
+    /// Asks the payer whether the card may be saved; with `card_token` and `confirm` the payer
+    /// has agreed in the merchant's own pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub save_card: Option<SaveCard>,
+    /// A saved card to pay with at once, together with `confirm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub card: Option<CardId>,
+    /// Who starts the payment. `merchant` needs `mit_reason`, and `card` or `agreement`.
+    #[serde(default, skip_serializing_if = "Initiator::is_customer")]
+    pub initiator: Initiator,
+    /// Why the merchant starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mit_reason: Option<MitReason>,
+    /// The first payment, in which the customer agreed; that of the saved card when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub agreement: Option<PaymentId>,
+}
+
+/// What an approval leads to although a check did not match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRules {
+    /// The security code differs (CVV result N).
+    #[serde(default)]
+    pub cvv: CheckRule,
+    /// Neither address nor postal code matches (AVS result N).
+    #[serde(default)]
+    pub avs: CheckRule,
+    /// The address could not be checked (AVS results U, R, S, G, I).
+    #[serde(default)]
+    pub avs_unavailable: CheckRule,
+}
+
+/// What a saved card is for, and whether the payment can do without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SaveCard {
+    /// What the card will be used for.
+    #[serde(default)]
+    pub reason: MitReason,
+    /// The payer cannot pay without saving the card (a subscription).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// What the payer agrees to, at most 500 characters; the page's own words when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// `POST /api/customers`
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateCustomer {
+    /// The merchant's own id of the customer, at most 64 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Full name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// A customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CustomerView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: CustomerId,
+    /// Always `customer`.
+    pub object: String,
+    /// The merchant's own id.
+    pub reference: Option<String>,
+    /// Full name.
+    pub name: Option<String>,
+    /// Mail address.
+    pub email: Option<String>,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Deleted {
+    /// Its id.
+    pub id: String,
+    /// What it was.
+    pub object: String,
+    /// Always true.
+    pub deleted: bool,
+}
+
+/// All that is known of a customer, for the customer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CustomerExport {
+    /// The customer.
+    pub customer: CustomerView,
+    /// Saved cards, also those that were deleted.
+    pub cards: Vec<StoredCardView>,
+    /// Every payment of the customer, newest first.
+    pub payments: Vec<PaymentView>,
+    /// When it was put together.
+    #[schema(value_type = String, format = DateTime)]
+    pub exported_at: Timestamp,
+}
+
+/// `POST /api/customers/{id}/cards`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateStoredCard {
+    /// A single-use token.
+    #[schema(value_type = String)]
+    pub card_token: TokenId,
+    /// What the customer agreed to.
+    pub consent: SaveCard,
+    /// The customer agreed before networks numbered transactions: payments that the merchant
+    /// starts go out without the number of the first one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grandfathered: bool,
+}
+
+/// What a customer agreed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConsentView {
+    /// What the card is for.
+    pub reason: MitReason,
+    /// The words.
+    pub text: String,
+    /// payment_page, api.
+    pub given_on: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub given_at: Timestamp,
+}
+
+/// A saved card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoredCardView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: CardId,
+    /// Always `card`.
+    pub object: String,
+    /// Whose it is.
+    #[schema(value_type = String)]
+    pub customer: CustomerId,
+    /// active, closed, contact_issuer, deleted.
+    pub status: String,
+    /// Network.
+    pub brand: String,
+    /// First six digits.
+    pub first6: String,
+    /// Last four digits.
+    pub last4: String,
+    /// 1 to 12.
+    pub expiry_month: u8,
+    /// Four digits.
+    pub expiry_year: u16,
+    /// Keyed fingerprint, per merchant.
+    pub fingerprint: String,
+    /// Payment account reference: stays when the number changes.
+    pub par: String,
+    /// What the customer agreed to.
+    pub consent: ConsentView,
+    /// The first payment, in which the customer agreed.
+    #[schema(value_type = Option<String>)]
+    pub agreement: Option<PaymentId>,
+    /// The network's id of that payment.
+    pub network_transaction_id: Option<String>,
+    /// The agreement is older than such ids.
+    pub grandfathered: bool,
+    /// What the network said of the card, such as a single-use virtual card.
+    pub warning: Option<String>,
+    /// What the account updater said last: number_updated, expiry_updated, closed,
+    /// contact_cardholder, opted_out, no_change, no_match, not_participating.
+    pub last_update: Option<String>,
+    /// The network token, where one is provisioned.
+    pub network_token: Option<NetworkTokenView>,
+    /// When it was saved.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
+/// A network token of a saved card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NetworkTokenView {
+    /// initiated, active, suspended, deactivated, failed.
+    pub status: String,
+    /// Last four digits of the token.
+    pub last4: String,
 }
 
 /// When 3-D Secure runs.
@@ -369,6 +574,10 @@ pub struct FailureView {
     pub advice: Advice,
     /// Which rule decided.
     pub decided_by: Option<String>,
+    /// Not before this moment, where the advice is to try later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub retry_after: Option<Timestamp>,
 }
 
 /// One try to pay.
@@ -456,6 +665,33 @@ pub struct PaymentView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub previous_payment: Option<PaymentId>,
+    /// Money, or a look at the account.
+    #[serde(default, skip_serializing_if = "PaymentPurpose::is_purchase")]
+    pub purpose: PaymentPurpose,
+    /// Who pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub customer_id: Option<CustomerId>,
+    /// The saved card that pays, or that this payment has saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub stored_card: Option<CardId>,
+    /// Who started it.
+    #[serde(default, skip_serializing_if = "Initiator::is_customer")]
+    pub initiator: Initiator,
+    /// Why the merchant started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mit_reason: Option<MitReason>,
+    /// The first payment, in which the customer agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub agreement: Option<PaymentId>,
+    /// The agreement is older than the numbers of networks: nothing names the first payment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grandfathered: bool,
+    /// A rule of the merchant wants a person to look: which one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<String>,
     /// Card of the last attempt.
     pub card: Option<CardView>,
     /// Why the last attempt did not work.

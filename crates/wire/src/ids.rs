@@ -154,6 +154,8 @@ ids! {
     ReversalId = "rvs";
     /// An order of the shop.
     OrderId = "ord";
+    /// A subscription of the shop.
+    SubscriptionId = "sub";
     /// A cart of the shop.
     CartId = "crt";
     /// An account at an issuer.

@@ -14,6 +14,7 @@ pub mod order_code;
 pub mod processor_api;
 pub mod settlement;
 pub mod signature;
+pub mod stored_credential;
 pub mod test_cards;
 pub mod three_ds;
 pub mod time;

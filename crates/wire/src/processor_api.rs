@@ -258,6 +258,13 @@ pub struct Additional {
     /// Visa decline category, 1 to 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visa_category: Option<u8>,
+    /// Nothing was sent, because the network forbids this try: category_1, never, excessive,
+    /// too_soon, security_code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_block: Option<String>,
+    /// When it may be tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Timestamp>,
     /// Why the network answered for the issuer: 1000 to 1003.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stip_reason: Option<String>,

@@ -21,6 +21,8 @@ pub struct Answer {
     pub decline_code: Option<DeclineCode>,
     /// Field 48: merchant advice code.
     pub advice_code: Option<String>,
+    /// Not before this moment may the card be tried again.
+    pub retry_after: Option<Timestamp>,
     /// Security code result.
     pub cvv_result: Option<String>,
     /// Address verification result.
@@ -59,7 +61,8 @@ impl Answer {
         match self.response_code {
             ResponseCode::APPROVED
             | ResponseCode::APPROVED_WITH_IDENTIFICATION
-            | ResponseCode::APPROVED_VIP => {
+            | ResponseCode::APPROVED_VIP
+            | ResponseCode::NO_REASON_TO_DECLINE => {
                 if amount == requested {
                     Verdict::Approved
                 } else {
@@ -97,6 +100,11 @@ impl Answer {
             .decline_code
             .or_else(|| info.and_then(|info| info.decline_code))
             .unwrap_or(DeclineCode::GENERIC_DECLINE);
+        if code == DeclineCode::RETRY_BLOCKED {
+            let later = self.retry_after.map(|_| Advice::RetryLater);
+            let advice = later.unwrap_or_else(|| code.advice());
+            return Decline { code, response_code: Some(self.response_code), advice };
+        }
         let advice = self
             .advice_code
             .as_deref()

@@ -9,6 +9,8 @@ use super::answer::{Answer, Decline};
 use super::card::Card;
 use super::identity::Identity;
 use super::network_profile::OverCapture;
+use super::retry;
+use super::stored_card::Saving;
 
 /// What an attempt asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +113,8 @@ pub struct Attempt {
     pub decline: Option<Decline>,
     /// Merchant advice code.
     pub advice_code: Option<String>,
+    /// Not before this moment may the card be tried again.
+    pub retry_after: Option<Timestamp>,
     /// Security code result.
     pub cvv_result: Option<String>,
     /// Address verification result.
@@ -121,6 +125,8 @@ pub struct Attempt {
     pub indicator: Option<String>,
     /// Which rule of the world decided.
     pub outcome_source: Option<String>,
+    /// The card is saved when it is approved.
+    pub saving: Option<Saving>,
 }
 
 impl Attempt {
@@ -152,11 +158,13 @@ impl Attempt {
             network_transaction_id: None,
             decline: None,
             advice_code: None,
+            retry_after: None,
             cvv_result: None,
             avs_result: None,
             cavv_result: None,
             indicator: None,
             outcome_source: None,
+            saving: None,
         }
     }
 
@@ -191,7 +199,9 @@ impl Attempt {
 
     pub(super) fn decline(&mut self, answer: &Answer) {
         self.take(answer);
-        self.decline = Some(answer.decline());
+        let decline = answer.decline();
+        self.retry_after = retry::retry_after(answer, &decline);
+        self.decline = Some(decline);
         self.state = AttemptState::Declined;
     }
 

@@ -42,6 +42,8 @@ pub enum Standing {
     Reversing,
     /// Failed, and it is certain that nothing is reserved.
     Reversed,
+    /// The card was confirmed, without money.
+    Verified,
 }
 
 impl Standing {
@@ -75,6 +77,7 @@ impl Standing {
             State::Canceled => Self::Canceled,
             State::Expired => Self::HoldExpired,
             State::Failed => failure(payment),
+            State::Verified => Self::Verified,
         }
     }
 
@@ -92,7 +95,8 @@ impl Standing {
             | Self::HoldExpired
             | Self::Failed(_)
             | Self::Reversing
-            | Self::Reversed => false,
+            | Self::Reversed
+            | Self::Verified => false,
         }
     }
 }
@@ -214,6 +218,7 @@ mod tests {
             "partially_captured: Paid",
             "captured: Paid",
             "capture_failed: Completing",
+            "verified: Verified",
             "canceled: Canceled",
             "expired: HoldExpired",
             "failed: Reversed",

@@ -23,6 +23,7 @@ use super::card::Card;
 use super::identity::Identity;
 use super::refund::{NewRefund, Refund, RefundEvent, RefundState};
 use super::reversal::{Reversal, ReversalEvent};
+use super::stored_card::Saving;
 use super::terms::Terms;
 use super::three_ds::{Authentication, Limits, NewAuthentication};
 pub use authentication::AuthenticationStep;
@@ -48,6 +49,8 @@ pub enum State {
     Captured,
     /// A capture was refused by the processor.
     CaptureFailed,
+    /// The account was found good, without money.
+    Verified,
     /// Given up before it was paid, or voided.
     Canceled,
     /// The authorization ran out.
@@ -69,7 +72,7 @@ pub enum Search {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::RequiresPaymentMethod,
         Self::Authenticating,
         Self::RequiresAction,
@@ -81,6 +84,7 @@ impl State {
         Self::PartiallyCaptured,
         Self::Captured,
         Self::CaptureFailed,
+        Self::Verified,
         Self::Canceled,
         Self::Expired,
         Self::Failed,
@@ -100,6 +104,7 @@ impl State {
             Self::PartiallyCaptured => "partially_captured",
             Self::Captured => "captured",
             Self::CaptureFailed => "capture_failed",
+            Self::Verified => "verified",
             Self::Canceled => "canceled",
             Self::Expired => "expired",
             Self::Failed => "failed",
@@ -407,6 +412,8 @@ pub struct Submission {
     pub caller: Option<i64>,
     /// The authentication that comes first.
     pub authentication: Option<NewAuthentication>,
+    /// The payer agreed that the card is saved.
+    pub saving: Option<Saving>,
 }
 
 /// Names a capture before it is made.
@@ -467,6 +474,8 @@ pub enum Announcement {
     Captured,
     /// A part is captured.
     PartiallyCaptured,
+    /// The account was found good, without money.
+    Verified,
     /// Declined; another card may be tried.
     AttemptFailed,
     /// Ended without money.
@@ -496,6 +505,8 @@ pub enum Effect {
     AmountAlarm(AttemptId),
     /// A browser brought another result of an authentication than its bank: operations must know.
     Tampered(TransId),
+    /// An attempt was approved whose card is to be saved.
+    SaveCard(AttemptId),
     /// A reversal was given up: operations must know.
     ReversalParked(ReversalId),
     /// A reversal came after the money had left for clearing: operations must know.
@@ -650,7 +661,7 @@ impl Payment {
                 E::CardSubmitted(_) | E::Canceled(_),
             ) => Err(Refusal::Paid),
             (
-                S::Canceled | S::Expired | S::Failed,
+                S::Verified | S::Canceled | S::Expired | S::Failed,
                 E::CardSubmitted(_)
                 | E::Canceled(_)
                 | E::Incremented(_)
@@ -672,6 +683,7 @@ impl Payment {
                 | S::PartiallyCaptured
                 | S::Captured
                 | S::CaptureFailed
+                | S::Verified
                 | S::Canceled
                 | S::Expired
                 | S::Failed,
@@ -742,6 +754,7 @@ impl Payment {
                 S::RequiresPaymentMethod
                 | S::Authorized
                 | S::CaptureFailed
+                | S::Verified
                 | S::Canceled
                 | S::Expired
                 | S::Failed,
@@ -756,6 +769,7 @@ impl Payment {
                 | S::PartiallyCaptured
                 | S::Captured
                 | S::CaptureFailed
+                | S::Verified
                 | S::Canceled
                 | S::Expired
                 | S::Failed,
@@ -770,6 +784,7 @@ impl Payment {
                 | S::PartiallyCaptured
                 | S::Captured
                 | S::CaptureFailed
+                | S::Verified
                 | S::Canceled
                 | S::Expired
                 | S::Failed,
@@ -793,6 +808,7 @@ impl Payment {
                 | S::PartiallyCaptured
                 | S::Captured
                 | S::CaptureFailed
+                | S::Verified
                 | S::Canceled
                 | S::Expired
                 | S::Failed,

@@ -262,6 +262,7 @@ mod tests {
             network_transaction_id: None,
             decline_code: None,
             advice_code: None,
+            retry_after: None,
             cvv_result: None,
             avs_result: None,
             cavv_result: None,

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use wire::codes::{CodeClass, DeclineCode, ResponseCode};
+use wire::codes::{Advice, CodeClass, DeclineCode, ResponseCode};
 use wire::time::Timestamp;
 
+use super::answer::{Answer, Decline};
 use super::attempt::{Attempt, AttemptState};
 use super::card::Fingerprint;
 
@@ -42,6 +43,20 @@ fn forbids_retry(attempt: &Attempt, now: Timestamp) -> bool {
         attempt.decline.is_some_and(|it| it.code == DeclineCode::AUTHENTICATION_REJECTED);
     let too_soon = wait.zip(since).is_some_and(|(wait, since)| since < wait);
     hard || rejected || too_soon
+}
+
+/// When a declined card may be tried again, where the advice is to try later: what the network
+/// says, else a day for a bank that refused and a minute for one that could not be reached.
+pub fn retry_after(answer: &Answer, decline: &Decline) -> Option<Timestamp> {
+    const DAY: Duration = Duration::from_hours(24);
+    const MINUTE: Duration = Duration::from_mins(1);
+    if decline.advice != Advice::RetryLater {
+        return None;
+    }
+    let said = answer.advice_code.as_deref().and_then(wait_of_advice);
+    let class = answer.response_code.info().map(|info| info.class);
+    let usual = if class == Some(CodeClass::Technical) { MINUTE } else { DAY };
+    answer.retry_after.or_else(|| Some(answer.at.plus(said.unwrap_or(usual))))
 }
 
 /// The wait that a merchant advice code asks for.

@@ -1,6 +1,10 @@
 //! What was agreed when a payment was created, beside its amount.
 
-use wire::ids::PaymentId;
+use wire::ids::{CustomerId, PaymentId};
+use wire::stored_credential::{Initiator, MitReason, PaymentPurpose};
+
+use super::check_rules::CheckRules;
+use super::stored_card::UseOfCard;
 
 use super::three_ds::ThreeDsTerms;
 
@@ -17,13 +21,40 @@ pub struct Terms {
     pub previous: Option<Previous>,
     /// What is agreed about 3-D Secure.
     pub three_ds: ThreeDsTerms,
+    /// Money, or a look at the account.
+    pub purpose: PaymentPurpose,
+    /// What an approval leads to although a check did not match.
+    pub rules: CheckRules,
+    /// Who pays.
+    pub customer: Option<CustomerId>,
+    /// What the payer is asked to agree to: that the card is saved.
+    pub saving: Option<SavingTerms>,
+    /// The saved card that pays.
+    pub stored: Option<UseOfCard>,
 }
 
 impl Terms {
     /// Whether the merchant starts the payment, not the cardholder.
     pub const fn by_merchant(&self) -> bool {
         self.previous.is_some()
+            || matches!(&self.stored, Some(it) if matches!(it.initiator, Initiator::Merchant))
     }
+
+    /// Whether it asks for no money.
+    pub const fn is_verification(&self) -> bool {
+        matches!(self.purpose, PaymentPurpose::Verification)
+    }
+}
+
+/// What the payer is asked to agree to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavingTerms {
+    /// What the card will be used for.
+    pub reason: MitReason,
+    /// The payment cannot do without.
+    pub required: bool,
+    /// The merchant's own words.
+    pub text: Option<String>,
 }
 
 /// The payment whose authorization is made again.

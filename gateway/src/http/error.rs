@@ -3,6 +3,7 @@
 use kit::http::Problem;
 
 use crate::domain::payment::{Refusal, State};
+use crate::domain::stored_card::CardRefusal;
 use crate::operations::failure::{Failure, Verb};
 use crate::store::vault::TokenError;
 
@@ -38,6 +39,14 @@ pub fn problem(failure: &Failure) -> Problem {
             let detail = "the processor did not answer; make the same call again";
             Problem::new(503, "processor_unavailable", detail)
         }
+        Failure::CustomerNotFound => {
+            Problem::new(404, "customer_not_found", "there is no such customer")
+                .param("customer_id")
+        }
+        Failure::CardNotFound => {
+            Problem::new(404, "card_not_found", "there is no such saved card").param("card")
+        }
+        Failure::Card(refusal) => card(*refusal),
         Failure::Refused { verb, refusal } => refused(*verb, *refusal),
         Failure::OrderPaid => {
             let detail = "another payment of this order and amount is paid, or is being paid";
@@ -67,6 +76,16 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         problem(&failure)
     }
+}
+
+fn card(refusal: CardRefusal) -> Problem {
+    let (status, code) = match refusal {
+        CardRefusal::Deleted => (404, "card_not_found"),
+        CardRefusal::Closed => (422, "card_closed"),
+        CardRefusal::ContactIssuer => (422, "card_contact_issuer"),
+        CardRefusal::NoAgreement => (422, "no_agreement"),
+    };
+    Problem::new(status, code, refusal.to_string()).param("card")
 }
 
 fn token(error: &TokenError) -> Problem {
@@ -127,6 +146,7 @@ const fn ended(state: State) -> &'static str {
     match state {
         State::Canceled => "payment_canceled",
         State::Expired => "payment_expired",
+        State::Verified => "payment_already_paid",
         State::RequiresPaymentMethod
         | State::Authenticating
         | State::RequiresAction

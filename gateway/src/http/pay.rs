@@ -22,6 +22,7 @@ use super::browser::{NewCookie, cookie, is_same_origin, see};
 use crate::domain::payer::Standing;
 use crate::domain::payment::Payment;
 use crate::operations::hosted_page::{self, EnteredCard, Payer, Submission};
+use crate::operations::stored_cards::Agreed;
 use crate::operations::{Context, cancel_payment, idempotency, void_payment};
 use crate::pages::texts::Texts;
 
@@ -140,9 +141,13 @@ async fn submit(
     if !matches!(visit.standing(&context), Standing::MayPay(_)) {
         return Ok(see(&format!("{}/status", visit.path())));
     }
-    match form.check(context.plumbing.clock.now()) {
+    let checked = form.check(context.plumbing.clock.now());
+    match form.check_consent(visit.payment.terms.saving.as_ref(), checked) {
         Err(problems) => view::form_with_problems(&context, &visit, &form, &problems),
-        Ok(card) => Ok(see(&pay(&context, &visit, &received, form.key, card).await)),
+        Ok(card) => {
+            let consent = form.save.then(|| view::agreed(&context, &visit)).flatten();
+            Ok(see(&pay(&context, &visit, &received, (form.key, consent), card).await))
+        }
     }
 }
 
@@ -151,7 +156,7 @@ async fn pay(
     context: &Context,
     visit: &Visit,
     received: &ReceivedRequest,
-    form_key: String,
+    (form_key, consent): (String, Option<Agreed>),
     card: EnteredCard,
 ) -> String {
     let payer = Payer {
@@ -166,7 +171,7 @@ async fn pay(
     let running = actix_web::rt::spawn(async move {
         let paying = async {
             drop(counted);
-            hosted_page::pay(&work, payer, form_key, card).await
+            hosted_page::pay(&work, payer, form_key, card, consent).await
         };
         activity.track(paying).await
     });

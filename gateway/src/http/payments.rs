@@ -18,6 +18,7 @@ use crate::operations::failure::Failure;
 use crate::operations::increment_payment::{self, Incrementing};
 use crate::operations::read_payment::{self, Listing};
 use crate::operations::refund_payment::{self, Refunding};
+use crate::operations::stored_cards::Agreed;
 use crate::operations::{Context, cancel_payment, create_payment, timeline, void_payment};
 
 /// The routes of this room.
@@ -41,12 +42,16 @@ async fn create(context: Data<Context>, caller: Authorized) -> Answer {
     caller.require(Scope::PaymentsWrite)?;
     let request: CreatePayment = decode(&caller)?;
     let confirm = request.confirm;
+    let saved = request.card.is_some() || request.agreement.is_some();
     let card = match (request.card_token, request.previous_payment) {
         (Some(_), Some(_)) => return Err(conflict().into()),
         (Some(token), None) => Some(PayWith::Token(token)),
         (None, Some(previous)) => Some(PayWith::Previous(previous)),
-        (None, None) => None,
+        (None, None) => saved.then_some(PayWith::Saved),
     };
+    // With a token of its own the merchant's pages have asked the payer.
+    let consent = request.save_card.as_ref().filter(|_| request.card_token.is_some());
+    let consent = consent.map(|_| Agreed::in_own_pages());
     let accepts = context.settings.accept_partial;
     let checked = create_payment::check(request, &caller.client.return_origins, accepts)?;
     let call = call(&context, &caller, 201)?;
@@ -55,7 +60,8 @@ async fn create(context: Data<Context>, caller: Authorized) -> Answer {
         (Some(card), true) => {
             let sandbox_outcome = sandbox_outcome(&context, &caller)?;
             let payment = ToPay::New(Box::new(checked));
-            let confirmation = Confirmation { payment, card, sandbox_outcome, in_browser: false };
+            let confirmation =
+                Confirmation { payment, card, sandbox_outcome, in_browser: false, consent };
             confirm_payment::confirm(&context, call, confirmation).await?
         }
         (None, true) => return Err(missing("card_token").into()),
@@ -97,6 +103,7 @@ async fn confirm(context: Data<Context>, caller: Authorized, path: Path<String>)
         payment: ToPay::Existing(id),
         card: PayWith::Token(request.card_token),
         sandbox_outcome: sandbox_outcome(&context, &caller)?,
+        consent: Some(Agreed::in_own_pages()),
     };
     let paid = confirm_payment::confirm(&context, call, confirmation).await?;
     answered(&context, 200, paid)

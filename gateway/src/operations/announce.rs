@@ -9,7 +9,7 @@ use wire::settlement::DisputeView;
 use wire::time::Timestamp;
 
 use super::failure::Failure;
-use super::{Context, view};
+use super::{Context, stored_cards, view};
 use crate::domain::payment::{Announcement, Effect, Payment};
 use crate::store::webhooks;
 
@@ -30,6 +30,7 @@ const fn event_type(announcement: Announcement) -> EventType {
         Announcement::Authorized => EventType::PaymentAuthorized,
         Announcement::Captured => EventType::PaymentCaptured,
         Announcement::PartiallyCaptured => EventType::PaymentPartiallyCaptured,
+        Announcement::Verified => EventType::PaymentVerified,
         Announcement::AttemptFailed => EventType::PaymentAttemptFailed,
         Announcement::Failed => EventType::PaymentFailed,
         Announcement::Canceled => EventType::PaymentCanceled,
@@ -52,6 +53,7 @@ const fn refund_of(announcement: Announcement) -> Option<RefundId> {
         | Announcement::Authorized
         | Announcement::Captured
         | Announcement::PartiallyCaptured
+        | Announcement::Verified
         | Announcement::AttemptFailed
         | Announcement::Failed
         | Announcement::Canceled
@@ -76,6 +78,11 @@ pub(super) fn effects(
             Effect::Announce(announcement) => {
                 let row = event(context, connection, payment, previous, *announcement, occasion)?;
                 last = Some(row);
+            }
+            Effect::SaveCard(id) => {
+                if let Some(attempt) = payment.attempts.iter().find(|it| it.id == *id) {
+                    stored_cards::save(context, connection, payment, attempt, occasion.at)?;
+                }
             }
             Effect::LateApproval(attempt) => {
                 tracing::warn!(

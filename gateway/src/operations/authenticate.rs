@@ -107,6 +107,8 @@ pub(super) async fn step_up(
             && !answer.response_code.approves());
     let terms = &payment.terms.three_ds;
     let range = enrollment(&card.number);
+    // Nobody is there to be asked when the merchant starts the payment.
+    let asked = asked && !payment.terms.by_merchant();
     let wanted = three_ds::needed(terms, range, true).filter(|_| asked);
     let Some((wanted, attempt)) = wanted.zip(payment.attempts.last()) else { return Ok(None) };
     let ids = &context.plumbing.ids;
@@ -116,6 +118,7 @@ pub(super) async fn step_up(
         identity: context.identities.next().await?,
         reversal_id: ids.with(ReversalId::new),
         caller: None,
+        saving: attempt.saving.clone(),
         authentication: Some(NewAuthentication {
             id: new_id(context),
             method: None,

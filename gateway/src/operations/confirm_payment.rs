@@ -15,8 +15,9 @@ use super::announce::Occasion;
 use super::create_payment::{self, CheckedPayment};
 use super::failure::{Failure, Verb};
 use super::idempotency::{self, Answered, Call, Claim};
+use super::stored_cards::Agreed;
 use super::unit_of_work::{Change, committed};
-use super::{Context, authenticate, reauthorize_payment, send_capture};
+use super::{Context, authenticate, reauthorize_payment, send_capture, stored_cards};
 use crate::directory::{enrollment, method_path};
 use crate::domain::answer::Answer;
 use crate::domain::identity::Identity;
@@ -37,6 +38,8 @@ pub struct Confirmation {
     pub sandbox_outcome: Option<String>,
     /// Whether the payer's browser is there, so that the 3DS Method can run in it.
     pub in_browser: bool,
+    /// The payer agreed that the card is saved.
+    pub consent: Option<Agreed>,
 }
 
 /// Where the card comes from.
@@ -46,6 +49,8 @@ pub enum PayWith {
     Token(TokenId),
     /// The payment that is authorized again.
     Previous(PaymentId),
+    /// A saved card, which the payment names.
+    Saved,
 }
 
 /// The payment that is to be paid.
@@ -126,7 +131,7 @@ async fn attempt(
     let begun = begin(context, call, confirmation).await?;
     let token = match card {
         PayWith::Token(token) => Some(token),
-        PayWith::Previous(_) => None,
+        PayWith::Previous(_) | PayWith::Saved => None,
     };
     follow(context, call, begun, token, sandbox_outcome).await
 }
@@ -232,10 +237,11 @@ async fn begin(
         reversal_id: ids.with(ReversalId::new),
         code_held: match confirmation.card {
             PayWith::Token(token) => context.security_codes.holds(token, at),
-            PayWith::Previous(_) => false,
+            PayWith::Previous(_) | PayWith::Saved => false,
         },
         trans_id: authenticate::new_id(context),
         in_browser: confirmation.in_browser,
+        consent: confirmation.consent,
     };
     let (inner, call) = (context.clone(), call.clone());
     context
@@ -253,9 +259,13 @@ async fn begin(
                 ToPay::Existing(id) => payments::load(connection, &call.merchant, &id)?
                     .ok_or(Failure::PaymentNotFound)?,
                 ToPay::New(checked) => {
+                    let wanted = checked.wanted;
                     let mut payment =
                         create_payment::new_payment(context, call.merchant, *checked, at);
                     reauthorize_payment::link(connection, &mut payment)?;
+                    if let Some(wanted) = &wanted {
+                        stored_cards::link(connection, &mut payment, wanted)?;
+                    }
                     create_payment::insert(context, connection, payment, occasion)?.0
                 }
             };
@@ -272,6 +282,7 @@ struct NewSubmission {
     code_held: bool,
     trans_id: TransId,
     in_browser: bool,
+    consent: Option<Agreed>,
 }
 
 fn submit(
@@ -297,7 +308,15 @@ fn submit(
         PayWith::Previous(previous) => {
             reauthorize_payment::card(change.connection, vault, payment, previous, now)?
         }
+        PayWith::Saved => stored_cards::open(change.context, change.connection, payment, now)?,
     };
+    let saving = stored_cards::saving(
+        change.context,
+        change.connection,
+        payment,
+        &opened.card.fingerprint,
+        (submission.consent.as_ref(), now),
+    )?;
     let three_ds = &change.stored.payment.terms.three_ds;
     let by_merchant = change.stored.payment.terms.by_merchant();
     let wanted = three_ds::needed(three_ds, enrollment(&opened.data.number), false);
@@ -314,6 +333,7 @@ fn submit(
         identity: submission.identity,
         reversal_id: submission.reversal_id,
         caller,
+        saving,
     });
     change.apply(event, Verb::Confirm)?;
     Ok(Begun::Fresh(Box::new(change.save()?), Box::new(opened)))

@@ -9,20 +9,24 @@ use wire::gateway_api::{
 };
 use wire::ids::{MerchantId, PaymentId};
 use wire::money::MinorUnits;
+use wire::stored_credential::{Initiator, PaymentPurpose};
 use wire::time::Timestamp;
 
 use super::announce::Occasion;
 use super::failure::Failure;
 use super::idempotency::{self, Answered, Call, Claim};
+use super::stored_cards::{self, WantedCard};
 use super::unit_of_work::{Answer, committed, store_answer};
 use super::{Context, announce};
 use crate::domain::access::ReturnOrigins;
+use crate::domain::check_rules::CheckRules;
 use crate::domain::payment::{
     Announcement, CaptureMode, Details, Effect, Line, NewPayment, Payment,
 };
-use crate::domain::terms::{Previous, Terms};
+use crate::domain::terms::{Previous, SavingTerms, Terms};
 use crate::domain::three_ds::{Exemption, Mode, OnUnavailable, OwnResult, ThreeDsTerms};
 use crate::store::payments::{self, Stored};
+use crate::store::stored_cards as customers;
 
 const REFERENCE_CHARACTERS_MAX: usize = 64;
 const DESCRIPTION_CHARACTERS_MAX: usize = 200;
@@ -39,6 +43,8 @@ pub struct CheckedPayment {
     capture_mode: CaptureMode,
     terms: Terms,
     details: Details,
+    /// The saved card that is to pay.
+    pub(super) wanted: Option<WantedCard>,
 }
 
 /// Checks what a merchant says about a payment, field by field.
@@ -48,10 +54,7 @@ pub fn check(
     origins: &ReturnOrigins,
     accepts_partial: bool,
 ) -> Result<CheckedPayment, Failure> {
-    if request.amount.value.is_zero() {
-        let detail = "an amount must be more than zero";
-        return Err(Failure::invalid("invalid_amount", "amount.value", detail));
-    }
+    check_amount(&request)?;
     text(&request.order_reference, "order_reference", REFERENCE_CHARACTERS_MAX)?;
     if request.order_reference.is_empty() {
         let detail = "an order reference has 1 to 64 characters";
@@ -61,6 +64,7 @@ pub fn check(
     address(request.return_url.as_ref(), "return_url", origins)?;
     address(request.cancel_url.as_ref(), "cancel_url", origins)?;
     let terms = terms(&request, accepts_partial)?;
+    let wanted = wanted(&request)?;
     let customer = request.customer.unwrap_or_default();
     optional(customer.name.as_ref(), "customer.name", NAME_CHARACTERS_MAX)?;
     email(customer.email.as_ref())?;
@@ -89,7 +93,54 @@ pub fn check(
             lines: request.line_items.into_iter().map(line).collect(),
             metadata: request.metadata.0,
         },
+        wanted,
     })
+}
+
+/// Money has an amount, a verification has none.
+fn check_amount(request: &CreatePayment) -> Result<(), Failure> {
+    let detail = match (request.amount.value.is_zero(), request.purpose) {
+        (true, PaymentPurpose::Purchase) => "an amount must be more than zero",
+        (false, PaymentPurpose::Verification) => "a verification has the amount 0",
+        (true, PaymentPurpose::Verification) | (false, PaymentPurpose::Purchase) => return Ok(()),
+    };
+    Err(Failure::invalid("invalid_amount", "amount.value", detail))
+}
+
+/// The saved card that is to pay, and who starts the payment.
+fn wanted(request: &CreatePayment) -> Result<Option<WantedCard>, Failure> {
+    let invalid = |param, detail: &str| Err(Failure::invalid("field_invalid", param, detail));
+    let by_merchant = request.initiator == Initiator::Merchant;
+    if !by_merchant && request.mit_reason.is_some() {
+        return invalid("mit_reason", "only payments with `\"initiator\": \"merchant\"` have one");
+    }
+    if request.card.is_none() && request.agreement.is_none() {
+        if by_merchant {
+            let detail = "a merchant starts payments on a saved card: name `card` or `agreement`";
+            return Err(Failure::invalid("field_missing", "card", detail));
+        }
+        return Ok(None);
+    }
+    if by_merchant && request.mit_reason.is_none() {
+        let detail = "a payment that the merchant starts says why: `mit_reason`";
+        return Err(Failure::invalid("field_missing", "mit_reason", detail));
+    }
+    if !by_merchant && request.customer_id.is_none() {
+        let detail = "a saved card is paid with by its customer: name `customer_id`";
+        return Err(Failure::invalid("field_missing", "customer_id", detail));
+    }
+    if request.card_token.is_some() || request.previous_payment.is_some() {
+        return invalid("card", "a payment is paid with one card: leave the others out");
+    }
+    if request.save_card.is_some() {
+        return invalid("save_card", "the card is saved already");
+    }
+    Ok(Some(WantedCard {
+        card: request.card,
+        agreement: request.agreement,
+        initiator: request.initiator,
+        reason: request.mit_reason,
+    }))
 }
 
 /// What is agreed beside the amount.
@@ -112,6 +163,15 @@ fn terms(request: &CreatePayment, accepts_partial: bool) -> Result<Terms, Failur
         previous: request
             .previous_payment
             .map(|payment| Previous { payment, network_transaction_id: None }),
+        purpose: request.purpose,
+        rules: request.check_rules.map_or(CheckRules::default(), |rules| CheckRules {
+            cvv: rules.cvv,
+            avs: rules.avs,
+            avs_unavailable: rules.avs_unavailable,
+        }),
+        customer: request.customer_id,
+        saving: saving(request)?,
+        stored: None,
     })
 }
 
@@ -158,6 +218,17 @@ fn own_result(result: &ThreeDsResult) -> Result<OwnResult, Failure> {
         value: result.cavv.clone(),
         ds_trans_id: ds_trans_id.map_err(|_| invalid("ds_trans_id", "expected a UUID"))?,
     })
+}
+
+/// What the payer is asked to agree to.
+fn saving(request: &CreatePayment) -> Result<Option<SavingTerms>, Failure> {
+    let Some(asked) = &request.save_card else { return Ok(None) };
+    if request.customer_id.is_none() {
+        let detail = "a card is saved for a customer: name `customer_id`";
+        return Err(Failure::invalid("field_missing", "customer_id", detail));
+    }
+    let checked = stored_cards::checked_consent(asked)?;
+    Ok(Some(SavingTerms { reason: checked.reason, required: checked.required, text: checked.text }))
 }
 
 fn line(item: LineItem) -> Line {
@@ -269,6 +340,10 @@ pub(super) fn insert(
     mut payment: Payment,
     occasion: Occasion,
 ) -> Result<(Stored, Option<i64>), Failure> {
+    if let Some(customer) = payment.terms.customer {
+        let found = customers::customer(connection, &payment.merchant, &customer)?;
+        found.ok_or(Failure::CustomerNotFound)?;
+    }
     let created = [Effect::Announce(Announcement::Created)];
     let event = announce::effects(context, connection, &mut payment, None, &created, occasion)?;
     let row = payments::insert(connection, &payment)?;

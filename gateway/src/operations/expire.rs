@@ -97,6 +97,7 @@ fn event(context: &Context, payment: &Payment, now: Timestamp) -> Option<Event> 
         | State::PartiallyCaptured
         | State::CaptureFailed
         | State::Captured
+        | State::Verified
         | State::Canceled
         | State::Expired
         | State::Failed => {

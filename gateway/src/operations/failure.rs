@@ -3,6 +3,7 @@
 use kit::sqlite::DatabaseError;
 
 use crate::domain::payment::Refusal;
+use crate::domain::stored_card::CardRefusal;
 use crate::store::vault::TokenError;
 
 /// What was asked for.
@@ -68,6 +69,15 @@ pub enum Failure {
     /// The processor did not answer: the same call may be made again.
     #[error("the processor did not answer")]
     ProcessorSilent,
+    /// Absent, erased, or somebody else's.
+    #[error("there is no such customer")]
+    CustomerNotFound,
+    /// Absent, deleted, or somebody else's.
+    #[error("there is no such saved card")]
+    CardNotFound,
+    /// The saved card does not pay.
+    #[error(transparent)]
+    Card(CardRefusal),
     /// A rule refused.
     #[error("{refusal}")]
     Refused {
@@ -138,6 +148,9 @@ impl Failure {
             | Self::PreviousNotFound
             | Self::PreviousNotExpired
             | Self::Disputed
+            | Self::CustomerNotFound
+            | Self::CardNotFound
+            | Self::Card(_)
             | Self::Refused { .. }
             | Self::OrderPaid => true,
             Self::Token(error) => !matches!(error, TokenError::Vault(_) | TokenError::Database(_)),

@@ -12,6 +12,7 @@ use super::Context;
 use super::confirm_payment::{self, Confirmation, PayWith, ToPay};
 use super::failure::Failure;
 use super::idempotency::Call;
+use super::stored_cards::Agreed;
 use super::tokens::{self, TokenizeError};
 use crate::domain::payment::{Payment, Refusal};
 use crate::store::vault::TokenError;
@@ -62,8 +63,9 @@ pub async fn pay(
     payer: Payer,
     form_key: String,
     card: EnteredCard,
+    consent: Option<Agreed>,
 ) -> Submission {
-    match try_to_pay(context, payer, form_key, card).await {
+    match try_to_pay(context, payer, form_key, card, consent).await {
         Err(Failure::Refused { refusal: Refusal::RetryBlocked, .. }) => Submission::Declined,
         Err(Failure::OrderPaid) => Submission::OrderPaid,
         // A refusal: the payment was faster, by another tab, by the shop, by the clock.
@@ -80,6 +82,7 @@ async fn try_to_pay(
     payer: Payer,
     form_key: String,
     card: EnteredCard,
+    consent: Option<Agreed>,
 ) -> Result<(), Failure> {
     let Payer { payment, merchant, trace } = payer;
     if !use_form(context, payment, form_key).await? {
@@ -98,6 +101,7 @@ async fn try_to_pay(
         card: PayWith::Token(token.card.token),
         sandbox_outcome: None,
         in_browser: true,
+        consent,
     };
     confirm_payment::confirm(context, Call::own(merchant, trace), confirmation).await?;
     Ok(())

@@ -7,6 +7,7 @@ use wire::ids::PaymentId;
 use wire::json::Metadata;
 use wire::money::{Currency, MinorUnits, Money};
 use wire::order_code::{OrderCodeKey, OrderFields, verify};
+use wire::stored_credential::{Initiator, PaymentPurpose};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
@@ -119,6 +120,14 @@ async fn create(
         mcc: None,
         previous_payment: None,
         three_ds: None,
+        purpose: PaymentPurpose::Purchase,
+        check_rules: None,
+        customer_id: None,
+        save_card: None,
+        card: None,
+        initiator: Initiator::Customer,
+        mit_reason: None,
+        agreement: None,
     };
     let merchant = context.settings.keys.merchant.id;
     // The seal covers the address; it must lie where one of the merchant's programs lives, too.

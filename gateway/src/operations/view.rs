@@ -11,9 +11,10 @@ use wire::gateway_api::{
     Amounts, AttemptView, CaptureMode as CaptureWord, CaptureView, CardView, FailureView,
     NextAction, PaymentStatus, PaymentView, RefundStatus, RefundView, ThreeDsView,
 };
-use wire::ids::PaymentId;
+use wire::ids::{CardId, PaymentId};
 use wire::json::Metadata;
 use wire::money::{MinorUnits, Money};
+use wire::stored_credential::Initiator;
 use wire::three_ds::{VERSION, shifts_liability};
 use zeroize::Zeroizing;
 
@@ -110,6 +111,7 @@ pub const fn status(state: State) -> PaymentStatus {
         State::PartiallyCaptured => PaymentStatus::PartiallyCaptured,
         State::Captured => PaymentStatus::Captured,
         State::CaptureFailed => PaymentStatus::CaptureFailed,
+        State::Verified => PaymentStatus::Verified,
         State::Canceled => PaymentStatus::Canceled,
         State::Expired => PaymentStatus::Expired,
         State::Failed => PaymentStatus::Failed,
@@ -148,6 +150,14 @@ pub fn payment(payment: &Payment) -> PaymentView {
         accept_partial: payment.terms.accept_partial,
         capturable: capturable(payment),
         previous_payment: payment.terms.previous.as_ref().map(|it| it.payment),
+        purpose: payment.terms.purpose,
+        customer_id: payment.terms.customer,
+        stored_card: stored_card(payment),
+        initiator: initiator(payment),
+        mit_reason: payment.terms.stored.as_ref().and_then(|it| it.reason),
+        agreement: payment.terms.stored.as_ref().and_then(|it| it.agreement),
+        grandfathered: payment.terms.stored.as_ref().is_some_and(|it| it.grandfathered),
+        review: payment.review().map(str::to_owned),
         card: shown.map(|attempt| card(&attempt.card)),
         failure: last.and_then(|attempt| failure(payment, attempt)),
         three_ds: shown.and_then(|attempt| three_ds(payment, attempt)),
@@ -167,6 +177,17 @@ pub fn payment(payment: &Payment) -> PaymentView {
     }
 }
 
+/// The saved card that pays, or that the payment has saved.
+fn stored_card(payment: &Payment) -> Option<CardId> {
+    let saved = payment.authorizations().find_map(|attempt| attempt.saving.as_ref());
+    let used = payment.terms.stored.as_ref().map(|it| it.card);
+    used.or_else(|| saved.map(|saving| saving.card))
+}
+
+fn initiator(payment: &Payment) -> Initiator {
+    if payment.terms.by_merchant() { Initiator::Merchant } else { Initiator::Customer }
+}
+
 /// What captures may take now.
 fn capturable(payment: &Payment) -> MinorUnits {
     match payment.state {
@@ -177,6 +198,7 @@ fn capturable(payment: &Payment) -> MinorUnits {
         | State::Processing
         | State::OutcomeUnknown(_)
         | State::Captured
+        | State::Verified
         | State::Canceled
         | State::Expired
         | State::Failed => MinorUnits::ZERO,
@@ -292,7 +314,9 @@ fn attempt(payment: &Payment, attempt: &Attempt) -> AttemptView {
 fn failure(payment: &Payment, attempt: &Attempt) -> Option<FailureView> {
     let decline = attempt.decline?;
     let family = family(payment, attempt, &decline);
-    Some(failure_view(&decline, family, attempt.outcome_source.clone()))
+    let mut view = failure_view(&decline, family, attempt.outcome_source.clone());
+    view.retry_after = attempt.retry_after;
+    Some(view)
 }
 
 fn family(payment: &Payment, attempt: &Attempt, decline: &Decline) -> Family {
@@ -311,6 +335,7 @@ fn failure_view(decline: &Decline, family: Family, decided_by: Option<String>) -
         message: family.payer_message().to_owned(),
         advice: decline.advice,
         decided_by,
+        retry_after: None,
     }
 }
 

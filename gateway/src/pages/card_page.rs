@@ -54,6 +54,7 @@ pub struct CardPage {
     cancel: String,
     usual: Vec<Chip>,
     further: Vec<Chip>,
+    consent: Option<String>,
     script_texts: String,
     script_networks: String,
 }
@@ -82,6 +83,10 @@ pub struct CardPageParts {
     pub usual: Vec<Chip>,
     /// Further test cards.
     pub further: Vec<Chip>,
+    /// What the payer may agree to: that the card is saved.
+    pub consent: Option<String>,
+    /// The card is only confirmed: no money moves.
+    pub verifies: bool,
 }
 
 /// What stands in the fields. The security code only ever comes from a test card.
@@ -99,6 +104,8 @@ pub struct Values {
     pub postal_code: String,
     /// Whether the code stands on the front.
     pub amex: bool,
+    /// Whether the payer agreed that the card is saved.
+    pub save: bool,
 }
 
 /// Why the last card did not work, in words for the payer.
@@ -173,7 +180,11 @@ impl CardPage {
             title: fill(&texts.page.title, &merchant),
             pay_to: fill(&texts.page.pay_to, &merchant),
             cancel: fill(&texts.form.cancel, &merchant),
-            pay_label: fill(&texts.form.pay_amount, &[("amount", &parts.order.amount)]),
+            pay_label: if parts.verifies {
+                texts.form.confirm_card.clone()
+            } else {
+                fill(&texts.form.pay_amount, &[("amount", &parts.order.amount)])
+            },
             valid_for: texts.session.valid(parts.seconds_left),
             script_texts: script_texts(texts),
             script_networks: script_networks(),
@@ -188,6 +199,7 @@ impl CardPage {
             seconds_left: parts.seconds_left,
             usual: parts.usual,
             further: parts.further,
+            consent: parts.consent,
         }
     }
 }

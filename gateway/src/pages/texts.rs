@@ -88,7 +88,7 @@ section! {
     FormTexts {
         label, number, expiry, expiry_placeholder, cvv, cvv_back, cvv_front, name, postal_code,
         pay_amount, contacting, cancel, problem, card_ending, attempt_declined,
-        part_approved, part_rest,
+        part_approved, part_rest, confirm_card, save_card, save_card_recurring,
     }
 }
 section! {
@@ -109,6 +109,7 @@ section! {
         number_empty, number_incomplete, number_invalid, network_unsupported, real_card,
         expiry_empty, expiry_incomplete, expiry_invalid, expiry_past, cvv_empty, cvv_incomplete,
         cvv_invalid, name_empty, name_looks_like_number, name_invalid, postal_code_invalid,
+        consent_missing,
     }
 }
 section! {

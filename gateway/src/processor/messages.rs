@@ -4,9 +4,10 @@ use data_encoding::BASE64URL_NOPAD;
 use wire::processor_api::{
     Acceptor, AddressCheck, EntryMode, FUNCTION_ACCURATE, FUNCTION_CAPTURE_OTHER,
     FUNCTION_CAPTURE_SAME, FUNCTION_ESTIMATED, FUNCTION_INCREMENTAL, FUNCTION_REVERSAL_FULL,
-    FUNCTION_REVERSAL_PARTIAL, FUNCTION_STATUS_INQUIRY, INQUIRY, Message, Mti, Original, PURCHASE,
-    REFUND, SandboxData, StoredCredential, ThreeDsData,
+    FUNCTION_REVERSAL_PARTIAL, FUNCTION_STATUS_INQUIRY, FUNCTION_VERIFICATION, INQUIRY, Message,
+    Mti, Original, PURCHASE, REFUND, SandboxData, StoredCredential, ThreeDsData,
 };
+use wire::stored_credential::Initiator;
 use wire::three_ds::{TransStatus, VERSION};
 use wire::time::Timestamp;
 
@@ -16,6 +17,7 @@ use crate::domain::identity::Identity;
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::reversal::{Form, Original as Reversed, Reversal};
+use crate::domain::stored_card::UseOfCard;
 
 /// Longest name on a statement (field 43).
 const NAME_CHARACTERS_MAX: usize = 25;
@@ -98,6 +100,7 @@ impl Processor {
     /// Whether the amount is final, an estimate, or more on an estimate; and who asks for it.
     fn with_function(&self, message: &mut Message, payment: &Payment, attempt: &Attempt) {
         let function = match (attempt.kind, payment.terms.estimated) {
+            (AttemptKind::Payment, _) if payment.terms.is_verification() => FUNCTION_VERIFICATION,
             (AttemptKind::Increment, _) => FUNCTION_INCREMENTAL,
             (AttemptKind::Payment, true) => FUNCTION_ESTIMATED,
             (AttemptKind::Payment, false) => FUNCTION_ACCURATE,
@@ -122,6 +125,15 @@ impl Processor {
             message.network_transaction_id.clone_from(&id);
             message.entry_mode = Some(EntryMode::Cof);
             message.stored_credential = Some(by_merchant("reauth", id));
+        } else if let Some(used) = &payment.terms.stored {
+            with_stored_card(message, used);
+        } else if let Some(saving) = &attempt.saving {
+            message.stored_credential = Some(StoredCredential {
+                initiator: "CIT".to_owned(),
+                sequence: "first".to_owned(),
+                reason: Some(saving.consent.reason.as_str().to_owned()),
+                original_ntid: None,
+            });
         }
     }
 
@@ -260,6 +272,21 @@ fn three_ds_data(payment: &Payment, attempt: &Attempt) -> Option<ThreeDsData> {
         acs_trans_id: authentication.acs_trans_id.map(|id| id.to_string()),
         exemption: exemption.filter(|_| exempt),
     })
+}
+
+/// A saved card pays: by its customer, or by the merchant under the customer's agreement.
+fn with_stored_card(message: &mut Message, used: &UseOfCard) {
+    message.entry_mode = Some(EntryMode::Cof);
+    let by_merchant = used.initiator == Initiator::Merchant;
+    let original_ntid = used.original.clone().filter(|_| by_merchant);
+    // Later payments of an agreement keep the number of the first one.
+    message.network_transaction_id.clone_from(&original_ntid);
+    message.stored_credential = Some(StoredCredential {
+        initiator: if by_merchant { "MIT" } else { "CIT" }.to_owned(),
+        sequence: "subsequent".to_owned(),
+        reason: used.reason.map(|reason| reason.as_str().to_owned()),
+        original_ntid,
+    });
 }
 
 /// Field 12 and 13. The merchant keeps its books in UTC.

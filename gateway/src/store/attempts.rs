@@ -8,6 +8,7 @@ use wire::ids::{AttemptId, ReversalId, TokenId};
 use wire::time::Timestamp;
 
 use super::rows::{amount, corrupt, decline, identity, parsed, response_code, stored, word};
+use super::stored_cards;
 use crate::domain::attempt::{Attempt, AttemptKind, AttemptState};
 use crate::domain::card::{Card, Fingerprint};
 use crate::domain::network_profile::OverCapture;
@@ -18,7 +19,7 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Attempt>, 
          transmission_at, reversal_id, state, decided_at, response_code, auth_code, approved, \
          decline_code, advice, advice_code, cvv_result, avs_result, outcome_source, \
          kind, asked, released, over_percent, over_amount, network_transaction_id, cavv_result, \
-         indicator \
+         indicator, saving, retry_after \
          FROM attempts WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
@@ -63,6 +64,8 @@ fn read(row: &Row<'_>) -> Result<Attempt, DatabaseError> {
         network_transaction_id: row.get(27)?,
         cavv_result: row.get(28)?,
         indicator: row.get(29)?,
+        saving: stored_cards::saving_of(row, 30)?,
+        retry_after: optional_timestamp(row, 31)?,
     })
 }
 
@@ -90,8 +93,8 @@ pub(super) fn save(
 fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO attempts (payment, n, public_id, token, brand, masked, expiry, fingerprint, \
-         terminal, stan, transmission_at, reversal_id, state, approved, kind, asked) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         terminal, stan, transmission_at, reversal_id, state, approved, kind, asked, saving) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
     statement.execute(params![
         payment,
@@ -110,6 +113,7 @@ fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         attempt.approved.get(),
         attempt.kind.as_str(),
         attempt.asked.get(),
+        attempt.saving.as_ref().map(stored_cards::encode_saving).transpose()?,
     ])?;
     Ok(())
 }
@@ -119,8 +123,8 @@ fn update(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         "UPDATE attempts SET state = ?3, decided_at = ?4, response_code = ?5, auth_code = ?6, \
          approved = ?7, decline_code = ?8, advice = ?9, advice_code = ?10, cvv_result = ?11, \
          avs_result = ?12, outcome_source = ?13, released = ?14, over_percent = ?15, \
-         over_amount = ?16, network_transaction_id = ?17, cavv_result = ?18, indicator = ?19 \
-         WHERE payment = ?1 AND n = ?2",
+         over_amount = ?16, network_transaction_id = ?17, cavv_result = ?18, indicator = ?19, \
+         retry_after = ?20 WHERE payment = ?1 AND n = ?2",
     )?;
     statement.execute(params![
         payment,
@@ -142,6 +146,7 @@ fn update(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         attempt.network_transaction_id,
         attempt.cavv_result,
         attempt.indicator,
+        attempt.retry_after.map(Timestamp::millis),
     ])?;
     Ok(())
 }

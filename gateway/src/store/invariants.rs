@@ -78,7 +78,7 @@ pub const RULES: &[Rule] = &[
         id: "I9",
         text: "an approval code exists exactly when the response code approves",
         sql: "SELECT hex(public_id) FROM attempts WHERE (auth_code IS NOT NULL) <> \
-              COALESCE(response_code IN ('00', '08', '10', '11'), 0)",
+              COALESCE(response_code IN ('00', '08', '10', '11', '85'), 0)",
     },
     Rule {
         id: "I9",
@@ -95,6 +95,23 @@ pub const RULES: &[Rule] = &[
         sql: "SELECT hex(public_id) FROM events WHERE type IN ('payment.authorized', \
               'payment.processing', 'payment.attempt_failed') \
               AND json_extract(body, '$.previous_status') = 'captured'",
+    },
+    Rule {
+        id: "I14",
+        text: "a payment that the merchant starts has the customer's own first payment with the same \
+               card and network transaction id, or says that its agreement is older than such ids",
+        sql: "SELECT hex(p.public_id) FROM card_uses u JOIN payments p ON p.id = u.payment \
+              WHERE u.initiator = 'merchant' AND u.card IS NOT NULL AND u.grandfathered = 0 \
+              AND NOT EXISTS (SELECT 1 FROM payments f JOIN stored_cards c \
+              ON c.agreement = f.public_id WHERE f.public_id = u.agreement \
+              AND c.public_id = u.card AND f.network_transaction_id = u.original)",
+    },
+    Rule {
+        id: "I14",
+        text: "payments that the merchant starts keep the network transaction id of the first one",
+        sql: "SELECT hex(p.public_id) FROM card_uses u JOIN payments p ON p.id = u.payment \
+              WHERE u.initiator = 'merchant' AND u.card IS NOT NULL AND u.grandfathered = 0 \
+              AND p.network_transaction_id <> u.original",
     },
     Rule {
         id: "R4",

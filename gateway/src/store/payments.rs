@@ -9,8 +9,10 @@ use wire::money::{Currency, MinorUnits};
 use wire::time::Timestamp;
 
 use super::rows::{amount, corrupt, parsed, stored, word};
-use super::{attempts, authentications, captures, details, refunds, reversals, terms};
-use crate::domain::payment::{Amounts, CaptureMode, Payment, State};
+use super::{
+    attempts, authentications, captures, details, refunds, reversals, stored_cards, terms,
+};
+use crate::domain::payment::{Amounts, CaptureMode, Details, Payment, State};
 
 /// A payment and the row it stands in.
 #[derive(Clone, Debug)]
@@ -70,7 +72,9 @@ pub fn insert(connection: &Connection, payment: &Payment) -> Result<i64, Databas
         details::encode(&payment.details)?,
         terms::encode(&payment.terms)?,
     ])?;
-    Ok(connection.last_insert_rowid())
+    let row = connection.last_insert_rowid();
+    stored_cards::note_use(connection, row, payment)?;
+    Ok(row)
 }
 
 /// The payment of this id, if the merchant has it.
@@ -206,6 +210,21 @@ pub fn save(
         step,
         stored(after.authentications.len()),
     ])?;
+    Ok(())
+}
+
+/// Forgets who paid.
+pub fn forget_payer(
+    connection: &Connection,
+    row: i64,
+    payment: &Payment,
+) -> Result<(), DatabaseError> {
+    let mut known = Details::clone(&payment.details);
+    known.customer_name = None;
+    known.customer_email = None;
+    connection
+        .prepare_cached("UPDATE payments SET details = ?2 WHERE id = ?1")?
+        .execute(params![row, details::encode(&known)?])?;
     Ok(())
 }
 

@@ -3,11 +3,14 @@
 use kit::sqlite::DatabaseError;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
-use wire::ids::PaymentId;
+use wire::ids::{CardId, CustomerId, PaymentId};
+use wire::stored_credential::{CheckRule, Initiator, MitReason, PaymentPurpose};
 use wire::three_ds::TransId;
 
 use super::rows::corrupt;
-use crate::domain::terms::{Previous, Terms};
+use crate::domain::check_rules::CheckRules;
+use crate::domain::stored_card::UseOfCard;
+use crate::domain::terms::{Previous, SavingTerms, Terms};
 use crate::domain::three_ds::{Exemption, Mode, OnUnavailable, OwnResult, ThreeDsTerms};
 
 #[derive(Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,16 @@ struct Stored {
     /// Version, indicator, value and id of an authentication of the merchant's own.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     own: Option<(String, String, Option<String>, TransId)>,
+    #[serde(rename = "v", default, skip_serializing_if = "std::ops::Not::not")]
+    verification: bool,
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    rules: Option<[CheckRule; 3]>,
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    customer: Option<CustomerId>,
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    saving: Option<(MitReason, bool, Option<String>)>,
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    used: Option<Used>,
 }
 
 fn encode_three_ds(terms: &ThreeDsTerms) -> (char, Option<String>, char) {
@@ -69,6 +82,46 @@ fn decode_three_ds(stored: &mut Stored) -> Result<ThreeDsTerms, DatabaseError> {
     })
 }
 
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Used {
+    #[serde(rename = "c")]
+    card: CardId,
+    #[serde(rename = "i")]
+    initiator: Initiator,
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    reason: Option<MitReason>,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    agreement: Option<PaymentId>,
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    original: Option<String>,
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    grandfathered: bool,
+}
+
+impl Used {
+    fn of(used: &UseOfCard) -> Self {
+        Self {
+            card: used.card,
+            initiator: used.initiator,
+            reason: used.reason,
+            agreement: used.agreement,
+            original: used.original.clone(),
+            grandfathered: used.grandfathered,
+        }
+    }
+
+    fn read(self) -> UseOfCard {
+        UseOfCard {
+            card: self.card,
+            initiator: self.initiator,
+            reason: self.reason,
+            agreement: self.agreement,
+            original: self.original,
+            grandfathered: self.grandfathered,
+        }
+    }
+}
+
 pub(super) fn encode(terms: &Terms) -> Result<Option<String>, DatabaseError> {
     if *terms == Terms::default() {
         return Ok(None);
@@ -80,6 +133,12 @@ pub(super) fn encode(terms: &Terms) -> Result<Option<String>, DatabaseError> {
             estimated: terms.estimated,
             category: terms.category.clone(),
             previous: previous.map(|it| (it.payment, it.network_transaction_id.clone())),
+            verification: terms.is_verification(),
+            rules: Some([terms.rules.cvv, terms.rules.avs, terms.rules.avs_unavailable])
+                .filter(|_| terms.rules != CheckRules::default()),
+            customer: terms.customer,
+            saving: terms.saving.as_ref().map(|it| (it.reason, it.required, it.text.clone())),
+            used: terms.stored.as_ref().map(Used::of),
             three_ds: Some(encode_three_ds(&terms.three_ds)),
             own: terms.three_ds.own.as_ref().map(|own| {
                 (own.version.clone(), own.eci.clone(), own.value.clone(), own.ds_trans_id)
@@ -101,5 +160,20 @@ pub(super) fn decode(row: &Row<'_>, column: usize) -> Result<Terms, DatabaseErro
         previous: stored
             .previous
             .map(|(payment, network_transaction_id)| Previous { payment, network_transaction_id }),
+        purpose: if stored.verification {
+            PaymentPurpose::Verification
+        } else {
+            PaymentPurpose::Purchase
+        },
+        rules: stored.rules.map_or(CheckRules::default(), |[cvv, avs, avs_unavailable]| {
+            CheckRules { cvv, avs, avs_unavailable }
+        }),
+        customer: stored.customer,
+        saving: stored.saving.map(|(reason, required, text)| SavingTerms {
+            reason,
+            required,
+            text,
+        }),
+        stored: stored.used.map(Used::read),
     })
 }

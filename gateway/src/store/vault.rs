@@ -291,6 +291,32 @@ fn open(
     Ok(OpenedCard { card, data, has_code: record.has_code })
 }
 
+/// Keeps a card under another name, for as long as it is saved or its payment is: such a record
+/// never pays as a token.
+pub fn keep_card(
+    connection: &Connection,
+    vault: &Vault,
+    (token, merchant): (TokenId, MerchantId),
+    payment: Option<PaymentId>,
+    data: &CardData,
+    now: Timestamp,
+) -> Result<Card, TokenError> {
+    let sealed = vault.seal_card(token, merchant, data)?;
+    let fingerprint = sealed.fingerprint;
+    let new = NewToken { token, merchant, payment, sealed, has_code: false, expires_at: now };
+    insert_token(connection, vault, &new)?;
+    connection
+        .prepare_cached("UPDATE vault_cards SET used_at = ?2 WHERE token = ?1")?
+        .execute(params![token.bytes(), now.millis()])?;
+    Ok(Card {
+        token,
+        brand: data.number.brand(),
+        masked: data.number.masked(),
+        expiry: data.expiry,
+        fingerprint,
+    })
+}
+
 /// Forgets a card: the record goes, its id stays on the erasure list.
 pub fn erase_card(
     connection: &Connection,

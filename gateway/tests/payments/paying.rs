@@ -64,7 +64,8 @@ async fn a_declined_payment_says_why_and_can_be_paid_with_another_card() {
         "code": "insufficient_funds",
         "decided_by": "default",
         "message": "There is not enough money available. Use another card.",
-        "response_code": "51"
+        "response_code": "51",
+        "retry_after": "2026-11-23T10:00:00.000Z"
       }
     ]
     "#

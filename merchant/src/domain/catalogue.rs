@@ -42,6 +42,24 @@ pub fn find(sku: &str) -> Option<&'static Product> {
     products().iter().find(|product| product.sku == sku)
 }
 
+/// What is delivered and charged every month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Stable name in orders.
+    pub sku: &'static str,
+    /// As customers call it.
+    pub name: &'static str,
+    /// Price of a month.
+    pub price: Money,
+}
+
+/// The subscription that the shop offers.
+pub fn plan() -> Option<Plan> {
+    let price = MinorUnits::positive(1900).ok()?;
+    let currency = Currency::parse("EUR").ok()?;
+    Some(Plan { sku: "tea-month", name: "Tea of the month", price: Money::new(price, currency) })
+}
+
 struct Entry {
     sku: &'static str,
     name: &'static str,

@@ -3,9 +3,11 @@
 use wire::card::Brand;
 use wire::gateway_api::{
     CaptureMode, CreatePayment, CustomerDetails, LineItem, PaymentStatus, PaymentView,
-    RefundStatus, RefundView,
+    RefundStatus, RefundView, SaveCard,
 };
+use wire::ids::{CardId, CustomerId};
 use wire::json::Metadata;
+use wire::stored_credential::{Initiator, MitReason, PaymentPurpose};
 
 use crate::domain::order::Order;
 use crate::domain::payment::{CardSummary, RefundNews, RefundOutcome, Snapshot, Status};
@@ -16,8 +18,32 @@ const KEY_IN_METADATA: &str = "payment_key";
 /// Longest description the gateway takes.
 const DESCRIPTION_MAX: usize = 200;
 
+/// What the payer of a subscription agrees to.
+const SUBSCRIPTION_WORDS: &str = "I agree that Kettle & Kiln saves this card and charges it each \
+                                  month for my tea subscription, until I cancel.";
+
+/// How a payment comes about.
+#[derive(Clone, Copy, Debug)]
+pub enum How {
+    /// On the payment page.
+    Page,
+    /// The same, and the customer is asked whether the card may be saved.
+    Saving(CustomerId),
+    /// The same, for a subscription: it cannot do without.
+    Subscribing(CustomerId),
+    /// With a saved card, by the customer, at once.
+    Saved(CustomerId, CardId),
+    /// With a saved card, by the shop, without the customer.
+    ByShop(CustomerId, CardId),
+}
+
 /// The bytes that ask for a payment of an order.
-pub fn payment_request(order: &Order, idempotency_key: &str, return_url: &str) -> Vec<u8> {
+pub fn payment_request(
+    order: &Order,
+    idempotency_key: &str,
+    return_url: &str,
+    how: How,
+) -> Vec<u8> {
     let mut metadata = Metadata::default();
     metadata.0.insert(KEY_IN_METADATA.to_owned(), idempotency_key.to_owned());
     let line = |line: &crate::domain::order::Line| LineItem {
@@ -25,6 +51,12 @@ pub fn payment_request(order: &Order, idempotency_key: &str, return_url: &str) -
         quantity: line.quantity,
         unit_price: line.unit_price,
     };
+    let (customer_id, card) = match how {
+        How::Page => (None, None),
+        How::Saving(customer) | How::Subscribing(customer) => (Some(customer), None),
+        How::Saved(customer, card) | How::ByShop(customer, card) => (Some(customer), Some(card)),
+    };
+    let by_shop = matches!(how, How::ByShop(..));
     let request = CreatePayment {
         amount: order.total,
         order_reference: order.id.to_string(),
@@ -39,12 +71,30 @@ pub fn payment_request(order: &Order, idempotency_key: &str, return_url: &str) -
         line_items: order.lines.iter().map(line).collect(),
         metadata,
         card_token: None,
-        confirm: false,
+        confirm: card.is_some(),
         accept_partial: None,
         estimated: false,
         mcc: None,
         previous_payment: None,
         three_ds: None,
+        purpose: PaymentPurpose::Purchase,
+        check_rules: None,
+        customer_id,
+        save_card: match how {
+            How::Page | How::Saved(..) | How::ByShop(..) => None,
+            How::Saving(_) => {
+                Some(SaveCard { reason: MitReason::Unscheduled, required: false, text: None })
+            }
+            How::Subscribing(_) => Some(SaveCard {
+                reason: MitReason::Recurring,
+                required: true,
+                text: Some(SUBSCRIPTION_WORDS.to_owned()),
+            }),
+        },
+        card,
+        initiator: if by_shop { Initiator::Merchant } else { Initiator::Customer },
+        mit_reason: by_shop.then_some(MitReason::Recurring),
+        agreement: None,
     };
     // Texts and integers only: this cannot fail, and an empty body would be refused.
     serde_json::to_vec(&request).unwrap_or_default()

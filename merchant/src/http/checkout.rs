@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use kit::http::{Problem, ReceivedRequest, query_pairs};
-use wire::ids::OrderId;
+use wire::ids::{CardId, OrderId};
 use wire::money::Currency;
 
 use super::browser::{Guest, shop_form};
@@ -11,8 +11,9 @@ use super::{answer, error};
 use crate::domain::customer::{Customer, CustomerRefusal};
 use crate::operations::pay::NextStep;
 use crate::operations::place_order::{self, Checkout};
-use crate::operations::{Context, look, pay};
+use crate::operations::{Context, look, pay, subscriptions};
 use crate::pages::storefront::CheckoutPage;
+use crate::pages::subscriptions::CardRow;
 use crate::store::orders::Placed;
 
 /// What was typed, and what is wrong with it.
@@ -31,7 +32,8 @@ pub async fn show(context: Data<Context>, request: HttpRequest) -> Result<HttpRe
     let mut typed = remembered(&context, &guest).await?;
     typed.changed = pairs.get("changed").is_some();
     let currency = currency(pairs.get("currency"))?;
-    match form(&context, &guest, currency, typed) {
+    let cards = cards(&context, &guest).await?;
+    match form(&context, &guest, currency, typed, cards) {
         Some(page) => Ok(guest.greet(answer::page(&context, &page)?)),
         None => Ok(guest.greet(answer::see_other("/cart"))),
     }
@@ -50,32 +52,51 @@ pub async fn place(
         Ok(customer) => customer,
         Err(refusals) => {
             let typed = Typed { name, email, refusals, changed: false };
-            return correct(&context, &guest, currency, typed);
+            return correct(&context, &guest, currency, typed).await;
         }
     };
+    let card = pairs.get("card").and_then(|card| card.parse::<CardId>().ok());
     let revision = pairs.get("revision").and_then(|it| it.parse().ok()).unwrap_or(-1);
-    let way = pairs.get("way").unwrap_or("hosted");
+    let way = Way { name: pairs.get("way").unwrap_or("hosted"), card };
     order(&context, &guest, Checkout { customer, currency, revision }, way).await
+}
+
+/// How the customer wants to pay.
+#[derive(Clone, Copy)]
+struct Way<'w> {
+    name: &'w str,
+    /// A saved card, which pays at once.
+    card: Option<CardId>,
+}
+
+/// The cards that the customer may pay with at once.
+async fn cards(context: &Context, guest: &Guest) -> Result<Vec<CardRow>, Problem> {
+    let cards = subscriptions::cards(context, &guest.cookie).await.map_err(error::trouble)?;
+    Ok(cards.iter().map(CardRow::from).collect())
 }
 
 async fn order(
     context: &Context,
     guest: &Guest,
     checkout: Checkout,
-    way: &str,
+    way: Way<'_>,
 ) -> Result<HttpResponse, Problem> {
     let Some(visitor) = &guest.visitor else { return Ok(answer::see_other("/cart")) };
     let code = checkout.currency.code();
     let placed = place_order::from_cart(context, visitor, checkout).await.map_err(error::store)?;
     match placed {
-        Placed::New(id) | Placed::Again(id) => match way {
-            "embedded" if context.keys.publishable_key.is_some() => {
+        Placed::New(id) | Placed::Again(id) => match (way.card, way.name) {
+            (Some(card), _) => {
+                let paid = subscriptions::pay_with_card(context, &guest.cookie, id, card).await;
+                Ok(after_payment(&paid.map_err(error::trouble)?, id))
+            }
+            (None, "embedded") if context.keys.publishable_key.is_some() => {
                 Ok(answer::see_other(&format!("/orders/{id}/card")))
             }
-            "form" if context.keys.order_code.is_some() => {
+            (None, "form") if context.keys.order_code.is_some() => {
                 Ok(answer::see_other(&format!("/orders/{id}/form")))
             }
-            _ => to_payment(context, id).await,
+            (None, _) => to_payment(context, id).await,
         },
         Placed::CartChanged | Placed::KeyReused => {
             Ok(answer::see_other(&format!("/checkout?currency={code}&changed=1")))
@@ -85,20 +106,25 @@ async fn order(
 
 /// Leads the customer to the payment page, or to the order where there is nothing to pay.
 pub async fn to_payment(context: &Context, id: OrderId) -> Result<HttpResponse, Problem> {
-    match pay::pay(context, id, false).await.map_err(error::trouble)? {
-        NextStep::Checkout(url) => Ok(answer::see_other(&url)),
-        NextStep::Sealed => Ok(answer::see_other(&format!("/orders/{id}/form"))),
-        NextStep::Order | NextStep::Later => Ok(answer::see_other(&format!("/orders/{id}"))),
+    Ok(after_payment(&pay::pay(context, id, false).await.map_err(error::trouble)?, id))
+}
+
+fn after_payment(next: &NextStep, id: OrderId) -> HttpResponse {
+    match next {
+        NextStep::Checkout(url) => answer::see_other(url),
+        NextStep::Sealed => answer::see_other(&format!("/orders/{id}/form")),
+        NextStep::Order | NextStep::Later => answer::see_other(&format!("/orders/{id}")),
     }
 }
 
-fn correct(
+async fn correct(
     context: &Context,
     guest: &Guest,
     currency: Currency,
     typed: Typed,
 ) -> Result<HttpResponse, Problem> {
-    match form(context, guest, currency, typed) {
+    let cards = cards(context, guest).await?;
+    match form(context, guest, currency, typed, cards) {
         Some(page) => answer::page_with_status(context, &page, 422),
         None => Ok(answer::see_other("/cart")),
     }
@@ -109,6 +135,7 @@ fn form(
     guest: &Guest,
     currency: Currency,
     typed: Typed,
+    cards: Vec<CardRow>,
 ) -> Option<CheckoutPage> {
     let cart = &guest.visitor.as_ref()?.cart;
     let basket = cart.basket(currency)?;
@@ -118,6 +145,7 @@ fn form(
     };
     Some(CheckoutPage {
         frame: guest.frame(context, "cart"),
+        cards,
         others: cart.baskets().len() > 1,
         basket: (&basket).into(),
         revision: cart.revision,

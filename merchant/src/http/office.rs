@@ -6,3 +6,4 @@ pub mod logs;
 pub mod orders;
 pub mod refunds;
 pub mod settlements;
+pub mod subscriptions;

@@ -5,7 +5,7 @@ use wire::time::Timestamp;
 
 use crate::domain::order::{Order, Refusal};
 use crate::domain::payment::{Payment, Status};
-use crate::gateway::payment_request;
+use crate::gateway::{How, payment_request};
 use crate::store::orders::Outcome;
 
 use wire::ids::TokenId;
@@ -44,9 +44,30 @@ pub enum Sealed {
 /// Opens a payment for an order, or finds the one that is open. `with_key`: the customer has no
 /// cookie, so the way back carries the order's key.
 pub async fn pay(context: &Context, id: OrderId, with_key: bool) -> Result<NextStep, Trouble> {
-    // Twice at most: a payment that turns out to have ended is replaced once.
-    for _ in 0..2 {
-        let number = match begin(context, id, with_key).await? {
+    let terms = context.store.pay_terms(id).await?;
+    let how = match (terms.customer, terms.subscription) {
+        (None, _) => How::Page,
+        (Some(customer), None) => How::Saving(customer),
+        (Some(customer), Some(_)) => How::Subscribing(customer),
+    };
+    pay_how(context, id, with_key, how).await
+}
+
+/// Pays an order in one of the ways there are.
+pub async fn pay_how(
+    context: &Context,
+    id: OrderId,
+    with_key: bool,
+    how: How,
+) -> Result<NextStep, Trouble> {
+    // A payment page that turns out to have ended is replaced once. What a saved card was declined
+    // for is not tried again at once.
+    let rounds = match how {
+        How::Page | How::Saving(_) | How::Subscribing(_) => 2,
+        How::Saved(..) | How::ByShop(..) => 1,
+    };
+    for _ in 0..rounds {
+        let number = match begin(context, id, with_key, how).await? {
             Ok(number) => number,
             Err(Refusal::AlreadyPaid | Refusal::BeingChecked | Refusal::TooManyPayments) => {
                 return Ok(NextStep::Order);
@@ -133,13 +154,14 @@ async fn begin(
     context: &Context,
     id: OrderId,
     with_key: bool,
+    how: How,
 ) -> Result<Result<u32, Refusal>, Trouble> {
     let now = context.clock.now();
     let return_url = context.return_url(id, with_key);
     let begun = context.store.decide(id, now, move |order: &mut Order| {
         let before = order.payments.len();
-        let number =
-            order.begin_payment(|order, number| begin_with(order, number, &return_url, now))?;
+        let number = order
+            .begin_payment(|order, number| begin_with(order, number, &return_url, (now, how)))?;
         let outcome = Outcome::of(number);
         Ok(if order.payments.len() > before {
             outcome.noting("customer", format!("Payment {number} begun"))
@@ -151,9 +173,14 @@ async fn begin(
 }
 
 /// The request is written down before it is sent: every repeat sends the same bytes.
-fn begin_with(order: &Order, number: u32, return_url: &str, now: Timestamp) -> Payment {
+fn begin_with(
+    order: &Order,
+    number: u32,
+    return_url: &str,
+    (now, how): (Timestamp, How),
+) -> Payment {
     let key = format!("{}-payment-{number}", order.id);
-    let request = payment_request(order, &key, return_url);
+    let request = payment_request(order, &key, return_url, how);
     let mut payment = Payment::begin(number, key, request, now);
     payment.read_due_at = Some(now.plus(payment.patience(now)));
     debug_assert_eq!(payment.status, Status::Creating);

@@ -8,7 +8,7 @@ use wire::time::Timestamp;
 
 use crate::store::due::Due;
 
-use super::{Context, Trouble, refresh, refund};
+use super::{Context, Trouble, refresh, refund, subscriptions};
 
 /// Calls to the gateway at a time.
 const CALLS_AT_ONCE: usize = 8;
@@ -30,9 +30,12 @@ pub async fn work_due(context: &Context) -> NextDue {
 
 async fn step(context: &Context) -> Result<Option<Timestamp>, Trouble> {
     loop {
+        subscriptions::work(context).await?;
         let due = context.store.due(context.clock.now()).await?;
         if due.is_empty() {
-            return Ok(context.store.next_due_at().await?);
+            let next = context.store.next_due_at().await?;
+            let month = context.store.next_subscription_due().await?;
+            return Ok(next.into_iter().chain(month).min());
         }
         let done: Vec<Result<(), Trouble>> = futures_util::stream::iter(due)
             .map(|due| work(context, due))

@@ -7,6 +7,7 @@ mod settlements;
 use askama::Template;
 
 use super::shown::{Pill, When, order_pill, payment_pill, verdict_tone};
+use super::subscriptions::SubscriptionRow;
 use crate::domain::operator::Actor;
 use crate::domain::order::Status;
 use crate::operations::reconcile::{Compared, Report, Side};
@@ -54,6 +55,16 @@ impl Frame {
             may_audit: actor.role.may_audit(),
         }
     }
+}
+
+/// Every subscription.
+#[derive(Template)]
+#[template(path = "merchant/office/subscriptions.html")]
+pub struct SubscriptionsPage {
+    /// Around the content.
+    pub frame: Frame,
+    /// Newest first.
+    pub rows: Vec<SubscriptionRow>,
 }
 
 /// The login.

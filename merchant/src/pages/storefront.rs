@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::Frame;
 use super::shown::{Pill, When, order_pill};
+use super::subscriptions::CardRow;
 use crate::domain::cart::{Basket, CartLine, QUANTITY_MAX};
 use crate::domain::catalogue::Product;
 use crate::store::lists::OrderSummary;
@@ -96,6 +97,8 @@ pub struct CheckoutPage {
     pub embedded: bool,
     /// Whether the order can travel as a sealed form.
     pub form: bool,
+    /// Saved cards that pay at once.
+    pub cards: Vec<CardRow>,
 }
 
 /// An order in a list.

@@ -272,6 +272,7 @@ fn failure(code: &str) -> FailureView {
         message: code.family().payer_message().into(),
         advice: Advice::RetryLater,
         decided_by: None,
+        retry_after: None,
     }
 }
 
@@ -344,6 +345,14 @@ async fn create(served: Data<Served>, received: ReceivedRequest) -> Result<HttpR
         previous_payment: None,
         three_ds: None,
         next_action: None,
+        purpose: wire::stored_credential::PaymentPurpose::Purchase,
+        customer_id: None,
+        stored_card: None,
+        initiator: wire::stored_credential::Initiator::Customer,
+        mit_reason: None,
+        agreement: None,
+        grandfathered: false,
+        review: None,
         card: None,
         failure: None,
         outcome_unknown: false,

@@ -100,6 +100,9 @@ pub struct NetworkProfile {
     pub stand_in_minor_units: i64,
     /// First digit of its transaction ids.
     pub id_digit: char,
+    /// How it answers a payment that a merchant starts without naming the first one; none: it
+    /// lets it pass, with a warning.
+    pub without_original: Option<ResponseCode>,
 }
 
 const fn windows(customer: u16, merchant: u16, estimated: u16) -> Windows {
@@ -135,6 +138,7 @@ const BASE: NetworkProfile = NetworkProfile {
     increments: Increments::Never,
     stand_in_minor_units: 50_000,
     id_digit: '3',
+    without_original: None,
 };
 
 /// Every network.
@@ -152,6 +156,7 @@ pub const NETWORKS: [NetworkProfile; 10] = [
         authenticated: Some("02"),
         increments: Increments::Always { extends: true },
         id_digit: '5',
+        without_original: Some(ResponseCode::DO_NOT_HONOR),
         ..BASE
     },
     NetworkProfile {

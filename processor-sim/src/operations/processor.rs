@@ -3,6 +3,7 @@
 mod authorize;
 mod capture;
 mod inquire;
+mod retries;
 mod reverse;
 
 use std::time::Duration;

@@ -29,6 +29,7 @@ pub async fn recover(context: &Context) -> Result<Recovered, DatabaseError> {
             event: TransactionEvent::DeadlinePassed,
             answer: Answer::refusal(ResponseCode::RESPONSE_TOO_LATE),
             obligation: processor::obligation_of(context, &transaction),
+            retry: None,
             at: now,
         };
         // The inner refusal cannot be: only what is still `sent` was read.

@@ -121,6 +121,44 @@ pub fn is_increment(message: &Message) -> bool {
     message.function_code.as_deref() == Some(FUNCTION_INCREMENTAL)
 }
 
+/// Whether a merchant starts a payment without naming the one in which its customer agreed.
+pub fn lacks_original(message: &Message) -> bool {
+    let credential = message.stored_credential.as_ref();
+    let by_merchant = credential.is_some_and(|it| it.initiator == "MIT");
+    by_merchant && credential.is_some_and(|it| it.original_ntid.is_none())
+}
+
+/// Reasons of stored credentials (field 48.77).
+const REASONS: [&str; 8] = [
+    "recurring",
+    "installment",
+    "unscheduled",
+    "incremental",
+    "delayed",
+    "no_show",
+    "resubmission",
+    "reauth",
+];
+
+/// The words of a stored credential, and what must stand beside them.
+pub fn check_credential(message: &Message) -> Result<(), Fault> {
+    let Some(credential) = &message.stored_credential else { return Ok(()) };
+    let refused = |note: &str| Err(Fault::format(format!("stored_credential: {note}")));
+    match (credential.initiator.as_str(), credential.sequence.as_str()) {
+        ("CIT", "first" | "subsequent") | ("MIT", "subsequent") => {}
+        ("MIT", _) => return refused("what a merchant starts is subsequent"),
+        (_, _) => return refused("the initiator is CIT or MIT, the sequence first or subsequent"),
+    }
+    if credential.reason.as_deref().is_some_and(|reason| !REASONS.contains(&reason)) {
+        return refused("the reason is not known");
+    }
+    let original = credential.original_ntid.as_deref();
+    if original.is_some_and(|id| NetworkTransactionId::parse(id).is_none()) {
+        return refused("original_ntid has fifteen digits");
+    }
+    Ok(())
+}
+
 /// The identity of a message.
 pub async fn identity(context: &Context, message: &Message) -> Result<Identity, TakeError> {
     let directory = &context.directory;

@@ -8,6 +8,7 @@ use wire::money::{Currency, MinorUnits};
 use wire::time::Timestamp;
 
 use super::columns;
+use super::declines::{self, RetryNote};
 use super::obligations::{self, NewObligation};
 use super::{Store, captures, disputes, insert_nonce};
 use crate::domain::acquirer_transaction::{
@@ -128,6 +129,8 @@ pub struct Conclusion {
     pub answer: Answer,
     /// What is owed from now on.
     pub obligation: Option<NewObligation>,
+    /// What later tries are judged by.
+    pub retry: Option<RetryNote>,
     /// Now.
     pub at: Timestamp,
 }
@@ -377,6 +380,9 @@ fn conclude(
         connection
             .prepare_cached("UPDATE authentications SET indicator = ?2 WHERE transaction_id = ?1")?
             .execute((conclusion.id, indicator))?;
+    }
+    if let Some(retry) = &conclusion.retry {
+        declines::note(connection, retry)?;
     }
     if let (Some(base), true) = (raises, machine.is_approved()) {
         change(connection, base, TransactionEvent::Raised(machine.authorized))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wire::codes::{DeclineCode, ResponseCode};
 use wire::ids::{AttemptId, ReversalId};
 use wire::money::MinorUnits;
+use wire::stored_credential::CheckRule;
 use wire::time::Timestamp;
 
 use super::changes::plus;
@@ -32,10 +33,11 @@ impl Payment {
         if retry::is_blocked(&self.attempts, &card.card.fingerprint, at) {
             return Err(Refusal::RetryBlocked);
         }
-        let Submission { id, card, identity, reversal_id, caller, authentication } = card;
+        let Submission { id, card, identity, reversal_id, caller, authentication, saving } = card;
         self.caller = caller;
         let asked = (AttemptKind::Payment, self.lacking());
-        let attempt = Attempt::new(id, self.next_n(), asked, card, identity, reversal_id);
+        let mut attempt = Attempt::new(id, self.next_n(), asked, card, identity, reversal_id);
+        attempt.saving = saving;
         Ok(match authentication {
             Some(new) => self.authenticate_first(attempt, new, policy),
             None => self.send(attempt, policy),
@@ -92,9 +94,9 @@ impl Payment {
                 self.raise(asked, answer.at);
                 Ok(self.settle_authorized(Announcement::Authorized))
             }
-            Verdict::Approved => Ok(self.approve(answer, captures)),
+            Verdict::Approved => Ok(self.approve_and_save(answer, captures)),
             Verdict::Partial(_) if accept_partial && attempt.kind == AttemptKind::Payment => {
-                Ok(self.approve(answer, captures))
+                Ok(self.approve_and_save(answer, captures))
             }
             Verdict::Partial(amount) => {
                 attempt.reject(answer, DeclineCode::PARTIAL_APPROVAL, AttemptState::Declined);
@@ -113,6 +115,51 @@ impl Payment {
                 Ok(self.after_decline(policy))
             }
             Verdict::Undecided => Ok(self.undecided(answer, policy)),
+        }
+    }
+
+    fn approve_and_save(
+        &mut self,
+        answer: &Answer,
+        captures: (NewCapture, Vec<NewCapture>),
+    ) -> Vec<Effect> {
+        if self.judged(answer).0 == CheckRule::Reject {
+            return self.reject_by_rule(answer);
+        }
+        let saves = self.attempts.last().filter(|it| it.saving.is_some()).map(|it| it.id);
+        // First saved, then announced: the event may name the card.
+        let mut effects: Vec<Effect> = saves.map(Effect::SaveCard).into_iter().collect();
+        effects.extend(self.approve(answer, captures));
+        effects
+    }
+
+    /// What the merchant's rules say of the results of an approval.
+    fn judged(&self, answer: &Answer) -> (CheckRule, Option<&'static str>) {
+        self.terms.rules.judge(answer.cvv_result.as_deref(), answer.avs_result.as_deref())
+    }
+
+    /// The merchant does not want this approval: it is taken back.
+    fn reject_by_rule(&mut self, answer: &Answer) -> Vec<Effect> {
+        let amount = self.asked();
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.reject(answer, DeclineCode::RULE_REJECTED, AttemptState::Reversed);
+        }
+        if !amount.is_zero() {
+            self.give_back(amount, MinorUnits::ZERO, Reason::Cancellation, answer.at);
+        }
+        self.fail()
+    }
+
+    /// Why a person has to look before anything is captured.
+    pub fn review(&self) -> Option<&'static str> {
+        if self.state != State::Authorized {
+            return None;
+        }
+        let attempt = self.authorizations().last()?;
+        let results = (attempt.cvv_result.as_deref(), attempt.avs_result.as_deref());
+        match self.terms.rules.judge(results.0, results.1) {
+            (CheckRule::Review, word) => word,
+            (CheckRule::Accept | CheckRule::Reject, _) => None,
         }
     }
 
@@ -138,7 +185,12 @@ impl Payment {
             }
             self.amounts.authorized = plus(self.amounts.authorized, amount);
         }
-        let paid_in_full = self.lacking().is_zero();
+        if self.terms.is_verification() {
+            self.capture_before = None;
+            self.end(State::Verified);
+            return vec![Effect::Announce(Announcement::Verified)];
+        }
+        let paid_in_full = self.lacking().is_zero() && self.judged(answer).0 == CheckRule::Accept;
         if self.capture_mode == CaptureMode::Automatic
             && paid_in_full
             && self.take(self.amounts.authorized, capture, more)
@@ -170,7 +222,8 @@ impl Payment {
 
     pub(super) fn after_decline(&mut self, policy: &Policy) -> Vec<Effect> {
         let tries = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
-        if tries < policy.attempts_max && self.authorizations().next().is_none() {
+        let goes_on = tries < policy.attempts_max && !self.terms.by_merchant();
+        if goes_on && self.authorizations().next().is_none() {
             self.state = State::RequiresPaymentMethod;
             self.due_at = Some(self.expires_at);
             vec![Effect::Announce(Announcement::AttemptFailed)]

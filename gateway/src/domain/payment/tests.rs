@@ -72,6 +72,7 @@ fn submitted(n: u8, at: Timestamp) -> Event {
         reversal_id: ReversalId::new(AT, [n; 10]),
         caller: None,
         authentication: None,
+        saving: None,
     })
 }
 
@@ -128,6 +129,7 @@ fn answer(code: &str, amount: Option<i64>) -> Answer {
         network_transaction_id: Some("326326123456789".to_owned()),
         decline_code: None,
         advice_code: None,
+        retry_after: None,
         cvv_result: None,
         avs_result: None,
         cavv_result: None,
@@ -347,6 +349,7 @@ fn described(it: &Payment, outcome: &Decision) -> String {
     for effect in effects {
         let _ = match effect {
             Effect::Announce(it) => write!(text, " +{it:?}"),
+            Effect::SaveCard(_) => write!(text, " +SaveCard"),
             Effect::LateApproval(_) => write!(text, " +LateApproval"),
             Effect::AmountAlarm(_) => write!(text, " +AmountAlarm"),
             Effect::ReversalParked(_) => write!(text, " +ReversalParked"),
@@ -1009,6 +1012,93 @@ fn the_window_moves_with_an_increment_on_mastercard_and_stays_on_visa() {
     }
 }
 
+/// A verification: no money is asked for.
+fn verification() -> Payment {
+    let purpose = wire::stored_credential::PaymentPurpose::Verification;
+    let mut it = payment_with(CaptureMode::Automatic, Terms { purpose, ..Terms::default() });
+    it.amounts.requested = MinorUnits::ZERO;
+    it
+}
+
+#[test]
+fn a_verification_ends_as_verified_and_takes_nothing_more() {
+    let mut grid = String::new();
+    let verified = run_on(verification(), [submitted(1, AT), answered(1, "85", Some(0))]);
+    assert_eq!((verified.state, verified.due_at), (State::Verified, None));
+    for (name, event) in every_event() {
+        let mut it = verified.clone();
+        let outcome = it.apply(event, &Policy::default());
+        if outcome != Err(Refusal::NotWaiting) {
+            let _ = writeln!(grid, "{name:18} {}", described(&it, &outcome));
+        }
+    }
+    insta::assert_snapshot!(grid, @"
+    card               refused: the payment is verified
+    card, too late     refused: the payment is verified
+    increment 50       refused: the payment is verified
+    increment 0        refused: the payment is verified
+    capture all        refused: the payment is verified
+    capture 30         refused: the payment is verified
+    capture 30, final  refused: the payment is verified
+    capture 101        refused: the payment is verified
+    capture 0          refused: the payment is verified
+    void               refused: the payment is verified
+    void 10            refused: the payment is verified
+    void 101           refused: the payment is verified
+    window over        refused: the payment is verified
+    cancel             refused: the payment is verified
+    refund             refused: nothing is captured
+    refund 10          refused: nothing is captured
+    refund, too late   refused: nothing is captured
+    ");
+    let declined = run_on(verification(), [submitted(1, AT), answered(1, "05", None)]);
+    assert_eq!(declined.state, State::RequiresPaymentMethod);
+}
+
+/// A payment that the merchant starts on a saved card.
+fn by_merchant() -> Payment {
+    let stored = crate::domain::stored_card::UseOfCard {
+        card: wire::ids::CardId::new(AT, [7; 10]),
+        initiator: wire::stored_credential::Initiator::Merchant,
+        reason: Some(wire::stored_credential::MitReason::Recurring),
+        agreement: Some(PaymentId::new(AT, [8; 10])),
+        original: Some("326326123456789".to_owned()),
+        grandfathered: false,
+    };
+    let terms = Terms { stored: Some(stored), ..Terms::default() };
+    payment_with(CaptureMode::Automatic, terms)
+}
+
+#[test]
+fn a_payment_that_the_merchant_starts_ends_with_its_first_decline() {
+    let it = run_on(by_merchant(), [submitted(1, AT), answered(1, "51", None)]);
+    assert_eq!(it.state, State::Failed);
+    let it = run_on(by_merchant(), [submitted(1, AT), answered(1, "00", Some(100))]);
+    assert_eq!(it.state, State::Captured);
+    // Visa gives a merchant five days where a cardholder has ten.
+    assert_eq!(it.capture_before, Some(later(5 * 24 * 3600 + 1)));
+}
+
+#[test]
+fn rules_about_checks_take_an_approval_back_or_keep_it_uncaptured() {
+    use crate::domain::check_rules::CheckRules;
+    use wire::stored_credential::CheckRule;
+    let judged = |rule: CheckRule| {
+        let rules = CheckRules { avs: rule, ..CheckRules::default() };
+        let terms = Terms { rules, ..Terms::default() };
+        let mut it = run_on(payment_with(CaptureMode::Automatic, terms), [submitted(1, AT)]);
+        let mut answer = answer("00", Some(100));
+        answer.avs_result = Some("N".to_owned());
+        let capture = new_capture(200, later(1));
+        let event = Event::Answered { attempt: attempt_id(1), answer, capture, more: vec![] };
+        it.apply(event, &Policy::default()).unwrap();
+        (it.state, it.review(), it.reversals.len())
+    };
+    assert_eq!(judged(CheckRule::Accept), (State::Captured, None, 0));
+    assert_eq!(judged(CheckRule::Review), (State::Authorized, Some("avs_no_match"), 0));
+    assert_eq!(judged(CheckRule::Reject), (State::Failed, None, 1));
+}
+
 #[test]
 fn a_lost_or_stolen_card_is_not_tried_twice_and_another_card_is() {
     let mut it = run(CaptureMode::Automatic, [submitted(1, AT), answered(1, "43", None)]);
@@ -1019,6 +1109,7 @@ fn a_lost_or_stolen_card_is_not_tried_twice_and_another_card_is() {
         reversal_id: ReversalId::new(AT, [9; 10]),
         caller: None,
         authentication: None,
+        saving: None,
     });
     assert_eq!(it.apply(same, &Policy::default()), Err(Refusal::RetryBlocked));
     assert!(it.apply(submitted(2, later(60)), &Policy::default()).is_ok());

@@ -5,19 +5,21 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::{OpenApi, Required};
 use wire::events::Event;
 use wire::gateway_api::{
-    AccessToken, CapturePayment, ConfirmPayment, CreateEndpoint, CreatePayment, CreateRefund,
-    CreateToken, DeliveryView, Empty, EndpointView, IncrementPayment, PaymentView, RefundView,
-    ResendEvent, ResendFailed, Resent, Timeline, TokenView, UpdateEndpoint, VoidPayment,
+    AccessToken, CapturePayment, ConfirmPayment, CreateCustomer, CreateEndpoint, CreatePayment,
+    CreateRefund, CreateStoredCard, CreateToken, CustomerExport, CustomerView, Deleted,
+    DeliveryView, Empty, EndpointView, IncrementPayment, PaymentView, RefundView, ResendEvent,
+    ResendFailed, Resent, StoredCardView, Timeline, TokenView, UpdateEndpoint, VoidPayment,
 };
 use wire::settlement::{DisputeView, SettlementReport, SettlementSummary, SubmitEvidence};
 
 use super::document::{Access, Document};
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("access", "OAuth 2.0 client credentials (RFC 6749, 7009, 7662, 8414)."),
     ("tokens", "Card data to single-use tokens, from a browser."),
     ("payments", "Payments and everything that happens to them."),
     ("refunds", "Money back."),
+    ("customers", "Customers, their saved cards, and what they agreed to."),
     ("disputes", "Money that a cardholder's bank wants back."),
     ("settlements", "What was paid out, and for what."),
     ("webhooks", "Where events go, what was sent, and sending it again."),
@@ -48,6 +50,8 @@ pub fn document() -> OpenApi {
     payments(&mut document);
     payment_changes(&mut document);
     refunds(&mut document);
+    customers(&mut document);
+    stored_cards(&mut document);
     disputes(&mut document);
     settlements(&mut document);
     endpoints(&mut document);
@@ -122,7 +126,8 @@ fn payments(document: &mut Document) {
         .summary("Create a payment")
         .description(
             "Send the payer to `checkout_url`. With `card_token` and `\"confirm\": true` it pays at \
-             once.",
+             once. So it does with `card`, a saved card: by its customer, or with `\"initiator\": \
+             \"merchant\"` under the customer's agreement.",
         )
         .idempotent()
         .body::<CreatePayment>()
@@ -300,6 +305,77 @@ fn settlements(document: &mut Document) {
         .summary("Read the lines of a settlement as CSV")
         .answers_plainly("200", "text/csv", "RFC 4180, a header first.")
         .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
+}
+
+fn customers(document: &mut Document) {
+    const READ: Access = Access::Api("payments:read");
+    const WRITE: Access = Access::Api("customers:write");
+    document
+        .route(Post, "/api/customers", "customers", "createCustomer", WRITE)
+        .summary("Add a customer")
+        .idempotent()
+        .body::<CreateCustomer>()
+        .answers::<CustomerView>("201", "The customer.")
+        .refuses(&[BAD_BODY, UNSIGNED, FORBIDDEN, REPLAYED, RULES]);
+    document
+        .route(Get, "/api/customers", "customers", "listCustomers", READ)
+        .summary("List customers, newest first")
+        .filter("limit", "1 to 100.")
+        .filter("after", "The last customer of the page before.")
+        .answers_page::<CustomerView>("200", "A page of customers.")
+        .refuses(&[("400", "`parameter_unknown`, `parameter_invalid`."), UNSIGNED, FORBIDDEN]);
+    document
+        .route(Get, "/api/customers/{id}", "customers", "readCustomer", READ)
+        .summary("Read a customer")
+        .answers::<CustomerView>("200", "The customer.")
+        .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
+    document
+        .route(Delete, "/api/customers/{id}", "customers", "eraseCustomer", WRITE)
+        .summary("Erase a customer")
+        .description(
+            "Erases saved cards, the cards of payments, name and address. Amounts, references and \
+             dates stay. The customer's payments cannot be refunded to the card afterwards.",
+        )
+        .idempotent()
+        .answers::<Deleted>("200", "Erased.")
+        .refuses(&[UNSIGNED, FORBIDDEN, ABSENT, REPLAYED]);
+    document
+        .route(Get, "/api/customers/{id}/export", "customers", "exportCustomer", WRITE)
+        .summary("Everything that is known of a customer")
+        .answers::<CustomerExport>("200", "Customer, cards with consents, payments.")
+        .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
+}
+
+fn stored_cards(document: &mut Document) {
+    const READ: Access = Access::Api("payments:read");
+    const WRITE: Access = Access::Api("cards:write");
+    document
+        .route(Post, "/api/customers/{id}/cards", "customers", "createStoredCard", WRITE)
+        .summary("Save a card that the customer gave in your pages")
+        .description(
+            "Nothing is asked of the bank. Until the customer has paid with it, the merchant starts \
+             no payment with it: `no_agreement`.",
+        )
+        .idempotent()
+        .body::<CreateStoredCard>()
+        .answers::<StoredCardView>("201", "The saved card.")
+        .refuses(&[BAD_BODY, UNSIGNED, FORBIDDEN, ABSENT, REPLAYED, RULES]);
+    document
+        .route(Get, "/api/customers/{id}/cards", "customers", "listStoredCards", READ)
+        .summary("List a customer's saved cards")
+        .answers_page::<StoredCardView>("200", "The cards, oldest first.")
+        .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
+    document
+        .route(Get, "/api/customers/{id}/cards/{card}", "customers", "readStoredCard", READ)
+        .summary("Read a saved card")
+        .answers::<StoredCardView>("200", "The card.")
+        .refuses(&[UNSIGNED, FORBIDDEN, ABSENT]);
+    document
+        .route(Delete, "/api/customers/{id}/cards/{card}", "customers", "deleteStoredCard", WRITE)
+        .summary("Forget a saved card")
+        .idempotent()
+        .answers::<Deleted>("200", "Its record of the vault is erased.")
+        .refuses(&[UNSIGNED, FORBIDDEN, ABSENT, REPLAYED]);
 }
 
 fn endpoints(document: &mut Document) {

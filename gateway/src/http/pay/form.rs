@@ -6,6 +6,7 @@ use wire::test_cards;
 use wire::time::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::domain::terms::SavingTerms;
 use crate::operations::hosted_page::EnteredCard;
 use crate::operations::tokens::{self, CheckedCard, FieldError};
 use crate::pages::card_page::{FieldProblem, Values};
@@ -25,6 +26,8 @@ pub struct CardForm {
     code: Zeroizing<String>,
     name: String,
     postal_code: String,
+    /// The payer agrees that the card is saved.
+    pub save: bool,
 }
 
 impl CardForm {
@@ -41,6 +44,7 @@ impl CardForm {
                 "cc-csc" => form.code = Zeroizing::new(value),
                 "cc-name" => form.name = value,
                 "postal-code" => form.postal_code = value,
+                "save-card" => form.save = value == "yes",
                 _ => {}
             }
         }
@@ -67,6 +71,20 @@ impl CardForm {
             Ok(CheckedCard { code: None, .. }) => Err(vec![problem("cc-csc", "cvv_empty")]),
             Err(errors) => Err(errors.iter().map(|error| self.shown(error)).collect()),
         }
+    }
+
+    /// A payment that cannot do without a saved card needs the payer's consent.
+    pub fn check_consent(
+        &self,
+        terms: Option<&SavingTerms>,
+        checked: Result<EnteredCard, Vec<FieldProblem>>,
+    ) -> Result<EnteredCard, Vec<FieldProblem>> {
+        if self.save || !terms.is_some_and(|terms| terms.required) {
+            return checked;
+        }
+        let mut problems = checked.err().unwrap_or_default();
+        problems.push(problem("save-card", "consent_missing"));
+        Err(problems)
     }
 
     /// A refused field in the words of the page.
@@ -104,6 +122,7 @@ impl CardForm {
             code: String::new(),
             name: unless_card(&self.name),
             postal_code: unless_card(&self.postal_code),
+            save: self.save,
             amex: shown && tokens::detected(&self.number) == Some(Brand::Amex),
         }
     }

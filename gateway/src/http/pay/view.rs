@@ -5,6 +5,7 @@ use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use kit::http::{PagePolicy, Problem};
 use wire::codes::Family;
 use wire::money::{MinorUnits, Money};
+use wire::stored_credential::MitReason;
 use wire::three_ds::{ChallengeRequest, METHOD_NOTIFY_PATH, MethodData, to_browser};
 use wire::time::Timestamp;
 
@@ -14,8 +15,10 @@ use super::session::return_code;
 use crate::domain::card::Card;
 use crate::domain::payer::Standing;
 use crate::domain::payment::{Line, Payment};
+use crate::domain::stored_card::GivenOn;
 use crate::http::browser::{page, refresh, see};
 use crate::operations::Context;
+use crate::operations::stored_cards::Agreed;
 use crate::pages::bank_step::{BankStepPage, BankStepParts};
 use crate::pages::card_page::{
     CardPage, CardPageParts, DeclineNotice, Errors, FieldProblem, OrderLine, OrderSummary, Values,
@@ -27,6 +30,8 @@ use crate::pages::texts::{Texts, fill};
 
 /// Seconds until the browser returns to the shop.
 const RETURN_SECONDS: u32 = 5;
+/// Longest words of a consent that are shown.
+const CONSENT_CHARACTERS_MAX: usize = 500;
 /// Lines of an order that are shown.
 const LINES_MAX: usize = 50;
 /// Bytes of a form's key.
@@ -88,7 +93,32 @@ fn card_page(context: &Context, visit: &Visit, now: Timestamp, parts: Parts) -> 
         seconds_left: visit.payment.expires_at.since(now).as_secs(),
         usual: test_cards::usual(texts, now),
         further: test_cards::further(texts, now),
+        consent: consent_words(context, texts, &visit.payment),
+        verifies: visit.payment.terms.is_verification(),
     })
+}
+
+/// What the payer is asked to agree to, where the payment has a customer and asks for it.
+fn consent_words(context: &Context, texts: &Texts, payment: &Payment) -> Option<String> {
+    let terms = payment.terms.saving.as_ref()?;
+    payment.terms.customer?;
+    if let Some(text) = &terms.text {
+        return Some(shown(text, CONSENT_CHARACTERS_MAX));
+    }
+    let words = match terms.reason {
+        MitReason::Recurring | MitReason::Installment => &texts.form.save_card_recurring,
+        MitReason::Unscheduled
+        | MitReason::Delayed
+        | MitReason::NoShow
+        | MitReason::Resubmission => &texts.form.save_card,
+    };
+    Some(fill(words, &[("merchant", &merchant(context))]))
+}
+
+/// What a payer who ticked the box agreed to.
+pub fn agreed(context: &Context, visit: &Visit) -> Option<Agreed> {
+    let text = consent_words(context, visit.texts, &visit.payment)?;
+    Some(Agreed { given_on: GivenOn::PaymentPage, text })
 }
 
 fn filled(chip: test_cards::Chip) -> Values {
@@ -142,6 +172,7 @@ pub fn outcome(context: &Context, visit: &Visit, again: bool) -> Result<HttpResp
         Standing::Failed(family) => Outcome::Failed(family),
         Standing::Reversing => Outcome::Reversing,
         Standing::Reversed => Outcome::Reversed,
+        Standing::Verified => Outcome::Verified,
     };
     let address = return_address(context, &visit.payment, outcome);
     let response = page(200, &outcome_page(context, visit, outcome, address.clone()))?;

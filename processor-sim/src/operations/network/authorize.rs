@@ -23,6 +23,10 @@ use crate::store::{NetworkState, NewNetworkTransaction, NewObligation, Recorded}
 /// How long after the processor's deadline a silent network lets its message go.
 const SILENT_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// What the sandbox says of a payment that a merchant starts without naming the first one.
+const NO_ORIGINAL_NOTE: &str =
+    "the merchant names no first payment: taken as an agreement from before such numbers";
+
 /// Who answered, and what the network owes for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AnsweredBy {
@@ -111,6 +115,9 @@ impl Passage<'_> {
         if translate::is_increment(self.message) && !self.takes_increments() {
             return (self.refusal(ResponseCode::INVALID_TRANSACTION), AnsweredBy::Network);
         }
+        if let Some(code) = self.without_original() {
+            return (self.refusal(code), AnsweredBy::Network);
+        }
         let asks_all = self.context.planted("ask_banks_that_signed_off");
         if !asks_all && !self.context.sign_on.is_signed_on(issuer, self.brand) {
             return self.stand_in(issuer, StandInReason::SignedOff);
@@ -122,6 +129,12 @@ impl Passage<'_> {
             Ok(answer) => (answer, AnsweredBy::Issuer),
             Err(reason) => self.stand_in(issuer, reason),
         }
+    }
+
+    /// How this network refuses a payment of a merchant that names no first one.
+    fn without_original(&self) -> Option<ResponseCode> {
+        let nameless = translate::lacks_original(self.message);
+        NetworkProfile::of(self.brand).without_original.filter(|_| nameless)
     }
 
     fn takes_increments(&self) -> bool {
@@ -205,6 +218,9 @@ impl Passage<'_> {
         let id = answer.network_transaction_id.unwrap_or(self.id);
         answer.network_transaction_id = Some(id);
         answer.settlement_date = Some(settlement_date(now));
+        if translate::lacks_original(self.message) && answer.note.is_none() {
+            answer.note = Some(NO_ORIGINAL_NOTE.to_owned());
+        }
         if self.brand == Brand::Visa {
             answer.results.category = answer.code.info().and_then(|info| info.visa_category);
         }

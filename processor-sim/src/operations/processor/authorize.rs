@@ -10,6 +10,7 @@ use wire::money::MinorUnits;
 use wire::processor_api::{Message, SandboxData};
 use wire::test_cards;
 
+use super::retries::{self, Retries};
 use super::{Taken, answer_rule, rule_of, tolerance_of};
 use crate::domain::acquirer_transaction::{TransactionEvent, TransactionState};
 use crate::domain::answer::Answer;
@@ -35,6 +36,10 @@ pub(super) async fn authorize(
 ) -> Result<Taken, TakeError> {
     let fields = translate::request_fields(context, message).await?;
     let acceptor = check(context, message, &fields).await?;
+    let retries = Retries::of(context, message, &fields, acceptor.id);
+    if let Some(refusal) = forbidden(context, message, &fields, retries.as_ref()).await? {
+        return Ok(Taken::given(refusal));
+    }
     let chosen = choose(context, message, &fields, &acceptor)?;
     let mut new = new_transaction(context, message, &fields, &acceptor, chosen.as_ref(), trace)?;
     new.raises = raised_by(context, message, &fields).await?;
@@ -59,7 +64,8 @@ pub(super) async fn authorize(
     context.plumbing.crash_points.reached(kind, Boundary::Prepared);
     let forwarded = forward(message, chosen);
     let outcome = send(context, &forwarded, &fields, trace).await;
-    let conclusion = conclude(context, id, outcome, &fields, obligation);
+    let mut conclusion = conclude(context, id, outcome, &fields, obligation);
+    conclusion.retry = retries.and_then(|retries| retries.note(context, &conclusion.answer));
     let answer = conclusion.answer.clone();
     let owes = conclusion.obligation.is_some();
     let concluded = context.store.conclude_transaction(conclusion).await?;
@@ -84,6 +90,20 @@ pub(super) async fn authorize(
         }
         Err(other) => given(context, message, &other),
     }
+}
+
+/// The refusal of a try that the network forbids.
+async fn forbidden(
+    context: &Context,
+    message: &Message,
+    fields: &RequestFields,
+    retries: Option<&Retries>,
+) -> Result<Option<Message>, TakeError> {
+    let Some(retries) = retries else { return Ok(None) };
+    let Some(forbidden) = retries.judge(context, fields).await? else { return Ok(None) };
+    // A message that is known is answered from its record.
+    let known = context.store.find_transaction(fields.identity).await?.is_some();
+    Ok(if known { None } else { retries::refusal(message, &forbidden) })
 }
 
 /// The transaction that an increment raises: an approval of the same card that is still open.
@@ -132,6 +152,7 @@ async fn check(
     if fields.purpose != Purpose::Refund && fields.expiry.is_none() {
         return Err(translate::missing("expiry").into());
     }
+    translate::check_credential(message)?;
     let name = message.card_acceptor_id.as_deref();
     let name = name.ok_or_else(|| translate::missing("card_acceptor_id"))?;
     let directory = &context.directory;
@@ -339,7 +360,7 @@ fn conclude(
             (TransactionEvent::DeadlinePassed, answer, obligation)
         }
     };
-    Conclusion { id, event, answer, obligation, at }
+    Conclusion { id, event, answer, obligation, retry: None, at }
 }
 
 /// A known identity: the stored answer, a conflict, or the answer that is still to come.
