@@ -55,14 +55,17 @@ async fn the_console_has_no_serious_barrier() {
     browser.press("arm-webhooks-thrice").await;
     let mut found = Vec::new();
     browser.open(&format!("{console}/payments?refresh=off")).await;
+    browser.see("payment-row").await;
     let payment =
         browser.evaluate("document.querySelector('[data-testid=payment-row] a').pathname").await;
     let payment = payment.as_str().unwrap().to_owned();
     browser.open(&format!("{console}{payment}?refresh=off")).await;
+    browser.see("ladder").await;
     let message = browser
         .evaluate("document.querySelector('[data-testid=arrow]').getAttribute('href')")
         .await;
     browser.open(&format!("{console}/webhooks?refresh=off")).await;
+    browser.see("event-row").await;
     let event =
         browser.evaluate("document.querySelector('[data-testid=event-row] a').pathname").await;
     browser.open(&format!("{console}/lessons/flow?refresh=off")).await;
