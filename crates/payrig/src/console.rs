@@ -65,12 +65,12 @@ impl Console {
             access,
             client,
             board,
+            worlds,
             desk,
             live,
             samples,
             alerts,
             progress,
-            worlds,
             invariants,
         })
     }
