@@ -1035,6 +1035,7 @@ fn a_verification_ends_as_verified_and_takes_nothing_more() {
     insta::assert_snapshot!(grid, @"
     card               refused: the payment is verified
     card, too late     refused: the payment is verified
+    card, 3-D Secure   refused: the payment is verified
     increment 50       refused: the payment is verified
     increment 0        refused: the payment is verified
     capture all        refused: the payment is verified
