@@ -121,7 +121,6 @@ fn every_scenario_says_what_happens_and_why_it_matters() {
     let mut names = std::collections::BTreeSet::new();
     for scenario in scenarios() {
         assert!(scenario.description.split_whitespace().count() >= 15, "{}", scenario.path);
-        assert!(!scenario.covers.is_empty(), "{} covers no edge case", scenario.path);
         assert!(!scenario.tags.is_empty(), "{} has no tag", scenario.path);
         assert!(names.insert(scenario.name.clone()), "two scenarios: {}", scenario.name);
     }

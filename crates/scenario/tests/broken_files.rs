@@ -243,7 +243,7 @@ broken! {
       4 │ steps:
       5 │   - fault: { on: gateway->processor, match: { type: authorisation }, do: down }
         ·                                                     ──────┬──────
-        ·                                                           ╰── did you mean `authorization`? also allowed: page, card_form, api, webhook, authorization_advice, capture, reversal, refund, inquiry, presentment, settlement, chargeback
+        ·                                                           ╰── did you mean `authorization`?
         ╰────
     ";
     an_unknown_action: steps("  - fault: { on: gateway->processor, do: drop_reponse }\n"), @r"

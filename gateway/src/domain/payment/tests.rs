@@ -1182,6 +1182,8 @@ fn a_refund_that_fails_leaves_its_money_refundable() {
 use crate::domain::reversal::Original;
 
 fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
+    // Ids are never used twice.
+    let fresh = u8::try_from(payment.attempts.len()).unwrap().wrapping_add(100);
     let last = payment.attempts.last().map_or(attempt_id(0), |it| it.id);
     let capture = payment.captures.last().map_or(CaptureId::new(AT, [0; 10]), |it| it.id);
     let refund = payment.refunds.last().map_or(RefundId::new(AT, [0; 10]), |it| it.id);
@@ -1196,7 +1198,7 @@ fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
     };
     let of_refund = |event| Event::Refund { id: refund, event, at: later(5) };
     match kind {
-        0 | 1 => submitted(n, later(1)),
+        0 | 1 => submitted(fresh, later(1)),
         2 | 3 => answered("00", Some(100)),
         4 => answered("00", Some(amount)),
         5 => answered("10", Some(amount)),
@@ -1221,7 +1223,7 @@ fn any_event(payment: &Payment, kind: u8, n: u8, amount: i64) -> Event {
         23 => of_refund(RefundEvent::Answered(Box::new(answer("00", None)))),
         24 => of_refund(RefundEvent::Answered(Box::new(answer("51", None)))),
         25 => of_refund(RefundEvent::Canceled),
-        27..=29 => incremented(n, amount),
+        27..=29 => incremented(fresh, amount),
         30 => answered("00", payment.attempts.last().map(|it| it.asked.get())),
         32 | 33 => Event::CaptureRejected(capture),
         34 => Event::CapturePresented(capture),
