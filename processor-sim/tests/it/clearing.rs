@@ -456,7 +456,7 @@ async fn happens(world: &World, random: &Random, sold: &mut Vec<(Message, &'stat
             let part = message.amount.unwrap().get() / 2;
             let mut refund = world.refund(card, part);
             refund.payment_reference.clone_from(&message.payment_reference);
-            let code = code(&world.send(&refund).await).to_owned();
+            let code = code(&world.send(&refund).await).clone();
             // What a chargeback has taken is not given back once more.
             assert!(code == "00" || (code == "12" && was_disputed(world).await), "{code}");
         }
