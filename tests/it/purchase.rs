@@ -1,6 +1,6 @@
 //! A customer buys: shop, hosted card page, authorization, capture, webhook, receipt.
 
-use payrig_tests::payer::CardTyped;
+use payrig_tests::payer::{CardTyped, PageSeen, Payer};
 use payrig_tests::world::World;
 
 #[actix_web::test]
@@ -147,6 +147,61 @@ async fn a_lost_webhook_still_ends_in_paid() {
     assert_eq!(paid.attribute("outcome", "data-outcome").as_deref(), Some("paid"));
     world.advance("15m").await;
     assert_eq!(world.order_status(&order.id).await, "paid");
+    world.assert_invariants().await;
+}
+
+/// Fills a cart and chooses the classic form; gives the page with the sealed order.
+async fn seal_an_order(world: &World, payer: &mut Payer) -> (String, PageSeen) {
+    let product = payer.open(&format!("{}/products/tea-42", world.shop)).await;
+    let added = payer.fill(&product, "class=\"row buy-form\"", &[("quantity", "1")]).await;
+    assert!(added.has("added"), "{}", added.html);
+    let checkout = payer.open(&format!("{}/checkout?currency=EUR", world.shop)).await;
+    let typed = [("name", "Ada Example"), ("email", "ada@example.com"), ("way", "form")];
+    let sealed = payer.fill(&checkout, "data-testid=\"checkout-form\"", &typed).await;
+    assert!(sealed.has("sealed-form"), "{}", sealed.html);
+    let (_, fields) = sealed.form("data-testid=\"sealed-form\"");
+    let order = fields.into_iter().find(|(name, _)| name == "order_id").unwrap().1;
+    (order, sealed)
+}
+
+#[actix_web::test]
+async fn a_sealed_form_is_learnt_of_without_a_webhook_and_without_a_return() {
+    let world = World::start().await;
+    world
+        .fault("gateway", serde_json::json!({"on": "gateway->merchant", "do": "drop_request"}))
+        .await;
+    let mut payer = world.payer();
+    let (order, sealed) = seal_an_order(&world, &mut payer).await;
+    world.advance("20m").await;
+    world.assert_invariants().await;
+    let page = payer.fill(&sealed, "data-testid=\"sealed-form\"", &[]).await;
+    let paid = payer.pay(&page, CardTyped::new("4242424242424242")).await;
+    assert_eq!(paid.attribute("outcome", "data-outcome").as_deref(), Some("paid"));
+    world.advance("15m").await;
+    assert_eq!(world.order_status(&order).await, "paid");
+    world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn a_sealed_form_that_nobody_sends_ends_and_the_order_is_paid_another_way() {
+    let world = World::start().await;
+    let mut payer = world.payer();
+    let (order, sealed) = seal_an_order(&world, &mut payer).await;
+    world.advance("29m").await;
+    let again = payer.open(&sealed.url).await;
+    assert!(again.has("sealed-form"), "the form can still be sent: {}", again.html);
+    world.advance("1h").await;
+    world.assert_invariants().await;
+    let late = payer.fill(&sealed, "data-testid=\"sealed-form\"", &[]).await;
+    assert_eq!(late.status, 410, "{}", late.html);
+    assert_eq!(world.order_status(&order).await, "awaiting_payment");
+
+    let fresh = payer.open(&sealed.url).await;
+    let page = payer.fill(&fresh, "data-testid=\"sealed-form\"", &[]).await;
+    let paid = payer.pay(&page, CardTyped::new("4242424242424242")).await;
+    assert_eq!(paid.attribute("outcome", "data-outcome").as_deref(), Some("paid"));
+    world.settle().await;
+    assert_eq!(world.order_status(&order).await, "paid");
     world.assert_invariants().await;
 }
 

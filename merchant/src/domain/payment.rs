@@ -7,6 +7,8 @@ use wire::ids::{PaymentId, RefundId};
 use wire::money::{MinorUnits, Money};
 use wire::time::Timestamp;
 
+/// How long a sealed form can be sent.
+const FORM_LIVES: Duration = Duration::from_mins(30);
 /// How long a payment page lives, with some air: until then it is read often.
 const LIVELY: Duration = Duration::from_mins(45);
 /// How long a payment is read at all after that: a day often enough, then hourly.
@@ -355,6 +357,11 @@ impl Payment {
             return None;
         }
         Some(now.plus(self.patience(now)))
+    }
+
+    /// Until when a sealed form of this payment can be sent.
+    pub fn form_expires_at(&self) -> Timestamp {
+        self.created_at.plus(FORM_LIVES)
     }
 
     /// How long to wait between two reads: short while the customer may be waiting.

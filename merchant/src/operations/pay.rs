@@ -14,9 +14,6 @@ use wire::order_code::{self, OrderFields};
 use super::refresh::{self, Refreshed};
 use super::{Context, Trouble};
 
-/// How long a sealed form can be sent.
-const FORM_LIVES: std::time::Duration = std::time::Duration::from_mins(30);
-
 /// Where to send the customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextStep {
@@ -93,23 +90,28 @@ pub async fn seal(context: &Context, id: OrderId) -> Result<Sealed, Trouble> {
         let number = order.begin_payment(|order, number| {
             let key = format!("{}-payment-{number}", order.id);
             let mut payment = Payment::begin(number, key, Vec::new(), now);
-            payment.read_due_at = None;
+            payment.read_due_at = Some(now.plus(payment.patience(now)));
             payment
         })?;
         let payment = order.payment(number).cloned();
         Ok::<_, Refusal>(Outcome::of(payment.map(|payment| (payment, order.total))))
     });
-    let Ok(Some((payment, total))) = begun.await?.ok_or(Trouble::NoOrder)? else {
+    let begun = begun.await?.ok_or(Trouble::NoOrder)?;
+    context.due.wake();
+    let Ok(Some((payment, total))) = begun else {
         return Ok(Sealed::NotPayable);
     };
     if payment.id.is_some() || !payment.request.is_empty() {
         return Ok(Sealed::Begun);
     }
+    if now >= payment.form_expires_at() {
+        return Ok(Sealed::NotPayable);
+    }
     let merchant = context.rules.merchant.to_string();
     let order = id.to_string();
     let (amount, exponent) = (total.value.get().to_string(), total.currency.exponent().to_string());
     let return_url = context.return_url(id, false);
-    let expires_at = now.plus(FORM_LIVES).seconds().to_string();
+    let expires_at = payment.form_expires_at().seconds().to_string();
     let fields = OrderFields {
         merchant_id: &merchant,
         order_id: &order,

@@ -1,5 +1,7 @@
 //! Asking the gateway: makes a payment that was begun, reads one that exists, takes the answer in.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use kit::crash_points::Boundary;
 use wire::ids::{OrderId, PaymentId};
@@ -11,6 +13,9 @@ use crate::gateway::{Failure, Shown};
 use crate::store::orders::Outcome;
 
 use super::{Context, Trouble};
+
+/// How long a form that was sent in time may be on its way.
+const FORM_TRAVELS: Duration = Duration::from_mins(1);
 
 /// How a payment stands after the gateway was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +47,12 @@ enum Question {
         since: u64,
     },
     /// Made by a form that the customer sends: is it there yet?
-    Find,
+    Find {
+        /// The nonce of its seal.
+        key: String,
+        /// The form cannot be sent any more, nor be on its way.
+        is_over: bool,
+    },
     Nothing,
 }
 
@@ -59,9 +69,15 @@ pub async fn refresh(context: &Context, id: OrderId, number: u32) -> Result<Refr
             let body = Bytes::from(request);
             (context.gateway.create_payment(id, amount, body, &key).await, 0)
         }
-        Question::Find => match context.gateway.payment_of_order(id).await {
-            Ok(None) => return Ok(Refreshed::Sealed),
-            Ok(Some(shown)) => (Ok(shown), 0),
+        Question::Find { key, is_over } => match context.gateway.payment_of_order(id).await {
+            Ok(Some(shown)) if shown.snapshot.idempotency_key.as_ref() == Some(&key) => {
+                (Ok(shown), 0)
+            }
+            Ok(_) if is_over => {
+                give_up(context, id, number, "form_expired".to_owned()).await?;
+                return Ok(Refreshed::Ended);
+            }
+            Ok(_) => return Ok(Refreshed::Sealed),
             Err(failure) => (Err(failure), 0),
         },
         Question::Read { id: payment, since } => {
@@ -92,10 +108,10 @@ async fn ask(context: &Context, id: OrderId, number: u32) -> Result<Question, Tr
         };
         let question = match (payment.id, payment.status) {
             (Some(id), _) => Question::Read { id, since: payment.sequence },
-            (None, Status::Creating) if payment.request.is_empty() => {
-                payment.read_due_at = None;
-                return Ok(Outcome::of(Question::Find));
-            }
+            (None, Status::Creating) if payment.request.is_empty() => Question::Find {
+                key: payment.idempotency_key.clone(),
+                is_over: now >= payment.form_expires_at().plus(FORM_TRAVELS),
+            },
             (None, Status::Creating) => Question::Create {
                 key: payment.idempotency_key.clone(),
                 request: payment.request.clone(),
