@@ -5,6 +5,7 @@ pub mod answer;
 pub mod attempt;
 pub mod capture;
 pub mod card;
+pub mod card_attempts;
 pub mod check_rules;
 pub mod identity;
 pub mod network_profile;

@@ -5,6 +5,7 @@ pub mod announce;
 pub mod authenticate;
 pub mod cancel_payment;
 pub mod capture_payment;
+pub mod card_attempts;
 pub mod confirm_payment;
 pub mod create_payment;
 pub mod customers;
@@ -98,6 +99,8 @@ pub struct Parts {
     pub notifier: Wake,
     /// Brings events to endpoints.
     pub courier: webhooks::Courier,
+    /// Cards that were tried lately.
+    pub tried: card_attempts::Tried,
     /// Jitter of repeats.
     pub jitter: Random,
     /// Counters since the start.

@@ -23,6 +23,7 @@ use crate::domain::webhooks::target::TargetUrl;
 use crate::http::browser::problem_page;
 use crate::http::{notices, sandbox, three_ds};
 use crate::operations::access::{self, AccessError, Registry};
+use crate::operations::card_attempts::Tried;
 use crate::operations::failure::Failure;
 use crate::operations::identities::Identities;
 use crate::operations::metrics::Metrics;
@@ -213,6 +214,7 @@ async fn prepare(settings: Settings, plumbing: Plumbing) -> Result<Context, Star
         timers: Timers::default(),
         running: RunningWork::default(),
         captures_settled: watch::Sender::new(0),
+        tried: Tried::default(),
         jitter: plumbing.random.child("repeats"),
         metrics: Metrics::default(),
         links: ProblemLinks {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use wire::ids::MerchantId;
 use wire::time::Timestamp;
 
+use crate::domain::card_attempts::CardAttemptLimits;
 use crate::domain::webhooks::DeliveryPolicy;
 use crate::domain::webhooks::target::TargetPolicy;
 
@@ -126,13 +127,38 @@ impl Default for Timers {
 pub struct Limits {
     /// Cards that may be tried for one payment.
     pub attempts_max: u32,
+    /// Cards that may be tried in a minute, over all payments.
+    pub card_attempts: CardAttemptLimits,
     /// Captures sent to the processor at the same time.
     pub captures_in_flight_max: usize,
 }
 
+/// A set of limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LimitProfile {
+    /// Ten cards per payment, and no more than that.
+    #[default]
+    None,
+    /// As a careful gateway has them.
+    Strict,
+}
+
+impl Limits {
+    /// The limits of a profile.
+    pub const fn of(profile: LimitProfile) -> Self {
+        let (attempts_max, card_attempts) = match profile {
+            LimitProfile::None => (10, CardAttemptLimits { per_address: None, per_range: None }),
+            LimitProfile::Strict => {
+                (5, CardAttemptLimits { per_address: Some(20), per_range: Some(100) })
+            }
+        };
+        Self { attempts_max, card_attempts, captures_in_flight_max: 1024 }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self { attempts_max: 10, captures_in_flight_max: 1024 }
+        Self::of(LimitProfile::None)
     }
 }
 
@@ -361,9 +387,19 @@ pub struct Flags {
     #[arg(long, env = "PAYRIG_GATEWAY_DUPLICATE_WINDOW", value_name = "DURATION",
           value_parser = kit::settings::duration)]
     pub duplicate_window: Option<Duration>,
+    /// Limits of a sandbox, or as a careful gateway has them: 5 cards per payment, 20 a minute from
+    /// one address, 100 a minute of one range [default: none]
+    #[arg(long, env = "PAYRIG_GATEWAY_LIMITS", value_name = "PROFILE")]
+    pub limits: Option<LimitProfile>,
     /// Cards that may be tried for one payment [default: 10]
     #[arg(long, env = "PAYRIG_GATEWAY_ATTEMPTS_MAX", value_name = "NUMBER")]
     pub attempts_max: Option<u32>,
+    /// Cards that may be tried in a minute from one address [default: any number]
+    #[arg(long, env = "PAYRIG_GATEWAY_CARDS_PER_ADDRESS", value_name = "NUMBER")]
+    pub cards_per_address: Option<u32>,
+    /// Cards of one range (first six digits) that may be tried in a minute [default: any number]
+    #[arg(long, env = "PAYRIG_GATEWAY_CARDS_PER_RANGE", value_name = "NUMBER")]
+    pub cards_per_range: Option<u32>,
     /// What happens to a payment whose outcome is not known in time [default: hold]
     #[arg(long, env = "PAYRIG_GATEWAY_TIMEOUT_POLICY", value_name = "POLICY")]
     pub timeout_policy: Option<TimeoutPolicy>,
@@ -424,8 +460,8 @@ pub enum SettingsError {
     #[error("listen = {0}: expected a loopback address such as 127.0.0.1:7072")]
     NotLoopback(SocketAddr),
     /// A number that makes no sense.
-    #[error("attempts_max = 0: expected 1 or more")]
-    NoAttempts,
+    #[error("{0} = 0: expected 1 or more")]
+    NoAttempts(&'static str),
 }
 
 fn given_or(given: Vec<String>, file: Vec<String>) -> Vec<String> {
@@ -454,7 +490,10 @@ impl Flags {
             reversal_age_max: self.reversal_age_max.or(file.reversal_age_max),
             refund_window: self.refund_window.or(file.refund_window),
             duplicate_window: self.duplicate_window.or(file.duplicate_window),
+            limits: self.limits.or(file.limits),
             attempts_max: self.attempts_max.or(file.attempts_max),
+            cards_per_address: self.cards_per_address.or(file.cards_per_address),
+            cards_per_range: self.cards_per_range.or(file.cards_per_range),
             timeout_policy: self.timeout_policy.or(file.timeout_policy),
             accept_partial: self.accept_partial || file.accept_partial,
             webhook_in_flight: self.webhook_in_flight.or(file.webhook_in_flight),
@@ -508,10 +547,7 @@ impl Flags {
     /// Puts timers, limits and policies into settings.
     pub fn rules(&self, settings: &mut Settings) -> Result<(), SettingsError> {
         settings.timers = self.timers();
-        settings.limits.attempts_max = self.attempts_max.unwrap_or(settings.limits.attempts_max);
-        if settings.limits.attempts_max == 0 {
-            return Err(SettingsError::NoAttempts);
-        }
+        settings.limits = self.limits()?;
         settings.timeout_policy = self.timeout_policy.unwrap_or_default();
         settings.accept_partial = self.accept_partial;
         let in_flight = self.webhook_in_flight.unwrap_or(settings.webhooks.delivery.in_flight_max);
@@ -523,6 +559,24 @@ impl Flags {
             own_ports: Vec::new(),
         };
         Ok(())
+    }
+
+    fn limits(&self) -> Result<Limits, SettingsError> {
+        let usual = Limits::of(self.limits.unwrap_or_default());
+        let attempts_max = self.attempts_max.unwrap_or(usual.attempts_max);
+        let card_attempts = CardAttemptLimits {
+            per_address: self.cards_per_address.or(usual.card_attempts.per_address),
+            per_range: self.cards_per_range.or(usual.card_attempts.per_range),
+        };
+        let least = [
+            ("attempts_max", Some(attempts_max)),
+            ("cards_per_address", card_attempts.per_address),
+            ("cards_per_range", card_attempts.per_range),
+        ];
+        if let Some((name, _)) = least.into_iter().find(|(_, limit)| *limit == Some(0)) {
+            return Err(SettingsError::NoAttempts(name));
+        }
+        Ok(Limits { attempts_max, card_attempts, ..usual })
     }
 
     fn timers(&self) -> Timers {

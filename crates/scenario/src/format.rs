@@ -68,7 +68,10 @@ pub const SETTINGS: &[&str] = &[
     "gateway.reversal_age_max",
     "gateway.refund_window",
     "gateway.duplicate_window",
+    "gateway.limits",
     "gateway.attempts_max",
+    "gateway.cards_per_address",
+    "gateway.cards_per_range",
     "gateway.timeout_policy",
     "gateway.accept_partial",
     "gateway.webhook_in_flight",
@@ -246,8 +249,20 @@ static CALL: Object = Object {
         field("body", TEXT, "the body as it is"),
         field("headers", Shape::Map(&TEXT), "further headers"),
         field("as", TEXT, "who calls: merchant, anonymous, operator, or a client by its name"),
+        field("client", Shape::Object(&CLIENT), "who calls: a client that the scenario registered"),
         field("idempotency_key", TEXT, "a fresh one unless given; empty sends none"),
         field("tamper", Shape::Object(&TAMPER), "what is wrong with the request, on purpose"),
+    ],
+};
+
+static CLIENT: Object = Object {
+    name: "a client",
+    one_of: None,
+    fields: &[
+        required("client_id", TEXT, "its id for the token endpoint"),
+        required("client_secret", TEXT, "its secret for the token endpoint"),
+        required("key_id", TEXT, "the id of the key it signs with"),
+        required("signing_key", TEXT, "the key it signs with, base64"),
     ],
 };
 

@@ -479,6 +479,8 @@ pub struct ThreeDsView {
     pub cavv_result: Option<String>,
     /// Whether the issuer bears the loss of a fraud.
     pub liability_shift: bool,
+    /// threeDSRequestorChallengeInd: 01 no preference, 04 a mandate, 05 or 10 an exemption.
+    pub challenge_indicator: Option<String>,
     /// Whether the cardholder was asked.
     pub challenged: bool,
     /// Why a challenge ended without success: 01 canceled, 04 timed out, 05 never begun, 06 error.

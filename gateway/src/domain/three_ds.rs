@@ -1,5 +1,6 @@
 //! A 3-D Secure authentication as the 3DS server sees it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use wire::card::Brand;
@@ -20,6 +21,18 @@ pub struct ThreeDsTerms {
     pub on_unavailable: OnUnavailable,
     /// The result of an authentication that the merchant's own 3DS server made.
     pub own: Option<OwnResult>,
+}
+
+impl ThreeDsTerms {
+    /// These terms, or, for a range whose cards were tried too often, those under which the
+    /// cardholder is asked wherever the network knows how.
+    pub fn when_suspicious(&self, suspicious: bool) -> Cow<'_, Self> {
+        if suspicious {
+            Cow::Owned(Self { mode: Mode::Force, exemption: None, ..self.clone() })
+        } else {
+            Cow::Borrowed(self)
+        }
+    }
 }
 
 /// When 3-D Secure runs.

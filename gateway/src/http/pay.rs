@@ -23,7 +23,7 @@ use crate::domain::payer::Standing;
 use crate::domain::payment::Payment;
 use crate::operations::hosted_page::{self, EnteredCard, Payer, Submission};
 use crate::operations::stored_cards::Agreed;
-use crate::operations::{Context, cancel_payment, idempotency, void_payment};
+use crate::operations::{Context, cancel_payment, card_attempts, idempotency, void_payment};
 use crate::pages::texts::Texts;
 
 /// How long the answer to a submitted card is waited for before the status page is shown.
@@ -145,6 +145,9 @@ async fn submit(
     match form.check_consent(visit.payment.terms.saving.as_ref(), checked) {
         Err(problems) => view::form_with_problems(&context, &visit, &form, &problems),
         Ok(card) => {
+            if let Err(wait) = card_attempts::enter(&context, &card.data.number, received.peer) {
+                return view::too_many(&context, &visit, &form, wait);
+            }
             let consent = form.save.then(|| view::agreed(&context, &visit)).flatten();
             Ok(see(&pay(&context, &visit, &received, (form.key, consent), card).await))
         }

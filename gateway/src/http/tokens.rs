@@ -26,7 +26,8 @@ async fn create(
     let request: CreateToken = json(&received)?;
     let payment = request.payment.map(|payment| payment.to_string());
     annotate(received.http(), Facts { payment, ..Facts::new("card_form", received.trace) });
-    let made = tokens::create_token(&context, merchant, request).await.map_err(problem)?;
+    let made =
+        tokens::create_token(&context, merchant, received.peer, request).await.map_err(problem)?;
     Ok(HttpResponse::Created().json(made.view()))
 }
 
@@ -47,6 +48,12 @@ fn problem(error: TokenizeError) -> Problem {
         TokenizeError::ClientSecret => {
             let detail = "`payment` and `client_secret` are given together and fit each other";
             Problem::new(403, "client_secret_invalid", detail).param("client_secret")
+        }
+        TokenizeError::TooMany(wait) => {
+            let seconds = wait.as_secs().max(1);
+            let detail = format!("too many cards were tried; wait {seconds} seconds");
+            Problem::new(429, "cards_tried_too_often", detail)
+                .header("retry-after", &seconds.to_string())
         }
         TokenizeError::Store(error) => Problem::internal(error),
     }

@@ -17,7 +17,9 @@ use super::failure::{Failure, Verb};
 use super::idempotency::{self, Answered, Call, Claim};
 use super::stored_cards::Agreed;
 use super::unit_of_work::{Change, committed};
-use super::{Context, authenticate, reauthorize_payment, send_capture, stored_cards};
+use super::{
+    Context, authenticate, card_attempts, reauthorize_payment, send_capture, stored_cards,
+};
 use crate::directory::{enrollment, method_path};
 use crate::domain::answer::Answer;
 use crate::domain::identity::Identity;
@@ -317,9 +319,10 @@ fn submit(
         &opened.card.fingerprint,
         (submission.consent.as_ref(), now),
     )?;
-    let three_ds = &change.stored.payment.terms.three_ds;
+    let suspicious = card_attempts::is_suspicious(change.context, &opened.data.number);
+    let three_ds = change.stored.payment.terms.three_ds.when_suspicious(suspicious);
     let by_merchant = change.stored.payment.terms.by_merchant();
-    let wanted = three_ds::needed(three_ds, enrollment(&opened.data.number), false);
+    let wanted = three_ds::needed(&three_ds, enrollment(&opened.data.number), suspicious);
     let authentication = wanted.filter(|_| !by_merchant).map(|wanted| NewAuthentication {
         id: submission.trans_id,
         method: method_path(&opened.data.number).filter(|_| submission.in_browser),

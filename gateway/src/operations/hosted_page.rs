@@ -92,7 +92,7 @@ async fn try_to_pay(
     let token = tokens::tokenize(context, merchant, data, Some(code), Some(payment)).await;
     let token = token.map_err(|error| match error {
         TokenizeError::Store(error) => Failure::from(error),
-        TokenizeError::Fields(_) | TokenizeError::ClientSecret => {
+        TokenizeError::Fields(_) | TokenizeError::ClientSecret | TokenizeError::TooMany(_) => {
             Failure::Token(TokenError::NotFound)
         }
     })?;

@@ -12,6 +12,8 @@ use super::Context;
 pub struct Metrics {
     /// One per event type, in the order of [`EventType::ALL`].
     events: [AtomicU64; EventType::ALL.len()],
+    /// Cards that were tried too often.
+    refused_cards: AtomicU64,
 }
 
 impl Metrics {
@@ -21,6 +23,11 @@ impl Metrics {
         if let Some(counter) = place.and_then(|place| self.events.get(place)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a card that was not let through.
+    pub fn count_refused_card(&self) {
+        self.refused_cards.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -44,5 +51,8 @@ pub fn render(context: &Context) -> String {
         let value = counter.load(Ordering::Relaxed);
         let _ = writeln!(text, "{name}{{type=\"{event_type}\"}} {value}");
     }
+    let (name, help) = ("payrig_card_attempts_refused_total", "Cards that were tried too often");
+    let value = context.metrics.refused_cards.load(Ordering::Relaxed);
+    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n");
     text
 }

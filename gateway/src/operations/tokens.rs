@@ -1,5 +1,6 @@
 //! Turning card data into a single-use token.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use kit::sqlite::DatabaseError;
@@ -13,7 +14,7 @@ use wire::test_cards;
 use wire::time::Timestamp;
 use zeroize::Zeroizing;
 
-use super::{Context, view};
+use super::{Context, card_attempts, view};
 use crate::domain::card::Card;
 use crate::store::vault::{self as rows, NewToken, TokenError};
 use crate::vault::{CardData, VaultError};
@@ -51,6 +52,9 @@ pub enum TokenizeError {
     /// The payment's secret does not fit, or there is no such payment.
     #[error("the client secret does not fit the payment")]
     ClientSecret,
+    /// Too many cards were tried; how long to wait.
+    #[error("too many cards were tried")]
+    TooMany(Duration),
     /// The card could not be stored.
     #[error(transparent)]
     Store(#[from] TokenError),
@@ -218,12 +222,14 @@ impl MadeToken {
 pub async fn create_token(
     context: &Context,
     merchant: MerchantId,
+    peer: IpAddr,
     request: CreateToken,
 ) -> Result<MadeToken, TokenizeError> {
     let checked = check(&request, context.plumbing.clock.now()).map_err(TokenizeError::Fields);
     let payment = bound_payment(context, &request);
     wipe(request);
     let (CheckedCard { data, code }, payment) = (checked?, payment?);
+    card_attempts::enter(context, &data.number, peer).map_err(TokenizeError::TooMany)?;
     tokenize(context, merchant, data, code, payment).await
 }
 

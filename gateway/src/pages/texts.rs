@@ -87,7 +87,7 @@ section! {
     /// The card form.
     FormTexts {
         label, number, expiry, expiry_placeholder, cvv, cvv_back, cvv_front, name, postal_code,
-        pay_amount, contacting, cancel, problem, card_ending, attempt_declined,
+        pay_amount, contacting, cancel, problem, card_ending, attempt_declined, slow_down, slow_down_more,
         part_approved, part_rest, confirm_card, save_card, save_card_recurring,
     }
 }

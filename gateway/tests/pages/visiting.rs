@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gateway::settings::{LimitProfile, Limits};
+
 use crate::support::{Browser, Gateway};
 
 const GOOD_CARD: [(&str, &str); 3] =
@@ -100,6 +102,30 @@ async fn a_real_card_is_refused_and_never_echoed() {
     assert_eq!(page.status, 422);
     assert!(page.body.contains("Real cards are refused, and this number was not stored."));
     assert!(!page.body.contains("4539") && !page.body.contains("6467"));
+}
+
+#[actix_web::test]
+async fn a_form_in_which_many_cards_are_tried_asks_to_wait() {
+    let strict = Limits::of(LimitProfile::Strict);
+    let gateway = Gateway::start_with(|settings| settings.limits = strict).await;
+    let fields = [("cc-number", "4242424242424242"), ("cc-exp", "12/30"), ("cc-csc", "123")];
+    for tried in 0..21 {
+        let payment = gateway.create_payment(4999 + tried).await;
+        let mut browser = Browser::new(&gateway);
+        browser.open(&payment).await;
+        let page = browser.submit(&payment.path(), &fields).await;
+        if tried < 20 {
+            assert_eq!(page.status, 303, "{tried}: {}", page.body);
+            continue;
+        }
+        assert_eq!(page.status, 429);
+        assert_eq!(page.header("retry-after"), Some("60"));
+        assert!(page.body.contains("data-family=\"slow_down\""), "{}", page.body);
+        assert!(page.body.contains("You have not been charged. Wait 60 seconds"));
+        gateway.advance(Duration::from_mins(1)).await;
+        let page = browser.submit(&payment.path(), &fields).await;
+        assert_eq!(page.status, 303, "{}", page.body);
+    }
 }
 
 #[actix_web::test]

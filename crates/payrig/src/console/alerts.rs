@@ -106,6 +106,7 @@ fn measured(
         "reversals" => (figures.reversals.per_mille()?, figures.reversals.part),
         "refused_signatures" => (figures.refused, figures.refused),
         "replays" => (figures.replayed, figures.replayed),
+        "cards_slowed" => (figures.slowed, figures.slowed),
         "violations" => (broken, broken),
         _ => return None,
     })

@@ -63,6 +63,8 @@ pub(super) struct Sample {
     error: bool,
     refused: bool,
     replayed: bool,
+    /// A card that was not let through because too many were tried.
+    slowed: bool,
     /// A fault had a hand in it: its time is not the program's.
     injected: bool,
     /// From the making of an event to its delivery, in scenario time.
@@ -90,6 +92,7 @@ impl Sample {
             error: failed || refused || status.is_none_or(|status| status >= 500),
             refused,
             replayed: reason.as_deref() == Some("signature_replayed"),
+            slowed: status == Some(429) && entry.facts.kind == "card_form",
             injected: entry.fault.is_some(),
             lag: lag(entry),
         })
@@ -227,6 +230,8 @@ pub(super) struct Figures {
     pub errors: Rate,
     pub refused: u64,
     pub replayed: u64,
+    /// Cards that were not let through because too many were tried.
+    pub slowed: u64,
     /// Payments and paid ones per slice of the window, oldest first.
     pub slices: Vec<(u64, u64)>,
     /// Whether a fault had a hand in a message of the window.
@@ -360,6 +365,7 @@ fn count_messages(figures: &mut Figures, samples: &[&Sample]) {
         }
         figures.refused = figures.refused.saturating_add(u64::from(sample.refused));
         figures.replayed = figures.replayed.saturating_add(u64::from(sample.replayed));
+        figures.slowed = figures.slowed.saturating_add(u64::from(sample.slowed));
         figures.injected |= sample.injected;
     }
     figures.links = links
@@ -425,6 +431,7 @@ mod tests {
             error: injected,
             refused: false,
             replayed: false,
+            slowed: false,
             injected,
             lag: None,
         };

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{CALL_WITHIN, PAGE_WITHIN, Run, Trouble};
 use crate::client::api::{Api, ApiCall, Tamper};
 use crate::client::http::{Answer, NoAnswer, Outgoing, encode_form};
-use crate::world::World;
+use crate::world::{Credentials, World};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,8 +29,29 @@ struct CallBody {
     headers: Map<String, Value>,
     #[serde(rename = "as")]
     caller: Option<String>,
+    client: Option<ClientBody>,
     idempotency_key: Option<String>,
     tamper: Option<TamperBody>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientBody {
+    client_id: String,
+    client_secret: String,
+    key_id: String,
+    signing_key: String,
+}
+
+impl From<&ClientBody> for Credentials {
+    fn from(body: &ClientBody) -> Self {
+        Self {
+            client_id: body.client_id.clone(),
+            client_secret: body.client_secret.clone(),
+            key_id: body.key_id.clone(),
+            signing_key: body.signing_key.clone(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -99,7 +120,13 @@ impl<W: World> Run<'_, W> {
         };
         let stopwatch = self.world.clock().stopwatch();
         let caller = call.caller(path);
-        let answered = if matches!(caller, "anonymous" | "operator" | "browser") {
+        let answered = if let Some(client) = &call.client {
+            let api = self.api_of(&format!("{}-{}", client.client_id, client.key_id), || {
+                Ok(Credentials::from(client))
+            })?;
+            let signed = api_call(&call, method, path)?;
+            self.in_time(api.call(signed)).await?
+        } else if matches!(caller, "anonymous" | "operator" | "browser") {
             let outgoing = self.plain(&call, method, path, caller)?;
             // A control plane never waits for a timer of the world.
             if path.starts_with("/_sandbox/") {
@@ -151,13 +178,24 @@ impl<W: World> Run<'_, W> {
 
     /// A client of the gateway's API by its name.
     pub(super) fn api(&self, client: &str) -> Result<Rc<Api>, Trouble> {
+        self.api_of(client, || {
+            self.world.credentials(client).ok_or_else(|| {
+                let known = self.world.clients().join(", ");
+                Trouble::check(format!("there is no API client `{client}`; there are {known}"))
+            })
+        })
+    }
+
+    /// A client of the gateway's API under a name, made when it is first needed.
+    fn api_of(
+        &self,
+        client: &str,
+        credentials: impl FnOnce() -> Result<Credentials, Trouble>,
+    ) -> Result<Rc<Api>, Trouble> {
         if let Some(api) = self.apis.borrow().get(client) {
             return Ok(api.clone());
         }
-        let credentials = self.world.credentials(client).ok_or_else(|| {
-            let known = self.world.clients().join(", ");
-            Trouble::check(format!("there is no API client `{client}`; there are {known}"))
-        })?;
+        let credentials = credentials()?;
         let base = self.world.address("gateway").unwrap_or_default();
         let name = format!("scenario-{client}");
         let clock = self.world.clock().clone();

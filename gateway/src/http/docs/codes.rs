@@ -19,6 +19,10 @@ pub const ERROR_CODES: &[(&str, &str)] = &[
     ("card_not_found", "There is no such saved card, or it is somebody else's."),
     ("card_number_not_allowed_here", "A text holds what may be a card number."),
     ("cards_too_many", "The customer has as many saved cards as there may be."),
+    (
+        "cards_tried_too_often",
+        "Too many cards were tried in a minute: `retry-after` says how long to wait.",
+    ),
     ("client_from_keys_file", "This client stands in the keys file and is removed there."),
     ("client_name_invalid", "A client's name is taken or malformed."),
     ("client_secret_invalid", "`payment` and `client_secret` do not fit each other."),

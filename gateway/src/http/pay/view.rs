@@ -1,7 +1,9 @@
 //! Which page shows what of a payment.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_SECURITY_POLICY;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, RETRY_AFTER};
 use kit::http::{PagePolicy, Problem};
 use wire::codes::Family;
 use wire::money::{MinorUnits, Money};
@@ -70,6 +72,28 @@ pub fn form_with_problems(
     let errors = Errors::of(problems, &visit.texts.errors);
     let parts = Parts { values: form.kept(), errors, notice: None };
     page(422, &card_page(context, visit, now, parts))
+}
+
+/// The card form as it was sent: too many cards were tried, nothing was sent on.
+pub fn too_many(
+    context: &Context,
+    visit: &Visit,
+    form: &CardForm,
+    wait: Duration,
+) -> Result<HttpResponse, Problem> {
+    let now = context.plumbing.clock.now();
+    let texts = visit.texts;
+    let seconds = wait.as_secs().max(1).to_string();
+    let notice = DeclineNotice {
+        family: "slow_down",
+        heading: texts.form.slow_down.clone(),
+        text: fill(&texts.form.slow_down_more, &[("seconds", &seconds)]),
+    };
+    let parts = Parts { values: form.kept(), errors: Errors::default(), notice: Some(notice) };
+    let mut response = page(429, &card_page(context, visit, now, parts))?;
+    let value = seconds.parse().map_err(Problem::internal)?;
+    response.headers_mut().insert(RETRY_AFTER, value);
+    Ok(response)
 }
 
 struct Parts {

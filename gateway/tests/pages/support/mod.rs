@@ -53,6 +53,10 @@ impl NewPayment {
 
 impl Gateway {
     pub async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         // Nobody listens there: a free port that was given back.
@@ -60,6 +64,7 @@ impl Gateway {
         let mut settings =
             Settings::in_memory(keys(), &format!("http://{nobody}"), &format!("http://{address}"));
         settings.shop_url = Some("http://127.0.0.1:9".to_owned());
+        change(&mut settings);
         let plumbing = Plumbing::new("gateway", Clock::virtual_at(NOW), 42, Secrets::seeded(42));
         let program = Program::start(settings, listener, plumbing.clone()).await.unwrap();
         actix_web::rt::spawn(async move { program.run().await });
