@@ -5,6 +5,7 @@ pub mod announce;
 pub mod authenticate;
 pub mod cancel_payment;
 pub mod capture_payment;
+pub mod card_updater;
 pub mod confirm_payment;
 pub mod create_payment;
 pub mod customers;
