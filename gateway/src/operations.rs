@@ -6,6 +6,7 @@ pub mod authenticate;
 pub mod cancel_payment;
 pub mod capture_payment;
 pub mod card_attempts;
+pub mod card_updater;
 pub mod confirm_payment;
 pub mod create_payment;
 pub mod customers;

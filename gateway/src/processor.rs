@@ -9,11 +9,11 @@ use kit::facts::{Facts, TraceId};
 use kit::link::{Call, Link, LinkFailure};
 use kit::random::Secrets;
 use serde_json::{Map, Value};
-use wire::card::{Brand, CardNumber, SecurityCode};
+use wire::card::{Brand, CardNumber, Expiry, SecurityCode};
 use wire::codes::{DeclineCode, ResponseCode};
 use wire::ids::PaymentId;
 use wire::money::{Currency, MinorUnits};
-use wire::processor_api::{Message, PROCESSOR_PATH};
+use wire::processor_api::{FileName, Message, PROCESSOR_PATH};
 use wire::settlement::{AnswerDispute, DISPUTES_PATH, DisputeCase};
 use wire::test_cards;
 use wire::time::Timestamp;
@@ -25,6 +25,7 @@ use crate::domain::network_profile::OverCapture;
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::reversal::{Original, Reversal};
+use crate::domain::stored_card::CardUpdate;
 use crate::settings::MerchantKeys;
 use crate::vault::CardData;
 
@@ -244,8 +245,35 @@ impl Processor {
         }
     }
 
+    /// 0302: asks the account updater what became of a saved card.
+    pub async fn ask_updater(
+        &self,
+        card: &CardData,
+        identity: Identity,
+        trace: TraceId,
+    ) -> Outcome<Told> {
+        let message = self.updater_message(card, identity);
+        let answer = self.send_about_card(&card.number, &message, trace).await;
+        answer.then(|answer| read_told(&answer, card))
+    }
+
+    /// A message that belongs to a card, not to a payment.
+    async fn send_about_card(
+        &self,
+        number: &CardNumber,
+        message: &Message,
+        trace: TraceId,
+    ) -> Outcome<Message> {
+        let facts = Facts {
+            card: alias(number).map(str::to_owned),
+            network: Some(number.brand().as_str().to_owned()),
+            mti: Some(message.mti.as_str().to_owned()),
+            ..Facts::new("file_action", trace)
+        };
+        self.exchange(facts, message).await
+    }
+
     async fn send(&self, kind: &'static str, about: &About, message: &Message) -> Outcome<Message> {
-        let Ok(body) = serde_json::to_vec(message) else { return Outcome::NotSent };
         let facts = Facts {
             payment: Some(about.payment.to_string()),
             order: Some(about.order.clone()),
@@ -256,6 +284,12 @@ impl Processor {
             mti: Some(message.mti.as_str().to_owned()),
             ..Facts::new(kind, about.trace)
         };
+        self.exchange(facts, message).await
+    }
+
+    async fn exchange(&self, facts: Facts, message: &Message) -> Outcome<Message> {
+        let Ok(body) = serde_json::to_vec(message) else { return Outcome::NotSent };
+        let (kind, payment) = (facts.kind, facts.payment.clone().unwrap_or_default());
         let call = Call::post(PROCESSOR_PATH, body)
             .facts(facts)
             .deadline(self.deadline)
@@ -267,18 +301,18 @@ impl Processor {
                 // that a copy of this request may have been processed.
                 400..=408 | 410..=499 => {
                     let status = reply.status;
-                    tracing::error!(payment.id = %about.payment, status, kind, "refused unread");
+                    tracing::error!(payment.id = payment, status, kind, "refused unread");
                     Outcome::NotSent
                 }
                 _ => Outcome::Unanswered,
             },
             Err(LinkFailure::NotSent(cause)) => {
-                tracing::warn!(payment.id = %about.payment, kind, cause, "not sent");
+                tracing::warn!(payment.id = payment, kind, cause, "not sent");
                 Outcome::NotSent
             }
             Err(LinkFailure::Unknown(cause)) => {
                 let cause = cause.as_str();
-                tracing::warn!(payment.id = %about.payment, kind, cause, "no answer");
+                tracing::warn!(payment.id = payment, kind, cause, "no answer");
                 Outcome::Unanswered
             }
         }
@@ -366,9 +400,42 @@ fn read_answer(answer: &Message, number: Option<&CardNumber>) -> Option<Answer> 
             percent: additional.over_capture_percent.unwrap_or(0),
             amount: additional.over_capture_amount.unwrap_or_default(),
         },
+        par: answer.par.clone(),
+        moved_to: additional.moved_to,
         outcome_source: answer.sandbox.as_ref().and_then(|it| it.outcome_source.clone()),
         at: Timestamp::default(),
     })
+}
+
+/// What the account updater has told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What became of the card.
+    pub update: CardUpdate,
+    /// The card as it is now, where number or date have changed.
+    pub card: Option<CardData>,
+    /// Payment account reference.
+    pub par: Option<String>,
+}
+
+/// What a 0312 of the account updater says; none where it makes no sense.
+fn read_told(answer: &Message, asked: &CardData) -> Option<Told> {
+    let record = answer.file.as_ref().filter(|record| record.file == FileName::Updater)?;
+    let update = CardUpdate::of_word(record.result.as_deref()?)?;
+    let date = || Expiry::from_yymm(record.expiry.as_deref()?).ok();
+    let card = match update {
+        CardUpdate::NewNumber => {
+            Some(CardData { number: record.pan.clone()?, expiry: date()?, ..asked.clone() })
+        }
+        CardUpdate::NewExpiry => Some(CardData { expiry: date()?, ..asked.clone() }),
+        CardUpdate::Closed
+        | CardUpdate::ContactCardholder
+        | CardUpdate::OptedOut
+        | CardUpdate::NoChange
+        | CardUpdate::NoMatch
+        | CardUpdate::NotParticipating => None,
+    };
+    Some(Told { update, card, par: answer.par.clone() })
 }
 
 /// What a 0610 says: 25 for an unknown request, else the answer that the request got.

@@ -31,6 +31,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_rejected_captures.sql"),
     include_str!("../migrations/0007_three_ds.sql"),
     include_str!("../migrations/0008_stored_cards.sql"),
+    include_str!("../migrations/0009_card_updates.sql"),
 ];
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod office;
 mod orders;
 mod sandbox;
 mod storefront;
+mod subscription_api;
 mod subscriptions;
 mod ways;
 
@@ -60,7 +61,9 @@ fn api_routes(config: &mut ServiceConfig) {
         .route("/orders/{order}", get().to(api::show))
         .route("/orders/{order}/payments", post().to(api::pay))
         .route("/orders/{order}/cancel", post().to(api::cancel))
-        .route("/orders/{order}/refunds", post().to(api::refund));
+        .route("/orders/{order}/refunds", post().to(api::refund))
+        .route("/subscriptions", post().to(subscription_api::subscribe))
+        .route("/subscriptions/{id}", get().to(subscription_api::show));
 }
 
 fn office_routes(config: &mut ServiceConfig) {

@@ -20,6 +20,7 @@ use wire::ids::MerchantId;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_shop.sql"),
     include_str!("../migrations/0002_subscriptions.sql"),
+    include_str!("../migrations/0003_moved_refunds.sql"),
 ];
 
 /// A unit of work was not done; nothing of it is stored.

@@ -25,4 +25,6 @@ pub mod patch;
 pub mod posting_sets;
 pub mod retry_policy;
 pub mod stand_in;
+pub mod stop_order;
 pub mod timers;
+pub mod updater;

@@ -1,5 +1,6 @@
 //! What the program can be asked to do, role by role.
 
+pub mod card_lives;
 pub mod card_table;
 pub mod check_invariants;
 pub mod clearing;

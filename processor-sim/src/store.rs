@@ -58,6 +58,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_clearing_and_disputes.sql"),
     include_str!("../migrations/0004_three_ds.sql"),
     include_str!("../migrations/0005_retries.sql"),
+    include_str!("../migrations/0006_card_lives.sql"),
 ];
 
 /// A handle to the database; clones share it. Every method is one unit of work.

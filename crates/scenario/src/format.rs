@@ -31,6 +31,7 @@ pub const MESSAGE_TYPES: &[&str] = &[
     "reversal",
     "refund",
     "inquiry",
+    "file_action",
     "presentment",
     "settlement",
     "chargeback",
@@ -289,6 +290,7 @@ static PAY: Object = Object {
         field("expiry", Shape::Digits, "MM/YY; a fitting one unless given"),
         field("cvv", Shape::Digits, "a fitting one unless given"),
         field("holder", TEXT, "the name on the card"),
+        field("save", Shape::Boolean, "the payer lets the card be saved"),
         field("idempotency_key", TEXT, "the key in the form unless given"),
         field(
             "challenge",
@@ -423,6 +425,11 @@ static ISSUER_SET: Object = Object {
         field("daily_count", Shape::Whole(0), "payments per day"),
         field("daily_amount", Shape::Whole(0), "minor units per day"),
         field("downgrades_indicator", Shape::Boolean, "the bank takes no liability for fraud"),
+        field("expiry", TEXT, "a new date, MM/YY; `status: replaced` sends a new card"),
+        field("contact_wanted", Shape::Boolean, "the bank wants to speak to the cardholder"),
+        field("updater_opt_out", Shape::Boolean, "merchants do not hear of changes"),
+        field("stop", TEXT, "a stop order: R0, R1, R3, or none"),
+        field("token", TEXT, "its network tokens: active, suspended, deactivated"),
         field("restore", Shape::Boolean, "back to what the catalogue says"),
     ],
 };

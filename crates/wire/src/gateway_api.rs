@@ -773,6 +773,10 @@ pub struct RefundView {
     pub failure: Option<FailureView>,
     /// Acquirer reference number, after clearing.
     pub arn: Option<String>,
+    /// Last four digits of the card that got the money, where it took the place of the card that
+    /// had paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

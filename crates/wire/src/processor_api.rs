@@ -43,6 +43,12 @@ pub enum Mti {
     /// Answer to a capture advice.
     #[serde(rename = "0230")]
     CaptureAdviceAnswer,
+    /// File action: account updater, network tokens.
+    #[serde(rename = "0302")]
+    FileAction,
+    /// Answer to a file action.
+    #[serde(rename = "0312")]
+    FileActionAnswer,
     /// Reversal request.
     #[serde(rename = "0400")]
     ReversalRequest,
@@ -88,6 +94,8 @@ impl Mti {
             Self::CaptureAdvice => "0220",
             Self::CaptureAdviceRepeat => "0221",
             Self::CaptureAdviceAnswer => "0230",
+            Self::FileAction => "0302",
+            Self::FileActionAnswer => "0312",
             Self::ReversalRequest => "0400",
             Self::ReversalRepeat => "0401",
             Self::ReversalAnswer => "0410",
@@ -111,6 +119,7 @@ impl Mti {
                 Some(Self::AuthorizationAdviceAnswer)
             }
             Self::CaptureAdvice | Self::CaptureAdviceRepeat => Some(Self::CaptureAdviceAnswer),
+            Self::FileAction => Some(Self::FileActionAnswer),
             Self::ReversalRequest | Self::ReversalRepeat => Some(Self::ReversalAnswer),
             Self::ReversalAdvice | Self::ReversalAdviceRepeat => Some(Self::ReversalAdviceAnswer),
             Self::AdministrativeRequest => Some(Self::AdministrativeAnswer),
@@ -118,6 +127,7 @@ impl Mti {
             Self::AuthorizationAnswer
             | Self::AuthorizationAdviceAnswer
             | Self::CaptureAdviceAnswer
+            | Self::FileActionAnswer
             | Self::ReversalAnswer
             | Self::ReversalAdviceAnswer
             | Self::AdministrativeAnswer
@@ -147,6 +157,7 @@ impl Mti {
             | Self::AuthorizationAdviceRepeat
             | Self::AuthorizationAdviceAnswer => '1',
             Self::CaptureAdvice | Self::CaptureAdviceRepeat | Self::CaptureAdviceAnswer => '2',
+            Self::FileAction | Self::FileActionAnswer => '3',
             Self::ReversalRequest
             | Self::ReversalRepeat
             | Self::ReversalAnswer
@@ -190,6 +201,75 @@ pub const FUNCTION_REVERSAL_FULL: &str = "400";
 pub const FUNCTION_REVERSAL_PARTIAL: &str = "401";
 /// Function code 603: status inquiry by identity.
 pub const FUNCTION_STATUS_INQUIRY: &str = "603";
+/// Function: add a record to a file.
+pub const FUNCTION_FILE_ADD: &str = "301";
+/// Function: delete a record of a file.
+pub const FUNCTION_FILE_DELETE: &str = "303";
+/// Function: ask about a record of a file.
+pub const FUNCTION_FILE_INQUIRY: &str = "305";
+
+/// The file that a 0302 speaks of (field 101).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileName {
+    /// What became of a card: the account updater.
+    Updater,
+    /// Network tokens.
+    Token,
+}
+
+/// A record of a file, as far as a 0302 names it or a 0312 tells it (field 72).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRecord {
+    /// Which file.
+    pub file: FileName,
+    /// What the account updater found, in the words of its network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// The number that took the place of the one asked about.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "on_the_wire::option_card_number"
+    )]
+    pub pan: Option<CardNumber>,
+    /// A network token.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "on_the_wire::option_card_number"
+    )]
+    pub token_pan: Option<CardNumber>,
+    /// The date of the new card or of the token, YYMM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<String>,
+    /// The name of a token, which is no secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_reference: Option<String>,
+    /// Where a token stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_status: Option<String>,
+    /// The code with which a token pays once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cryptogram: Option<String>,
+}
+
+impl FileRecord {
+    /// A record of a file about which nothing is said yet.
+    pub const fn of(file: FileName) -> Self {
+        Self {
+            file,
+            result: None,
+            pan: None,
+            token_pan: None,
+            expiry: None,
+            token_reference: None,
+            token_status: None,
+            cryptogram: None,
+        }
+    }
+}
 
 /// How the card data came in (field 22).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,6 +345,10 @@ pub struct Additional {
     /// When it may be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Timestamp>,
+    /// The card that a refund went to, first 6 and last 4, where another one took the place of the
+    /// card that had paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
     /// Why the network answered for the issuer: 1000 to 1003.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stip_reason: Option<String>,
@@ -374,6 +458,22 @@ pub struct Message {
         with = "on_the_wire::option_card_number"
     )]
     pub pan: Option<CardNumber>,
+    /// Field 2 in requests, where a network token pays in the place of the card.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "on_the_wire::option_card_number"
+    )]
+    pub token_pan: Option<CardNumber>,
+    /// The code with which a network token pays once; masked in logs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cryptogram: Option<String>,
+    /// Payment account reference: stays when the number changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub par: Option<String>,
+    /// Field 72: the record of a file action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileRecord>,
     /// Field 2 in answers: first 6 and last 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pan_masked: Option<String>,
@@ -506,6 +606,10 @@ impl Message {
             mti,
             repeat_no: 0,
             pan: None,
+            token_pan: None,
+            cryptogram: None,
+            par: None,
+            file: None,
             pan_masked: None,
             processing_code: None,
             amount: None,
@@ -559,7 +663,8 @@ impl Message {
             self.acquirer_id.clone(),
             self.terminal_id.clone(),
         );
-        answer.pan_masked = self.pan.as_ref().map(|pan| pan.masked().to_string());
+        let number = self.pan.as_ref().or(self.token_pan.as_ref());
+        answer.pan_masked = number.map(|number| number.masked().to_string());
         answer.processing_code.clone_from(&self.processing_code);
         answer.amount = self.amount;
         answer.currency = self.currency;

@@ -33,6 +33,10 @@ pub struct Answer {
     pub indicator: Option<String>,
     /// How far captures may exceed what was approved.
     pub over_capture: OverCapture,
+    /// Payment account reference.
+    pub par: Option<String>,
+    /// The card, masked, that a refund went to in the place of the one that had paid.
+    pub moved_to: Option<String>,
     /// Which rule of the world decided.
     pub outcome_source: Option<String>,
     /// When it was taken in.

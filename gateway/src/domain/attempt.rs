@@ -127,6 +127,10 @@ pub struct Attempt {
     pub outcome_source: Option<String>,
     /// The card is saved when it is approved.
     pub saving: Option<Saving>,
+    /// Payment account reference, as the network told it.
+    pub par: Option<String>,
+    /// Last four digits of the network token that paid in the place of the card.
+    pub network_token: Option<String>,
 }
 
 impl Attempt {
@@ -165,6 +169,8 @@ impl Attempt {
             indicator: None,
             outcome_source: None,
             saving: None,
+            par: None,
+            network_token: None,
         }
     }
 
@@ -177,6 +183,7 @@ impl Attempt {
         self.cavv_result.clone_from(&answer.cavv_result);
         self.indicator.clone_from(&answer.indicator);
         self.outcome_source.clone_from(&answer.outcome_source);
+        self.par.clone_from(&answer.par);
         self.decided_at = Some(answer.at);
     }
 

@@ -70,6 +70,8 @@ pub struct Refund {
     pub decline: Option<Decline>,
     /// Approval code.
     pub auth_code: Option<String>,
+    /// Last four digits of the card that got it in the place of the one that had paid.
+    pub moved_to: Option<String>,
     /// Which rule of the world decided.
     pub outcome_source: Option<String>,
     /// When it was made.
@@ -154,6 +156,7 @@ impl Refund {
             state: RefundState::Authorizing,
             decline: None,
             auth_code: None,
+            moved_to: None,
             outcome_source: None,
             created_at: new.identity.transmission_at,
             tries: 0,
@@ -203,6 +206,7 @@ impl Refund {
             Verdict::Approved => {
                 self.state = RefundState::Queued;
                 self.auth_code.clone_from(&answer.auth_code);
+                self.moved_to = answer.moved_to.as_deref().map(last_four);
                 self.outcome_source.clone_from(&answer.outcome_source);
                 self.due_at = None;
                 RefundOutcome::Succeeded
@@ -227,6 +231,10 @@ impl Refund {
         self.tries = self.tries.saturating_add(1);
         self.due_at = Some(at.plus(backoff(self.tries, jitter_permille)));
     }
+}
+
+fn last_four(masked: &str) -> String {
+    masked.get(masked.len().saturating_sub(4)..).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -268,6 +276,8 @@ mod tests {
             cavv_result: None,
             indicator: None,
             over_capture: crate::domain::network_profile::OverCapture::default(),
+            par: None,
+            moved_to: None,
             outcome_source: None,
             at: AT,
         }))

@@ -1,5 +1,8 @@
-//! Saved cards: what their holders agreed to, and who may pay with them.
+//! Saved cards: what their holders agreed to, who may pay with them, and what becomes of them.
 
+use std::time::Duration;
+
+use wire::codes::ResponseCode;
 use wire::ids::{CardId, CustomerId, PaymentId};
 use wire::stored_credential::{Initiator, MitReason};
 use wire::time::Timestamp;
@@ -137,6 +140,100 @@ impl CardEvent {
     ];
 }
 
+/// What the account updater tells of a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardUpdate {
+    /// Another number took its place.
+    NewNumber,
+    /// It has a new date.
+    NewExpiry,
+    /// Its account is closed.
+    Closed,
+    /// Its bank asks to contact the cardholder.
+    ContactCardholder,
+    /// The cardholder does not want merchants to hear of changes.
+    OptedOut,
+    /// Nothing has changed.
+    NoChange,
+    /// The network knows no such card.
+    NoMatch,
+    /// The network has no account updater.
+    NotParticipating,
+}
+
+impl CardUpdate {
+    /// Every finding.
+    pub const ALL: [Self; 8] = [
+        Self::NewNumber,
+        Self::NewExpiry,
+        Self::Closed,
+        Self::ContactCardholder,
+        Self::OptedOut,
+        Self::NoChange,
+        Self::NoMatch,
+        Self::NotParticipating,
+    ];
+
+    /// The word as it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NewNumber => "number_updated",
+            Self::NewExpiry => "expiry_updated",
+            Self::Closed => "closed",
+            Self::ContactCardholder => "contact_cardholder",
+            Self::OptedOut => "opted_out",
+            Self::NoChange => "no_change",
+            Self::NoMatch => "no_match",
+            Self::NotParticipating => "not_participating",
+        }
+    }
+
+    /// What a network means by a word: letters of Visa's updater, words of Mastercard's.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "A" | "UPDATE" => Self::NewNumber,
+            "E" | "EXPIRY" => Self::NewExpiry,
+            "C" => Self::Closed,
+            "Q" | "CONTAC" => Self::ContactCardholder,
+            "O" => Self::OptedOut,
+            "V" => Self::NoChange,
+            "P" => Self::NoMatch,
+            "N" => Self::NotParticipating,
+            _ => return None,
+        })
+    }
+
+    /// What it is to a saved card; none where nothing follows.
+    pub const fn event(self) -> Option<CardEvent> {
+        match self {
+            Self::NewNumber => Some(CardEvent::NumberUpdated),
+            Self::NewExpiry => Some(CardEvent::ExpiryUpdated),
+            Self::Closed => Some(CardEvent::AccountClosed),
+            Self::ContactCardholder => Some(CardEvent::ContactCardholder),
+            Self::OptedOut | Self::NoChange | Self::NoMatch | Self::NotParticipating => None,
+        }
+    }
+}
+
+/// How long an answer of the account updater holds, before a merchant charges the card again.
+const UPDATE_HOLDS: Duration = Duration::from_hours(7 * 24);
+/// The same, after a decline that the account updater may explain.
+const UPDATE_HOLDS_AFTER_DECLINE: Duration = Duration::from_hours(1);
+
+/// Whether a decline may mean that the card has changed: unknown, lost, stolen or closed, another
+/// date, another token, or the network says so (merchant advice code 01).
+pub fn may_have_changed(code: Option<ResponseCode>, advice_code: Option<&str>) -> bool {
+    const CODES: [ResponseCode; 6] = [
+        ResponseCode::INVALID_NUMBER,
+        ResponseCode::LOST_CARD,
+        ResponseCode::STOLEN_CARD,
+        ResponseCode::CLOSED_ACCOUNT,
+        ResponseCode::EXPIRED_CARD,
+        ResponseCode::LIFE_CYCLE,
+    ];
+    code.is_some_and(|code| CODES.contains(&code)) || advice_code == Some("01")
+}
+
 /// A saved card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredCard {
@@ -213,6 +310,34 @@ impl StoredCard {
             original: self.network_transaction_id.clone(),
             grandfathered: initiator == Initiator::Merchant && !chained,
         })
+    }
+
+    /// Whether the account updater is asked before the merchant charges the card.
+    pub fn is_update_due(&self, now: Timestamp) -> bool {
+        self.state != CardState::Deleted && self.asked_before(now, UPDATE_HOLDS)
+    }
+
+    /// Whether the account updater is asked about a decline.
+    pub fn is_decline_asked_about(&self, now: Timestamp) -> bool {
+        self.state != CardState::Deleted && self.asked_before(now, UPDATE_HOLDS_AFTER_DECLINE)
+    }
+
+    fn asked_before(&self, now: Timestamp, holds: Duration) -> bool {
+        self.updated_at.is_none_or(|at| now >= at.plus(holds))
+    }
+
+    /// Takes in what the account updater told; whether anything about the card has changed.
+    pub fn take_update(&mut self, update: CardUpdate, par: Option<String>, at: Timestamp) -> bool {
+        self.last_update = Some(update.as_str().to_owned());
+        self.updated_at = Some(at);
+        self.par = par.unwrap_or_else(|| self.par.clone());
+        let Some(state) = update.event().and_then(|event| self.state.apply(event)) else {
+            return false;
+        };
+        let renewed = matches!(update, CardUpdate::NewNumber | CardUpdate::NewExpiry);
+        let changed = renewed || state != self.state;
+        self.state = state;
+        changed
     }
 
     /// What a network said of the card when it was saved.

@@ -7,7 +7,8 @@ use kit::facts::TraceId;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use wire::codes::ResponseCode;
-use wire::ids::{AttemptId, CaptureId, PaymentId, ReversalId, TokenId};
+use wire::ids::{AttemptId, CaptureId, CardId, PaymentId, ReversalId, TokenId};
+use wire::stored_credential::Initiator;
 use wire::three_ds::TransId;
 use wire::time::Timestamp;
 
@@ -15,15 +16,18 @@ use super::announce::Occasion;
 use super::create_payment::{self, CheckedPayment};
 use super::failure::{Failure, Verb};
 use super::idempotency::{self, Answered, Call, Claim};
-use super::stored_cards::Agreed;
+use super::stored_cards::{Agreed, WantedCard};
 use super::unit_of_work::{Change, committed};
 use super::{
-    Context, authenticate, card_attempts, reauthorize_payment, send_capture, stored_cards,
+    Context, authenticate, card_attempts, card_updater, reauthorize_payment, send_capture,
+    stored_cards,
 };
 use crate::directory::{enrollment, method_path};
 use crate::domain::answer::Answer;
+use crate::domain::attempt::AttemptState;
 use crate::domain::identity::Identity;
 use crate::domain::payment::{Event, NewCapture, Payment, State, Submission};
+use crate::domain::stored_card::may_have_changed;
 use crate::domain::three_ds::{self, Enrollment, NewAuthentication};
 use crate::processor::{CardForMessage, Outcome};
 use crate::store::payments::{self, Stored, Twin};
@@ -87,8 +91,23 @@ pub(super) fn detach(context: &Context, work: impl Future<Output = ()> + Send + 
 pub(super) type Reply = oneshot::Sender<Result<Answered, Failure>>;
 
 async fn pay(context: &Context, call: Call, confirmation: Confirmation, reply: Reply) {
+    if let Some(wanted) = confirmation.charged() {
+        card_updater::before_charge(context, &call, wanted).await;
+    }
     let paid = attempt(context, &call, confirmation).await;
+    let doubtful = paid.as_ref().ok().and_then(Paid::doubtful_card);
     tell(context, &call, paid, reply).await;
+    if let Some(card) = doubtful {
+        card_updater::after_decline(context, &call, card).await;
+    }
+}
+
+impl Confirmation {
+    /// The saved card that the merchant charges.
+    fn charged(&self) -> Option<WantedCard> {
+        let ToPay::New(checked) = &self.payment else { return None };
+        checked.wanted.filter(|wanted| wanted.initiator == Initiator::Merchant)
+    }
 }
 
 /// Answers the caller, and sends the captures that follow. A caller that hung up is not told; its
@@ -121,6 +140,18 @@ pub(super) enum Paid {
     Decided(Box<Stored>),
     /// The call was answered before.
     Replayed(Answered),
+}
+
+impl Paid {
+    /// The saved card whose decline the account updater may explain.
+    fn doubtful_card(&self) -> Option<CardId> {
+        let Self::Decided(stored) = self else { return None };
+        let used = stored.payment.terms.stored.as_ref()?;
+        let last = stored.payment.attempts.last()?;
+        let declined = last.state == AttemptState::Declined;
+        let doubtful = may_have_changed(last.response_code, last.advice_code.as_deref());
+        (declined && doubtful).then_some(used.card)
+    }
 }
 
 async fn attempt(

@@ -62,7 +62,7 @@ pub(super) fn link(
     Ok(())
 }
 
-fn find(
+pub(super) fn find(
     connection: &Connection,
     merchant: &MerchantId,
     wanted: &WantedCard,
@@ -174,6 +174,7 @@ pub(super) fn save(
         card.network_transaction_id = payment.network_id_of(attempt);
     }
     card.grandfathered = false;
+    card.par = attempt.par.clone().unwrap_or(card.par);
     card.advice_code.clone_from(&attempt.advice_code);
     rows::save_card(connection, &payment.merchant, &card)?;
     Ok(())

@@ -367,6 +367,7 @@ pub fn refund(payment: &Payment, refund: &Refund) -> RefundView {
             .decline
             .map(|decline| failure_view(&decline, decline.family(), refund.outcome_source.clone())),
         arn: None,
+        moved_to: refund.moved_to.clone(),
         created_at: refund.created_at,
     }
 }

@@ -3,9 +3,10 @@
 use data_encoding::BASE64URL_NOPAD;
 use wire::processor_api::{
     Acceptor, AddressCheck, EntryMode, FUNCTION_ACCURATE, FUNCTION_CAPTURE_OTHER,
-    FUNCTION_CAPTURE_SAME, FUNCTION_ESTIMATED, FUNCTION_INCREMENTAL, FUNCTION_REVERSAL_FULL,
-    FUNCTION_REVERSAL_PARTIAL, FUNCTION_STATUS_INQUIRY, FUNCTION_VERIFICATION, INQUIRY, Message,
-    Mti, Original, PURCHASE, REFUND, SandboxData, StoredCredential, ThreeDsData,
+    FUNCTION_CAPTURE_SAME, FUNCTION_ESTIMATED, FUNCTION_FILE_INQUIRY, FUNCTION_INCREMENTAL,
+    FUNCTION_REVERSAL_FULL, FUNCTION_REVERSAL_PARTIAL, FUNCTION_STATUS_INQUIRY,
+    FUNCTION_VERIFICATION, FileName, FileRecord, INQUIRY, Message, Mti, Original, PURCHASE, REFUND,
+    SandboxData, StoredCredential, ThreeDsData,
 };
 use wire::stored_credential::Initiator;
 use wire::three_ds::{TransStatus, VERSION};
@@ -18,6 +19,7 @@ use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::reversal::{Form, Original as Reversed, Reversal};
 use crate::domain::stored_card::UseOfCard;
+use crate::vault::CardData;
 
 /// Longest name on a statement (field 43).
 const NAME_CHARACTERS_MAX: usize = 25;
@@ -156,6 +158,26 @@ impl Processor {
             paid.map(|attempt| self.original(Mti::AuthorizationRequest, attempt.identity));
         message.network_transaction_id = paid.and_then(|attempt| payment.network_id_of(attempt));
         self.with_card(&mut message, card);
+        message
+    }
+
+    /// 0302: what became of a card.
+    pub(super) fn updater_message(&self, card: &CardData, identity: Identity) -> Message {
+        let merchant = &self.merchant;
+        let mut message = Message::new(
+            Mti::FileAction,
+            identity.stan_text(),
+            identity.transmission_at,
+            merchant.acquirer_id.as_str(),
+            identity.terminal_text(&merchant.terminal_id),
+        );
+        message.rrn = Some(identity.rrn_text());
+        message.card_acceptor_id = Some(merchant.card_acceptor_id.clone());
+        message.function_code = Some(FUNCTION_FILE_INQUIRY.to_owned());
+        message.file = Some(FileRecord::of(FileName::Updater));
+        message.pan = Some(card.number.clone());
+        message.expiry = Some(card.expiry.yymm());
+        message.blind = Some(BASE64URL_NOPAD.encode(&self.secrets.bytes::<16>()));
         message
     }
 

@@ -19,7 +19,7 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Attempt>, 
          transmission_at, reversal_id, state, decided_at, response_code, auth_code, approved, \
          decline_code, advice, advice_code, cvv_result, avs_result, outcome_source, \
          kind, asked, released, over_percent, over_amount, network_transaction_id, cavv_result, \
-         indicator, saving, retry_after \
+         indicator, saving, retry_after, par, network_token \
          FROM attempts WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
@@ -66,6 +66,8 @@ fn read(row: &Row<'_>) -> Result<Attempt, DatabaseError> {
         indicator: row.get(29)?,
         saving: stored_cards::saving_of(row, 30)?,
         retry_after: optional_timestamp(row, 31)?,
+        par: row.get(32)?,
+        network_token: row.get(33)?,
     })
 }
 
@@ -124,7 +126,7 @@ fn update(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
          approved = ?7, decline_code = ?8, advice = ?9, advice_code = ?10, cvv_result = ?11, \
          avs_result = ?12, outcome_source = ?13, released = ?14, over_percent = ?15, \
          over_amount = ?16, network_transaction_id = ?17, cavv_result = ?18, indicator = ?19, \
-         retry_after = ?20 WHERE payment = ?1 AND n = ?2",
+         retry_after = ?20, par = ?21, network_token = ?22 WHERE payment = ?1 AND n = ?2",
     )?;
     statement.execute(params![
         payment,
@@ -147,6 +149,8 @@ fn update(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         attempt.cavv_result,
         attempt.indicator,
         attempt.retry_after.map(Timestamp::millis),
+        attempt.par,
+        attempt.network_token,
     ])?;
     Ok(())
 }

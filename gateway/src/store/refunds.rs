@@ -13,7 +13,7 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Refund>, D
     let mut statement = connection.prepare_cached(
         "SELECT public_id, attempt, terminal, stan, transmission_at, reversal_id, amount, reason, \
          state, response_code, decline_code, advice, auth_code, outcome_source, tries, due_at, \
-         caller FROM refunds WHERE payment = ?1 ORDER BY n",
+         caller, moved_to FROM refunds WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
     let mut refunds = Vec::new();
@@ -35,6 +35,7 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Refund>, D
             tries: row.get(14)?,
             due_at: optional_timestamp(row, 15)?,
             caller: row.get(16)?,
+            moved_to: row.get(17)?,
         });
     }
     Ok(refunds)
@@ -94,7 +95,8 @@ fn update(
 ) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
         "UPDATE refunds SET state = ?3, response_code = ?4, decline_code = ?5, advice = ?6, \
-         auth_code = ?7, outcome_source = ?8, tries = ?9, due_at = ?10, caller = ?11 \
+         auth_code = ?7, outcome_source = ?8, tries = ?9, due_at = ?10, caller = ?11, \
+         moved_to = ?12 \
          WHERE payment = ?1 AND n = ?2",
     )?;
     let code = refund.decline.and_then(|decline| decline.response_code);
@@ -110,6 +112,7 @@ fn update(
         stored(refund.tries),
         refund.due_at.map(Timestamp::millis),
         refund.caller,
+        refund.moved_to,
     ])?;
     Ok(())
 }

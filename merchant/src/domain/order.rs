@@ -250,6 +250,9 @@ impl Order {
                     code: news.failure.clone().unwrap_or_else(|| "failed".to_owned()),
                 },
             };
+            if news.moved_to.is_some() {
+                refund.moved_to.clone_from(&news.moved_to);
+            }
             // A refund with a gateway id was sent: the gateway's word always fits.
             let _changed = refund.apply(event).unwrap_or(false);
         }
@@ -280,6 +283,7 @@ impl Order {
                     code: news.failure.clone().unwrap_or_else(|| "failed".to_owned()),
                 },
             },
+            moved_to: news.moved_to.clone(),
             send_due_at: None,
             created_at: now,
         });
@@ -335,6 +339,7 @@ impl Order {
             idempotency_key: format!("{}-refund-{number}", self.id),
             request_key: request.request_key,
             state: if waits { refund::State::AwaitingApproval } else { refund::State::Sending },
+            moved_to: None,
             // It is sent at once; this is for the case that nobody gets around to it.
             send_due_at: (!waits).then(|| now.plus(SEND_AGAIN_AFTER)),
             created_at: now,

@@ -195,6 +195,8 @@ pub struct RefundNews {
     pub reason: Option<String>,
     /// Why it did not work.
     pub failure: Option<String>,
+    /// Last four digits of the card that took the place of the one that had paid.
+    pub moved_to: Option<String>,
 }
 
 /// Where a refund stands at the gateway.

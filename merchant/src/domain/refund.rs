@@ -133,6 +133,9 @@ pub struct Refund {
     pub request_key: Option<String>,
     /// Where it stands.
     pub state: State,
+    /// Last four digits of the card that got it, where that took the place of the one that had
+    /// paid.
+    pub moved_to: Option<String>,
     /// When sending is tried next.
     pub send_due_at: Option<Timestamp>,
     /// When it was asked for.
@@ -234,6 +237,7 @@ mod tests {
             idempotency_key: "key".into(),
             request_key: None,
             state,
+            moved_to: None,
             send_due_at: None,
             created_at: Timestamp::from_millis(0),
         }

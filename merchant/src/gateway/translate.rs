@@ -153,6 +153,7 @@ pub(super) fn refund(view: &RefundView) -> RefundNews {
         },
         reason: view.reason.clone(),
         failure: view.failure.as_ref().map(|failure| failure.code.as_str().to_owned()),
+        moved_to: view.moved_to.as_ref().map(|last4| last4.chars().take(4).collect()),
     }
 }
 

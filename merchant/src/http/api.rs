@@ -121,6 +121,7 @@ struct RefundRow {
     requested_by: String,
     approved_by: Option<String>,
     failure: Option<String>,
+    moved_to: Option<String>,
 }
 
 /// `POST /api/orders`
@@ -384,6 +385,7 @@ fn refund_row(refund: &crate::domain::refund::Refund, order: &Order) -> RefundRo
         reason: refund.reason.clone(),
         requested_by: refund.requested_by.clone(),
         approved_by: refund.decided_by.clone(),
+        moved_to: refund.moved_to.clone(),
         failure: match &refund.state {
             RefundState::Failed { code, .. } => Some(code.clone()),
             RefundState::AwaitingApproval

@@ -31,12 +31,17 @@ pub struct Guest {
     pub visitor: Option<Visitor>,
 }
 
+/// The cookie of a visitor who is new.
+pub fn new_cookie(context: &Context) -> String {
+    context.secrets.token("", COOKIE_BYTES)
+}
+
 impl Guest {
     /// The browser behind a request; one without a cookie gets one.
     pub async fn of(context: &Context, headers: &HeaderMap) -> Result<Self, Problem> {
         let known = cookie(headers, VISITOR_COOKIE).filter(|value| is_token(value));
         let Some(cookie) = known else {
-            let cookie = context.secrets.token("", COOKIE_BYTES);
+            let cookie = new_cookie(context);
             return Ok(Self { cookie, is_new: true, visitor: None });
         };
         let visitor = choose::visitor(context, &cookie).await.map_err(error::store)?;

@@ -16,7 +16,7 @@ pub async fn cards(context: Data<Context>, request: HttpRequest) -> Result<HttpR
     let guest = Guest::of(&context, request.headers()).await?;
     let customer = subscriptions::customer(&context, &guest.cookie).await;
     let saves = customer.map_err(error::trouble)?.is_some();
-    let cards = subscriptions::cards(&context, &guest.cookie).await.map_err(error::trouble)?;
+    let cards = subscriptions::all_cards(&context, &guest.cookie).await.map_err(error::trouble)?;
     let page = CardsPage {
         frame: guest.frame(&context, "cards"),
         saves,
@@ -97,8 +97,9 @@ pub async fn subscribe(
             page(&context, &guest, 422, Typed { name, email, errors }).await
         }
         Ok(who) => {
-            let order = subscriptions::subscribe(&context, &guest.cookie, who).await;
-            checkout::to_payment(&context, order.map_err(error::trouble)?).await
+            let begun = subscriptions::subscribe(&context, &guest.cookie, who).await;
+            let (_, order) = begun.map_err(error::trouble)?;
+            checkout::to_payment(&context, order).await
         }
     }
 }

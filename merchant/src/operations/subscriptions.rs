@@ -56,11 +56,18 @@ fn silent(failure: Failure) -> Trouble {
     }
 }
 
-/// The saved cards of a browser; none when the gateway does not answer.
+/// The saved cards of a browser that can pay.
 pub async fn cards(context: &Context, cookie: &str) -> Result<Vec<StoredCardView>, Trouble> {
+    let mut cards = all_cards(context, cookie).await?;
+    cards.retain(|card| card.status == "active");
+    Ok(cards)
+}
+
+/// The saved cards of a browser, also those that are closed; none when the gateway does not answer.
+pub async fn all_cards(context: &Context, cookie: &str) -> Result<Vec<StoredCardView>, Trouble> {
     let Some(customer) = customer(context, cookie).await? else { return Ok(Vec::new()) };
     match context.gateway.cards(customer).await {
-        Ok(cards) => Ok(cards.into_iter().filter(|card| card.status == "active").collect()),
+        Ok(cards) => Ok(cards),
         Err(failure) => {
             tracing::warn!(%failure, "saved cards cannot be shown");
             Ok(Vec::new())
@@ -86,7 +93,11 @@ pub async fn pay_with_card(
 }
 
 /// Begins a subscription: an order for the first month, which the customer pays.
-pub async fn subscribe(context: &Context, cookie: &str, who: Customer) -> Result<OrderId, Trouble> {
+pub async fn subscribe(
+    context: &Context,
+    cookie: &str,
+    who: Customer,
+) -> Result<(SubscriptionId, OrderId), Trouble> {
     let (visitor, customer) = save_cards(context, cookie, Some(&who)).await?;
     let plan = catalogue::plan().ok_or(Trouble::NotThere)?;
     let id = context.ids.with(SubscriptionId::new);
@@ -110,7 +121,7 @@ pub async fn subscribe(context: &Context, cookie: &str, who: Customer) -> Result
     };
     context.store.add_subscription(visitor, subscription).await?;
     context.due.wake();
-    Ok(order)
+    Ok((id, order))
 }
 
 /// The order of one month; placed once, however often it is asked for.
@@ -184,9 +195,18 @@ pub(super) async fn work(context: &Context) -> Result<(), Trouble> {
             (State::Active, Event::Due(_)) => Some(next_month(context, &subscription).await?),
             _ => None,
         };
+        let refused = match event {
+            Event::Declined { advice: Advice::UpdateCard, .. } => {
+                why_refused(context, &subscription).await
+            }
+            _ => None,
+        };
         let note = move |it: &mut Subscription| {
             it.card = card.or(it.card);
             it.order = next.unwrap_or(it.order);
+            if it.state == State::PastDue {
+                it.reason = refused.map(str::to_owned);
+            }
         };
         let changed = context.store.change_subscription(subscription.id, event, note).await?;
         if let Some((subscription, Some(effect))) = changed {
@@ -270,6 +290,17 @@ async fn declined(
         retry_at: failure.and_then(|failure| failure.retry_after),
         at: now,
     })
+}
+
+/// What the gateway has learned of the saved card that could not be charged.
+async fn why_refused(context: &Context, subscription: &Subscription) -> Option<&'static str> {
+    let cards = context.gateway.cards(subscription.gateway_customer).await.ok()?;
+    let card = cards.iter().find(|card| Some(card.id) == subscription.card)?;
+    match card.status.as_str() {
+        "closed" => Some("card_closed"),
+        "contact_issuer" => Some("card_contact"),
+        _ => None,
+    }
 }
 
 /// The saved card that paid a month.

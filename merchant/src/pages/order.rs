@@ -30,7 +30,7 @@ pub struct RefundRow {
     /// How much.
     pub amount: String,
     /// Where it stands, for customers.
-    pub text: &'static str,
+    pub text: String,
     /// When it was asked for.
     pub at: When,
 }
@@ -198,8 +198,13 @@ fn refunds(order: &Order) -> Vec<RefundRow> {
     let currency = order.total.currency;
     let row = |refund: &crate::domain::refund::Refund| {
         let text = match refund.state {
-            RefundState::Sending | RefundState::Pending { .. } => "On its way back to your card",
-            RefundState::Succeeded { .. } => "Refunded to your card",
+            RefundState::Sending | RefundState::Pending { .. } => {
+                "On its way back to your card".to_owned()
+            }
+            RefundState::Succeeded { .. } => match &refund.moved_to {
+                Some(last4) => format!("Refunded to your new card ending in {last4}"),
+                None => "Refunded to your card".to_owned(),
+            },
             // What the shop has not agreed to, or what failed, is no news for a customer.
             RefundState::AwaitingApproval | RefundState::Failed { .. } | RefundState::Rejected => {
                 return None;

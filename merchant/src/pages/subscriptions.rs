@@ -15,6 +15,8 @@ pub struct CardRow {
     pub name: String,
     /// `12 / 2030`
     pub expiry: String,
+    /// Where it stands, as the gateway says.
+    pub status: String,
     /// What the customer agreed to.
     pub consent: String,
     /// When.
@@ -33,7 +35,19 @@ impl From<&StoredCardView> for CardRow {
             expiry: format!("{:02} / {}", card.expiry_month, card.expiry_year),
             consent: card.consent.text.clone(),
             given_at: card.consent.given_at.into(),
-            warning: card.warning.as_ref().map(|_| "This card may work only once"),
+            status: card.status.clone(),
+            warning: match (card.status.as_str(), &card.last_update, &card.warning) {
+                ("closed", ..) => Some("Your bank has closed this card: please use another one"),
+                ("contact_issuer", ..) => Some("Your bank asks you to call it about this card"),
+                (_, Some(update), _) if update == "number_updated" => {
+                    Some("Your bank told us the number of your new card")
+                }
+                (_, Some(update), _) if update == "expiry_updated" => {
+                    Some("Your bank told us the new date of this card")
+                }
+                (_, _, Some(_)) => Some("This card may work only once"),
+                (..) => None,
+            },
         }
     }
 }
@@ -102,13 +116,24 @@ impl From<&Subscription> for SubscriptionRow {
     }
 }
 
-fn story(it: &Subscription) -> String {
+/// What its state means, for its customer.
+pub fn story(it: &Subscription) -> String {
     match (it.state, it.reason.as_deref()) {
         (State::Pending, _) => "Nothing is charged before you have paid the first month.".into(),
         (State::Active, _) => "The next month is charged to your saved card.".into(),
         (State::Charging, _) => "Your bank is being asked.".into(),
         (State::Retrying, _) => {
             "Your bank declined this month. We try again when it advises us to.".into()
+        }
+        (State::PastDue, Some("card_closed")) => {
+            "Your bank told us that your card is closed. Please pay this month with another card: \
+             later months are charged to that one."
+                .into()
+        }
+        (State::PastDue, Some("card_contact")) => {
+            "Your bank asks you to call it about your card. Until then, please pay with another \
+             card: later months are charged to that one."
+                .into()
         }
         (State::PastDue, _) => {
             "Your bank declined this month. Please pay it, with this or another card.".into()

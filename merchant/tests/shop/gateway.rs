@@ -424,6 +424,7 @@ async fn refund(served: Data<Served>, received: ReceivedRequest) -> Result<HttpR
             reason: asked.reason,
             failure: None,
             arn: None,
+            moved_to: None,
             created_at: now,
         });
         if !pends {

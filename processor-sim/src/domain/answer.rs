@@ -89,6 +89,10 @@ pub struct Results {
     pub authentication: Option<String>,
     /// The electronic commerce indicator that counts.
     pub indicator: Option<String>,
+    /// Payment account reference.
+    pub account: Option<String>,
+    /// The card, masked, that a refund went to in the place of the one that had paid.
+    pub moved_to: Option<String>,
 }
 
 impl Results {
@@ -99,8 +103,17 @@ impl Results {
         [text(&self.security_code), text(&self.address), text(&self.advice), category]
             .into_iter()
             .chain([&self.stand_in, &self.authentication, &self.indicator].map(text))
+            .chain(self.moved())
             .collect::<Vec<_>>()
             .join("|")
+    }
+
+    /// What only few answers tell.
+    fn moved(&self) -> Vec<String> {
+        if self.account.is_none() && self.moved_to.is_none() {
+            return Vec::new();
+        }
+        [&self.account, &self.moved_to].map(|it| it.clone().unwrap_or_default()).to_vec()
     }
 
     /// Reads such a line.
@@ -115,6 +128,8 @@ impl Results {
             stand_in: next().map(str::to_owned),
             authentication: next().map(str::to_owned),
             indicator: next().map(str::to_owned),
+            account: next().map(str::to_owned),
+            moved_to: next().map(str::to_owned),
         }
     }
 }
@@ -188,8 +203,13 @@ mod tests {
             stand_in: Some("1002".into()),
             authentication: Some("2".into()),
             indicator: Some("05".into()),
+            account: None,
+            moved_to: None,
         };
         assert_eq!(results.encode(), "M||24|2|1002|2|05");
+        let moved = Results { moved_to: Some("400001******0001".into()), ..results.clone() };
+        assert_eq!(moved.encode(), "M||24|2|1002|2|05||400001******0001");
+        assert_eq!(Results::decode(&moved.encode()), moved);
         assert_eq!(Results::decode("M||24|2|1002").stand_in.as_deref(), Some("1002"));
         assert_eq!(Results::decode(&results.encode()), results);
         assert_eq!(Results::decode(&Results::default().encode()), Results::default());

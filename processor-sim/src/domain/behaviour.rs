@@ -98,6 +98,19 @@ pub struct ResultRule {
     pub advice: Option<[u8; 2]>,
 }
 
+/// What becomes of a card once its first payment was approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifeChange {
+    /// Another card takes its place.
+    NewNumber,
+    /// It gets another date.
+    NewExpiry,
+    /// Its account is closed.
+    Closed,
+    /// Its bank wants to speak to the cardholder.
+    Contact,
+}
+
 /// How one card behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behaviour {
@@ -121,6 +134,10 @@ pub struct Behaviour {
     pub prepaid_whole_units: Option<i64>,
     /// How the cardholder is authenticated.
     pub three_ds: ThreeDsRule,
+    /// What happens after the first payment.
+    pub life: Option<LifeChange>,
+    /// Network tokens of the card are suspended as soon as they exist.
+    pub tokens_suspended: bool,
 }
 
 /// What the sandbox says when a card is to pay without 3-D Secure.
@@ -142,6 +159,8 @@ pub const PLAIN: Behaviour = Behaviour {
     tolerance_percent: None,
     prepaid_whole_units: None,
     three_ds: ThreeDsRule::Answers(TransStatus::Y),
+    life: None,
+    tokens_suspended: false,
 };
 
 /// One row of the card catalogue, as far as it decides.
@@ -180,6 +199,7 @@ impl Behaviour {
         let deciding = |decision| Self { decision, ..PLAIN };
         let timed = |timing, network| Self { timing, network, ..PLAIN };
         let losing = |answers| Self { answers, ..PLAIN };
+        let living = |life| Self { life: Some(life), ..PLAIN };
         let address = |result| Self {
             results: ResultRule { address: Some(result), ..PLAIN.results },
             ..PLAIN
@@ -202,8 +222,11 @@ impl Behaviour {
             "decline_after_attach" => deciding(Rule::DeclinePayments(code)),
             "decline_until_authenticated" => deciding(Rule::AuthenticateFirst(code)),
             "decline_on_mit" => deciding(Rule::StopOrder(code)),
-            "updater_new_pan" | "updater_new_expiry" | "updater_closed" | "updater_contact"
-            | "token_suspended" => deciding(Rule::OnceThen(code)),
+            "updater_new_pan" => living(LifeChange::NewNumber),
+            "updater_new_expiry" => living(LifeChange::NewExpiry),
+            "updater_closed" => living(LifeChange::Closed),
+            "updater_contact" => living(LifeChange::Contact),
+            "token_suspended" => Self { tokens_suspended: true, ..PLAIN },
             "approve_once" => deciding(Rule::OnceThen(ResponseCode::DO_NOT_HONOR)),
             "partial_approval" => deciding(Rule::Share(60)),
             "threeds_on_session_only" => deciding(Rule::NeedsThreeDsOnSession),
@@ -256,6 +279,7 @@ impl Behaviour {
                 tolerance_percent: self.tolerance_percent,
                 hold_days: self.hold_days,
                 three_ds: self.three_ds,
+                tokens_suspended: self.tokens_suspended,
                 ..PLAIN
             }
     }

@@ -11,6 +11,7 @@ use super::acs::ValueCheck;
 use super::behaviour::{Behaviour, DecisionRule, THREE_DS_NOTE};
 use super::network_profile::NetworkProfile;
 use super::outcome::OutcomeSource;
+use super::stop_order::{self, StopOrder};
 
 /// What a request asks the issuer for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Request<'r> {
     pub address: (bool, bool),
     /// Started by the merchant on a stored card.
     pub by_merchant: bool,
+    /// Which merchant asks, by its card acceptor id.
+    pub merchant: Option<&'r str>,
     /// It asks for more on an open authorization.
     pub raises: bool,
     /// The electronic commerce indicator of an authentication.
@@ -162,6 +165,12 @@ pub struct CardControls {
     pub daily_amount: Option<i64>,
     /// The bank takes no liability, whatever the authentication says.
     pub downgrades_indicator: bool,
+    /// The bank wants to speak to the cardholder before it pays anything more.
+    pub contact_wanted: bool,
+    /// The cardholder does not want merchants to hear of changes.
+    pub updater_opt_out: bool,
+    /// What the cardholder has stopped.
+    pub stop_orders: Vec<StopOrder>,
 }
 
 impl CardControls {
@@ -374,7 +383,8 @@ fn by_card(card: &Card<'_>, code: ResponseCode) -> (ResponseCode, OutcomeSource)
 }
 
 fn check_status(_: &Case<'_>, card: &Card<'_>) -> Failure {
-    card.status.refusal().map(by_account)
+    let wanted = card.controls.contact_wanted.then_some(ResponseCode::DO_NOT_HONOR);
+    card.status.refusal().or(wanted).map(by_account)
 }
 
 fn check_expiry(case: &Case<'_>, card: &Card<'_>) -> Failure {
@@ -399,10 +409,14 @@ fn check_restrictions(case: &Case<'_>, card: &Card<'_>) -> Failure {
 }
 
 fn check_stop_order(case: &Case<'_>, card: &Card<'_>) -> Failure {
-    match card.behaviour.decision {
-        DecisionRule::StopOrder(code) if case.request.by_merchant => Some(by_card(card, code)),
-        _ => None,
+    if !case.request.by_merchant {
+        return None;
     }
+    if let DecisionRule::StopOrder(code) = card.behaviour.decision {
+        return Some(by_card(card, code));
+    }
+    let order = stop_order::stopping(&card.controls.stop_orders, case.request.merchant)?;
+    Some(by_account(order.reach.code()))
 }
 
 fn check_security_code(case: &Case<'_>, card: &Card<'_>) -> Failure {

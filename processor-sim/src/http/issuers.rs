@@ -4,11 +4,14 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use kit::http::{Pairs, Problem, ReceivedRequest, form_pairs, query_pairs};
+use wire::card::Expiry;
 use wire::ids::AccountId;
 use wire::money::{Currency, Money};
 
 use super::error;
 use crate::domain::checks::CardStatus;
+use crate::domain::stop_order::{Reach, StopOrder};
+use crate::operations::issuer_desk::Change;
 use crate::operations::{Context, control_issuers, issuer_desk};
 use crate::pages::issuers::{AccountPage, BankPage};
 
@@ -22,6 +25,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/issuers/{bank}/sign", web::post().to(sign))
         .route("/issuers/{bank}/accounts/{account}", web::get().to(account))
         .route("/issuers/{bank}/accounts/{account}/status", web::post().to(set_status))
+        .route("/issuers/{bank}/accounts/{account}/card", web::post().to(set_card))
         .route("/issuers/{bank}/accounts/{account}/available", web::post().to(set_available));
 }
 
@@ -94,7 +98,36 @@ async fn set_status(received: ReceivedRequest, context: Shared) -> Answer {
     let pairs = form(&context, &received)?;
     let status = CardStatus::parse(pairs.require("status")?);
     let status = status.ok_or_else(|| error::invalid("status", "not the status of a card"))?;
-    change(&context, &received, &pairs, (Some(status), None)).await
+    change(&context, &received, &pairs, Change::Status(status)).await
+}
+
+/// `POST /issuers/{bank}/accounts/{account}/card`: a new date, a call that is wanted, stop orders.
+async fn set_card(received: ReceivedRequest, context: Shared) -> Answer {
+    let pairs = form(&context, &received)?;
+    let wanted = if let Some(text) = pairs.get("expiry") {
+        match Expiry::parse(text) {
+            Ok(expiry) => Change::Expiry(expiry),
+            Err(refusal) => {
+                let notice = Some(("bad", format!("Not changed: {refusal}.")));
+                return show_account(&context, received.http(), notice, 422).await;
+            }
+        }
+    } else if let Some(contact) = pairs.get("contact") {
+        Change::Contact(contact == "yes")
+    } else if let Some(word) = pairs.get("lift") {
+        let order = StopOrder::decode(word);
+        Change::Lift(order.ok_or_else(|| error::invalid("lift", "not a stop order"))?)
+    } else {
+        let reach = Reach::parse(pairs.require("stop")?);
+        let reach = reach.ok_or_else(|| error::invalid("stop", "a stop order is R0, R1 or R3"))?;
+        let known = context.directory.all_acceptors();
+        let merchant = pairs.get("merchant").filter(|id| !id.is_empty());
+        if merchant.is_some_and(|id| known.iter().all(|it| it.card_acceptor_id != id)) {
+            return Err(error::invalid("merchant", "there is no such merchant"));
+        }
+        Change::Stop(StopOrder::new(reach, merchant.map(str::to_owned)))
+    };
+    change(&context, &received, &pairs, wanted).await
 }
 
 /// `POST /issuers/{bank}/accounts/{account}/available`
@@ -103,7 +136,7 @@ async fn set_available(received: ReceivedRequest, context: Shared) -> Answer {
     let currency = Currency::parse(pairs.require("currency")?)
         .map_err(|refusal| error::invalid("currency", refusal.to_string()))?;
     match Money::parse_decimal(pairs.require("amount")?, currency) {
-        Ok(money) => change(&context, &received, &pairs, (None, Some(money))).await,
+        Ok(money) => change(&context, &received, &pairs, Change::Available(money)).await,
         Err(refusal) => {
             let notice = Some(("bad", format!("Not changed: {refusal}.")));
             show_account(&context, received.http(), notice, 422).await
@@ -115,13 +148,13 @@ async fn change(
     context: &Context,
     received: &ReceivedRequest,
     pairs: &Pairs,
-    (status, available): (Option<CardStatus>, Option<Money>),
+    wanted: Change,
 ) -> Answer {
     let request = received.http();
     let account = part(request, "account");
     let id: AccountId = account.parse().map_err(|_| Problem::not_found())?;
     let card = pairs.require("card")?;
-    match issuer_desk::change(context, id, card, status, available).await {
+    match issuer_desk::change(context, id, card, wanted).await {
         Ok(()) => {
             let bank = part(request, "bank");
             Ok(see_other(&format!("/issuers/{bank}/accounts/{account}?said=changed")))

@@ -15,6 +15,7 @@ use crate::domain::account::AccountKind;
 use crate::domain::checks::CardStatus;
 use crate::domain::outcome::Triggers;
 use crate::domain::patch::Patch;
+use crate::domain::stop_order::{Reach, StopOrder};
 use crate::operations::control_cards::{self, CardReport, Issue, Wanted};
 use crate::operations::control_issuers::{self, IssuerReport};
 use crate::operations::{Context, check_invariants, control_ledgers, control_merchants};
@@ -105,9 +106,36 @@ struct ChangeBody {
     #[serde(default, deserialize_with = "patch")]
     daily_amount: Patch<i64>,
     downgrades_indicator: Option<bool>,
+    expiry: Option<String>,
+    contact_wanted: Option<bool>,
+    updater_opt_out: Option<bool>,
+    stop_orders: Option<Vec<StopBody>>,
     available: Option<Money>,
     #[serde(default)]
     restore: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StopBody {
+    code: String,
+    merchant: Option<String>,
+}
+
+fn stop_orders(bodies: Option<Vec<StopBody>>) -> Result<Option<Vec<StopOrder>>, Problem> {
+    let Some(bodies) = bodies else { return Ok(None) };
+    let order = |body: StopBody| {
+        let detail = || format!("a stop order is R0, R1 or R3, not `{}`", body.code);
+        let reach =
+            Reach::parse(&body.code).ok_or_else(|| error::invalid("stop_orders", detail()))?;
+        let is_word = |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if body.merchant.as_ref().is_some_and(|id| !is_word(id)) {
+            let detail = "a merchant is named by its card acceptor id: letters and digits";
+            return Err(error::invalid("stop_orders", detail));
+        }
+        Ok(StopOrder::new(reach, body.merchant))
+    };
+    bodies.into_iter().map(order).collect::<Result<_, _>>().map(Some)
 }
 
 /// Tells a field that is null from one that is absent.
@@ -130,6 +158,10 @@ pub async fn change_card(received: ReceivedRequest, context: Shared) -> Answer {
         daily_count: body.daily_count,
         daily_amount: body.daily_amount,
         downgrades_indicator: body.downgrades_indicator,
+        expiry: parse(body.expiry.as_deref(), "expiry", |text| Expiry::parse(text).ok())?,
+        contact_wanted: body.contact_wanted,
+        updater_opt_out: body.updater_opt_out,
+        stop_orders: stop_orders(body.stop_orders)?,
         available: body.available,
         restore: body.restore,
     };
@@ -163,7 +195,7 @@ fn card(report: &CardReport) -> Value {
         "issuer": card.issuer.id,
         "number": number,
         "masked": card.number.masked().to_string(),
-        "expiry": card.expiry.map_or("any".to_owned(), |expiry| expiry.to_string()),
+        "expiry": state.expiry.map_or("any".to_owned(), |expiry| expiry.to_string()),
         "security_code": control_cards::security_code_hint(card),
         "status": state.status.as_str(),
         "outcome": report.catalogue.map(|row| row.outcome.clone()),
@@ -175,12 +207,20 @@ fn card(report: &CardReport) -> Value {
             "daily_count": state.controls.daily_count,
             "daily_amount": state.controls.daily_amount,
             "downgrades_indicator": state.controls.downgrades_indicator,
+            "contact_wanted": state.controls.contact_wanted,
+            "updater_opt_out": state.controls.updater_opt_out,
+            "stop_orders": state.controls.stop_orders.iter().map(stop_order).collect::<Vec<_>>(),
         },
+        "replaced_by": report.replaced_by,
         "approvals": stored.map(|stored| stored.approvals),
         "wrong_codes": stored.map(|stored| stored.wrong_codes),
         "verifications": stored.map(|stored| stored.verifications),
         "account": report.account.as_ref().map(|view| account(view, &[])),
     })
+}
+
+fn stop_order(order: &StopOrder) -> Value {
+    object!({ "code": order.reach.as_str(), "merchant": order.merchant })
 }
 
 /// `GET accounts`
@@ -225,6 +265,7 @@ fn hold(view: &HoldView) -> Value {
     object!({
         "state": view.state,
         "purpose": view.purpose,
+        "masked": view.masked,
         "currency": view.currency,
         "authorized": view.authorized,
         "open": view.open,

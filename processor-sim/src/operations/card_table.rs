@@ -29,8 +29,6 @@ pub struct IssuedCard {
     pub issuer: &'static Issuer,
     /// How it behaves.
     pub behaviour: Behaviour,
-    /// Its date; `None`: any month that is not past.
-    pub expiry: Option<Expiry>,
     /// Its security code; `None`: any.
     pub security_code: Option<&'static str>,
     state: RwLock<CardState>,
@@ -43,6 +41,12 @@ pub struct CardState {
     pub stored: Option<StoredRows>,
     /// Its state.
     pub status: CardStatus,
+    /// Its date; `None`: any month that is not past.
+    pub expiry: Option<Expiry>,
+    /// Row of the card that took its place.
+    pub replaced_by: Option<i64>,
+    /// Payment account reference, where it has that of a card before it.
+    pub account_reference: Option<Arc<str>>,
     /// What its account was opened with.
     pub terms: AccountTerms,
     /// What the bank has set.
@@ -80,6 +84,9 @@ impl IssuedCard {
         *state = CardState {
             stored: Some(StoredRows { card: stored.id, account: stored.account }),
             status: stored.status,
+            expiry: stored.expiry,
+            replaced_by: stored.replaced_by,
+            account_reference: stored.account_reference.as_deref().map(Arc::from),
             terms: stored.terms,
             controls: Arc::new(stored.controls.clone()),
         };
@@ -104,7 +111,7 @@ impl IssuedCard {
                 number: self.number.clone(),
                 alias: self.alias.clone(),
                 issuer: self.issuer.id,
-                expiry: self.expiry,
+                expiry: state.expiry,
                 status: state.status,
                 terms: state.terms,
                 at: context.clock().now(),
@@ -151,6 +158,14 @@ impl CardTable {
     pub fn by_alias(&self, alias: &str) -> Option<Arc<IssuedCard>> {
         let cards = self.cards.read().unwrap_or_else(PoisonError::into_inner);
         cards.by_alias.get(alias).cloned()
+    }
+
+    /// The card of a row.
+    pub fn by_row(&self, row: i64) -> Option<Arc<IssuedCard>> {
+        let cards = self.cards.read().unwrap_or_else(PoisonError::into_inner);
+        let of_row =
+            |card: &&Arc<IssuedCard>| card.state().stored.is_some_and(|stored| stored.card == row);
+        cards.by_number.values().find(of_row).cloned()
     }
 
     /// Every card, by alias, then by number.
@@ -233,12 +248,14 @@ fn of_catalogue(card: &TestCard) -> Option<IssuedCard> {
         alias: Some(card.alias.clone()),
         issuer,
         behaviour,
-        expiry: None,
         security_code: (card.cvv != "any").then(|| own_security_code(number.brand())),
         number,
         state: RwLock::new(CardState {
             stored: None,
             status: CardStatus::Active,
+            expiry: None,
+            replaced_by: None,
+            account_reference: None,
             terms,
             controls: Arc::default(),
         }),
@@ -254,11 +271,13 @@ fn of_row(stored: &StoredCard) -> Result<IssuedCard, ContextError> {
         alias: stored.alias.clone(),
         issuer,
         behaviour: PLAIN,
-        expiry: stored.expiry,
         security_code: own.then(|| own_security_code(stored.number.brand())),
         state: RwLock::new(CardState {
             stored: None,
             status: stored.status,
+            expiry: stored.expiry,
+            replaced_by: stored.replaced_by,
+            account_reference: None,
             terms: stored.terms,
             controls: Arc::default(),
         }),

@@ -9,12 +9,13 @@ use wire::money::Money;
 use wire::test_cards::{self, SANDBOX_BINS, TestCard};
 
 use super::card_table::{ISSUED_FAMILY, IssuedCard, own_security_code};
-use super::{Context, ContextError};
+use super::{Context, ContextError, card_lives};
 use crate::domain::account::{AccountKind, AccountTerms};
 use crate::domain::behaviour;
 use crate::domain::checks::{CardControls, CardStatus};
 use crate::domain::parties::{Issuer, route_of};
 use crate::domain::patch::Patch;
+use crate::domain::stop_order::StopOrder;
 use crate::store::{AccountView, CardChange, CardRows, HoldView, NewCard, StoredCard};
 
 /// Why a card was not issued or changed.
@@ -53,6 +54,8 @@ pub struct CardReport {
     pub stored: Option<StoredCard>,
     /// Its account, once it was used.
     pub account: Option<AccountView>,
+    /// The card that took its place.
+    pub replaced_by: Option<String>,
 }
 
 /// Every card, without its account.
@@ -62,6 +65,7 @@ pub fn list(context: &Context) -> Vec<CardReport> {
         card,
         stored: None,
         account: None,
+        replaced_by: None,
     };
     context.cards.all().into_iter().map(report).collect()
 }
@@ -75,10 +79,18 @@ pub async fn look_up(context: &Context, name: &str) -> Result<CardReport, CardEr
     };
     Ok(CardReport {
         catalogue: card.alias.as_deref().and_then(test_cards::by_alias),
+        replaced_by: next_of(context, &card).await?,
         card,
         stored,
         account,
     })
+}
+
+/// The card that took the place of another, by its id.
+async fn next_of(context: &Context, card: &IssuedCard) -> Result<Option<String>, CardError> {
+    let Some(row) = card.state().replaced_by else { return Ok(None) };
+    let all = context.store.cards().await?;
+    Ok(all.iter().find(|stored| stored.id == row).map(|stored| stored.card_id.to_string()))
 }
 
 async fn find(
@@ -146,11 +158,11 @@ pub async fn issue(context: &Context, wanted: Issue) -> Result<CardReport, CardE
     let stored = context.store.issue_card(new).await?;
     let card = context.cards.take_over(&stored)?;
     let account = context.store.account_view(stored.account).await?;
-    Ok(CardReport { card, catalogue: None, stored: Some(stored), account })
+    Ok(CardReport { card, catalogue: None, stored: Some(stored), account, replaced_by: None })
 }
 
 /// The next number of the control plane's own family.
-async fn new_number(context: &Context, brand: Brand) -> Result<CardNumber, CardError> {
+pub(super) async fn new_number(context: &Context, brand: Brand) -> Result<CardNumber, CardError> {
     let (bin, _) = SANDBOX_BINS.iter().find(|(_, of)| *of == brand).ok_or(CardError::Unknown)?;
     let length: usize = match brand {
         Brand::Amex => 15,
@@ -208,6 +220,14 @@ pub struct Wanted {
     pub daily_amount: Patch<i64>,
     /// Whether the bank takes no liability for authenticated payments.
     pub downgrades_indicator: Option<bool>,
+    /// Another date. A status of `replaced` issues another card in its place.
+    pub expiry: Option<Expiry>,
+    /// Whether the bank wants to speak to the cardholder.
+    pub contact_wanted: Option<bool>,
+    /// Whether the cardholder keeps changes from merchants.
+    pub updater_opt_out: Option<bool>,
+    /// What the cardholder has stopped.
+    pub stop_orders: Option<Vec<StopOrder>>,
     /// What is available from now on. The account then no longer pays its debt by itself.
     pub available: Option<Money>,
     /// Back to how it was issued: active, without controls, without a past, with all its money.
@@ -227,6 +247,10 @@ pub async fn change(
         (None, CardRows::Missing(new)) => context.store.issue_card(*new).await?,
         (None, CardRows::Stored { .. }) => return Err(CardError::Unknown),
     };
+    let stored = match wanted.status {
+        Some(CardStatus::Replaced) => card_lives::replace(context, &card).await?,
+        _ => stored,
+    };
     let change = change_of(&card, &stored, wanted)?;
     let now = context.clock().now();
     let stored = context.store.change_card(stored.id, change, now).await?;
@@ -235,6 +259,7 @@ pub async fn change(
     let account = context.store.account_view(stored.account).await?;
     Ok(CardReport {
         catalogue: card.alias.as_deref().and_then(test_cards::by_alias),
+        replaced_by: next_of(context, &card).await?,
         card,
         stored: Some(stored),
         account,
@@ -250,6 +275,8 @@ fn change_of(
         let pays = card.alias.as_deref().is_some_and(|alias| pays_its_debt(card, alias));
         return Ok(CardChange {
             status: Some(CardStatus::Active),
+            expiry: if card.alias.is_some() { Patch::Clear } else { Patch::Keep },
+            stands_alone: true,
             controls: Some(CardControls::default()),
             forget: true,
             pays_its_debt: Some(pays),
@@ -257,7 +284,8 @@ fn change_of(
             refill: true,
         });
     }
-    if let Some(to) = wanted.status
+    let status = wanted.status.filter(|to| *to != CardStatus::Replaced);
+    if let Some(to) = status
         && !stored.status.may_become(to)
     {
         return Err(CardError::Status { from: stored.status, to });
@@ -274,9 +302,14 @@ fn change_of(
         daily_count: wanted.daily_count.over(before.daily_count),
         daily_amount: wanted.daily_amount.over(before.daily_amount),
         downgrades_indicator: wanted.downgrades_indicator.unwrap_or(before.downgrades_indicator),
+        contact_wanted: wanted.contact_wanted.unwrap_or(before.contact_wanted),
+        updater_opt_out: wanted.updater_opt_out.unwrap_or(before.updater_opt_out),
+        stop_orders: wanted.stop_orders.unwrap_or_else(|| before.stop_orders.clone()),
     };
     Ok(CardChange {
-        status: wanted.status,
+        status,
+        expiry: wanted.expiry.map_or(Patch::Keep, Patch::Set),
+        stands_alone: false,
         controls: Some(controls),
         forget: false,
         pays_its_debt: wanted.available.map(|_| false),

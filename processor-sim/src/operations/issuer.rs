@@ -2,6 +2,7 @@
 
 mod advise;
 mod authorize;
+mod file_action;
 mod reverse;
 
 use bytes::Bytes;
@@ -37,11 +38,13 @@ pub async fn receive(
         | Mti::ReversalRepeat
         | Mti::ReversalAdvice
         | Mti::ReversalAdviceRepeat => reverse::reverse(&context, issuer, &message).await,
+        Mti::FileAction => file_action::file_action(&context, issuer, &message),
         Mti::AuthorizationAnswer
         | Mti::AuthorizationAdviceAnswer
         | Mti::CaptureAdvice
         | Mti::CaptureAdviceRepeat
         | Mti::CaptureAdviceAnswer
+        | Mti::FileActionAnswer
         | Mti::ReversalAnswer
         | Mti::ReversalAdviceAnswer
         | Mti::AdministrativeRequest

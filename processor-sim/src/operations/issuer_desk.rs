@@ -1,5 +1,6 @@
 //! The desk of a bank: accounts, cards, holds and postings, and what a clerk may change.
 
+use wire::card::Expiry;
 use wire::ids::AccountId;
 use wire::money::Money;
 
@@ -8,6 +9,7 @@ use super::control_cards::{self, CardError, Wanted};
 use super::control_issuers::{self, IssuerReport};
 use crate::domain::checks::CardStatus;
 use crate::domain::parties::Issuer;
+use crate::domain::stop_order::StopOrder;
 use crate::store::{AccountView, HoldView, StatementLine, StoredCard};
 
 /// A bank with the accounts that were used.
@@ -32,6 +34,8 @@ pub struct AccountFile {
     pub holds: Vec<HoldView>,
     /// Postings, newest first.
     pub postings: Vec<StatementLine>,
+    /// Merchants that a stop order can be about.
+    pub merchants: Vec<String>,
 }
 
 /// One bank.
@@ -63,22 +67,56 @@ pub async fn account(
     let mut cards = context.store.cards().await?;
     cards.retain(|card| card.account == account.id);
     let postings = context.store.statement(account.id).await?;
-    Ok(AccountFile { issuer, account, cards, holds, postings })
+    let known = context.directory.all_acceptors();
+    let merchants = known.into_iter().map(|merchant| merchant.card_acceptor_id).collect();
+    Ok(AccountFile { issuer, account, cards, holds, postings, merchants })
 }
 
-/// Changes the status of a card, or what is available on its account.
+/// What a clerk changes.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The status of a card.
+    Status(CardStatus),
+    /// What is available on its account.
+    Available(Money),
+    /// Its date.
+    Expiry(Expiry),
+    /// Whether the bank wants to speak to the cardholder.
+    Contact(bool),
+    /// The cardholder stops payments that merchants start.
+    Stop(StopOrder),
+    /// The cardholder allows them again.
+    Lift(StopOrder),
+}
+
+/// Changes a card or its account.
 pub async fn change(
     context: &Context,
     account: AccountId,
     card: &str,
-    status: Option<CardStatus>,
-    available: Option<Money>,
+    change: Change,
 ) -> Result<(), CardError> {
     let report = control_cards::look_up(context, card).await?;
     if report.account.as_ref().map(|found| found.account_id) != Some(account) {
         return Err(CardError::Unknown);
     }
-    let wanted = Wanted { status, available, ..Wanted::default() };
+    let mut orders = report.card.state().controls.stop_orders.clone();
+    let mut wanted = Wanted::default();
+    match change {
+        Change::Status(status) => wanted.status = Some(status),
+        Change::Available(money) => wanted.available = Some(money),
+        Change::Expiry(expiry) => wanted.expiry = Some(expiry),
+        Change::Contact(contact) => wanted.contact_wanted = Some(contact),
+        Change::Stop(order) => {
+            orders.retain(|it| *it != order);
+            orders.push(order);
+            wanted.stop_orders = Some(orders);
+        }
+        Change::Lift(order) => {
+            orders.retain(|it| *it != order);
+            wanted.stop_orders = Some(orders);
+        }
+    }
     control_cards::change(context, card, wanted).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The card networks: route to banks, stand in for silent ones, keep what was answered.
 
 mod authorize;
+mod file_action;
 mod late_answer;
 mod manage;
 mod reverse;
@@ -45,6 +46,9 @@ pub async fn receive(context: Context, brand: Brand, received: ReceivedMessage) 
         | Mti::ReversalAdviceRepeat => {
             reverse::reverse(&context, brand, &message, received.trace).await
         }
+        Mti::FileAction => {
+            file_action::file_action(&context, brand, &message, received.trace).await
+        }
         Mti::AuthorizationAnswer
         | Mti::AuthorizationAdvice
         | Mti::AuthorizationAdviceRepeat
@@ -52,6 +56,7 @@ pub async fn receive(context: Context, brand: Brand, received: ReceivedMessage) 
         | Mti::CaptureAdvice
         | Mti::CaptureAdviceRepeat
         | Mti::CaptureAdviceAnswer
+        | Mti::FileActionAnswer
         | Mti::ReversalAnswer
         | Mti::ReversalAdviceAnswer
         | Mti::AdministrativeRequest
@@ -82,6 +87,8 @@ pub async fn receive_from_issuer(
         | Mti::CaptureAdvice
         | Mti::CaptureAdviceRepeat
         | Mti::CaptureAdviceAnswer
+        | Mti::FileAction
+        | Mti::FileActionAnswer
         | Mti::ReversalRequest
         | Mti::ReversalRepeat
         | Mti::ReversalAnswer

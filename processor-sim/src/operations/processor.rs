@@ -2,6 +2,7 @@
 
 mod authorize;
 mod capture;
+mod file_action;
 mod inquire;
 mod retries;
 mod reverse;
@@ -111,6 +112,7 @@ pub async fn take(
         | Mti::ReversalRepeat
         | Mti::ReversalAdvice
         | Mti::ReversalAdviceRepeat => reverse::reverse(context, &message, trace, nonce).await,
+        Mti::FileAction => file_action::file_action(context, &message, trace).await,
         Mti::AdministrativeRequest => inquire::inquire(context, &message).await,
         Mti::NetworkRequest => Ok(manage_network(&message)),
         Mti::AuthorizationAdvice
@@ -118,6 +120,7 @@ pub async fn take(
         | Mti::AuthorizationAnswer
         | Mti::AuthorizationAdviceAnswer
         | Mti::CaptureAdviceAnswer
+        | Mti::FileActionAnswer
         | Mti::ReversalAnswer
         | Mti::ReversalAdviceAnswer
         | Mti::AdministrativeAnswer

@@ -235,6 +235,8 @@ pub fn answer_of(message: &Message) -> Option<Answer> {
             stand_in: results.stip_reason,
             authentication: results.cavv_result,
             indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
+            account: message.par.clone(),
+            moved_to: results.moved_to,
         },
         source: sandbox.outcome_source.as_deref().and_then(OutcomeSource::parse),
         note: sandbox.note,
@@ -265,12 +267,14 @@ pub fn fill_in(message: &mut Message, answer: &Answer) {
         visa_category: results.category,
         stip_reason: results.stand_in.clone(),
         cavv_result: results.authentication.clone(),
+        moved_to: results.moved_to.clone(),
         ..Additional::default()
     };
     message.threeds = results
         .indicator
         .clone()
         .map(|eci| ThreeDsData { eci: Some(eci), ..ThreeDsData::default() });
+    message.par.clone_from(&results.account);
     message.additional = (!additional.is_empty()).then_some(additional);
     message.sandbox = Some(SandboxData {
         outcome: None,
@@ -310,6 +314,7 @@ pub fn kind(message: &Message) -> &'static str {
         '1' if message.processing_code.as_deref() == Some(REFUND) => "refund",
         '1' => "authorization",
         '2' => "capture",
+        '3' => "file_action",
         '4' => "reversal",
         '6' => "inquiry",
         _ => "network_management",

@@ -5,6 +5,7 @@ use wire::money::Currency;
 use wire::time::Timestamp;
 
 use crate::domain::checks::CardStatus;
+use crate::domain::stop_order::{Reach, StopOrder};
 use crate::operations::issuer_desk::{AccountFile, Bank};
 use crate::store::{AccountView, StoredCard};
 
@@ -34,6 +35,7 @@ pub struct AccountPage {
     holds: Vec<HoldRow>,
     postings: Vec<PostingRow>,
     first_card: Option<String>,
+    merchants: Vec<String>,
     token: String,
 }
 
@@ -66,6 +68,18 @@ struct CardRow {
     status: Pill,
     word: &'static str,
     choices: Vec<(&'static str, &'static str)>,
+    /// `12 / 2030`, where the card has a date of its own.
+    expiry: Option<String>,
+    replaced: bool,
+    good: bool,
+    contact_wanted: bool,
+    stops: Vec<StopRow>,
+}
+
+/// What the cardholder has stopped.
+struct StopRow {
+    word: String,
+    text: String,
 }
 
 struct HoldRow {
@@ -104,6 +118,7 @@ fn choices(status: CardStatus) -> Vec<(&'static str, &'static str)> {
         (CardStatus::BlockedTemp, "Block"),
         (CardStatus::Lost, "Report lost"),
         (CardStatus::Stolen, "Report stolen"),
+        (CardStatus::Replaced, "Send a new card"),
         (CardStatus::Closed, "Close"),
     ];
     all.into_iter()
@@ -130,6 +145,19 @@ fn plain(amount: i64, currency: &str) -> String {
 fn time(at: Timestamp) -> String {
     let utc = at.utc();
     format!("{:04}-{:02}-{:02} {:02}:{:02} UTC", utc.year, utc.month, utc.day, utc.hour, utc.minute)
+}
+
+fn stop(order: &StopOrder) -> StopRow {
+    let what = match order.reach {
+        Reach::Next => "the next payment",
+        Reach::Merchant => "every payment",
+        Reach::Everyone => "every payment that merchants start",
+    };
+    let text = match &order.merchant {
+        Some(merchant) => format!("{what} of {merchant}"),
+        None => what.to_owned(),
+    };
+    StopRow { word: order.encode(), text }
 }
 
 fn name_of(card: &StoredCard) -> String {
@@ -198,6 +226,11 @@ impl AccountPage {
             status: pill(it.status),
             word: it.status.as_str(),
             choices: choices(it.status),
+            expiry: it.expiry.map(|date| format!("{:02} / {}", date.month(), date.year())),
+            replaced: it.replaced_by.is_some(),
+            good: it.status.may_become(CardStatus::Closed),
+            contact_wanted: it.controls.contact_wanted,
+            stops: it.controls.stop_orders.iter().map(stop).collect(),
         };
         let hold = |it: &crate::store::HoldView| {
             let currency = it.currency.clone().unwrap_or_default();
@@ -222,6 +255,7 @@ impl AccountPage {
             notice,
             balances: file.account.balances.iter().map(balance).collect(),
             first_card: file.cards.first().map(name_of),
+            merchants: file.merchants,
             cards: file.cards.iter().map(card).collect(),
             holds: file.holds.iter().map(hold).collect(),
             postings: file

@@ -11,6 +11,8 @@ use super::{Store, columns, ledger};
 use crate::domain::account::{AccountKind, AccountTerms};
 use crate::domain::checks::{CardControls, CardStatus};
 use crate::domain::parties::Issuer;
+use crate::domain::patch::Patch;
+use crate::domain::stop_order::StopOrder;
 
 /// A card that is not in the database yet.
 #[derive(Clone, Debug)]
@@ -56,6 +58,10 @@ pub struct StoredCard {
     pub expiry: Option<Expiry>,
     /// Its state.
     pub status: CardStatus,
+    /// Row of the card that took its place.
+    pub replaced_by: Option<i64>,
+    /// Payment account reference, where it has that of a card before it.
+    pub account_reference: Option<String>,
     /// What its account was opened with.
     pub terms: AccountTerms,
     /// What the bank has set.
@@ -73,6 +79,10 @@ pub struct StoredCard {
 pub struct CardChange {
     /// New state.
     pub status: Option<CardStatus>,
+    /// New date.
+    pub expiry: Patch<Expiry>,
+    /// Whether it is no longer replaced by another card.
+    pub stands_alone: bool,
     /// New controls.
     pub controls: Option<CardControls>,
     /// Whether the card forgets what happened to it.
@@ -97,6 +107,29 @@ impl Store {
             .write(move |connection| {
                 let (card, _) = materialise(connection, &new)?;
                 find(connection, card)
+            })
+            .await
+    }
+
+    /// Puts a new card of the same account in the place of another; both as they are now.
+    pub async fn replace_card(
+        &self,
+        card: i64,
+        new: NewCard,
+        account_reference: String,
+    ) -> Result<(StoredCard, StoredCard), DatabaseError> {
+        self.database
+            .write(move |connection| {
+                let (next, _) = materialise(connection, &new)?;
+                connection.execute(
+                    "UPDATE cards SET par = ?2 WHERE id = ?1",
+                    (next, account_reference),
+                )?;
+                connection.execute(
+                    "UPDATE cards SET status = 'replaced', replaced_by = ?2 WHERE id = ?1",
+                    (card, next),
+                )?;
+                Ok((find(connection, card)?, find(connection, next)?))
             })
             .await
     }
@@ -190,12 +223,26 @@ fn apply(connection: &Connection, card: i64, change: &CardChange) -> Result<(), 
         connection
             .execute("UPDATE cards SET status = ?2 WHERE id = ?1", (card, status.as_str()))?;
     }
+    match change.expiry {
+        Patch::Keep => {}
+        Patch::Clear => {
+            connection.execute("UPDATE cards SET expiry = NULL WHERE id = ?1", [card])?;
+        }
+        Patch::Set(expiry) => {
+            connection
+                .execute("UPDATE cards SET expiry = ?2 WHERE id = ?1", (card, expiry.yymm()))?;
+        }
+    }
+    if change.stands_alone {
+        connection.execute("UPDATE cards SET replaced_by = NULL WHERE id = ?1", [card])?;
+    }
     if let Some(controls) = &change.controls {
         let list = |list: &Vec<String>| (!list.is_empty()).then(|| list.join(" "));
         connection.execute(
             "UPDATE cards SET blocked_categories = ?2, blocked_countries = ?3,
                  suspected_fraud = ?4, daily_count = ?5, daily_amount = ?6,
-                 downgrades_indicator = ?7
+                 downgrades_indicator = ?7, contact_wanted = ?8, updater_opt_out = ?9,
+                 stop_orders = ?10
              WHERE id = ?1",
             params![
                 card,
@@ -205,6 +252,9 @@ fn apply(connection: &Connection, card: i64, change: &CardChange) -> Result<(), 
                 controls.daily_count,
                 controls.daily_amount,
                 controls.downgrades_indicator,
+                controls.contact_wanted,
+                controls.updater_opt_out,
+                list(&controls.stop_orders.iter().map(StopOrder::encode).collect()),
             ],
         )?;
     }
@@ -267,6 +317,8 @@ fn read(row: &Row<'_>) -> Result<StoredCard, DatabaseError> {
         issuer: row.get("issuer")?,
         expiry: columns::optional_word(row, "expiry", |text| Expiry::from_yymm(text).ok())?,
         status: columns::word(row, "status", CardStatus::parse)?,
+        replaced_by: row.get("replaced_by")?,
+        account_reference: row.get("par")?,
         terms: AccountTerms {
             kind: columns::word(row, "kind", AccountKind::parse)?,
             whole_units: row.get("whole_units")?,
@@ -279,6 +331,12 @@ fn read(row: &Row<'_>) -> Result<StoredCard, DatabaseError> {
             daily_count: row.get("daily_count")?,
             daily_amount: row.get("daily_amount")?,
             downgrades_indicator: row.get("downgrades_indicator")?,
+            contact_wanted: row.get("contact_wanted")?,
+            updater_opt_out: row.get("updater_opt_out")?,
+            stop_orders: list("stop_orders")?
+                .iter()
+                .filter_map(|word| StopOrder::decode(word))
+                .collect(),
         },
         approvals: row.get("approvals")?,
         wrong_codes: row.get("wrong_codes")?,

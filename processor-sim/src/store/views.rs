@@ -2,6 +2,7 @@
 
 use kit::sqlite::DatabaseError;
 use rusqlite::{Connection, Row};
+use wire::card::CardNumber;
 use wire::ids::AccountId;
 use wire::time::Timestamp;
 
@@ -49,6 +50,8 @@ pub struct BalanceView {
 pub struct HoldView {
     /// Its state.
     pub state: String,
+    /// The card, masked.
+    pub masked: Option<String>,
     /// Purchase, verification or refund.
     pub purpose: Option<String>,
     /// Currency.
@@ -177,8 +180,10 @@ impl Store {
     pub async fn hold_views(&self, account: i64) -> Result<Vec<HoldView>, DatabaseError> {
         self.database
             .read(move |connection| {
-                let mut statement = connection
-                    .prepare("SELECT * FROM holds WHERE account = ?1 ORDER BY id DESC LIMIT ?2")?;
+                let mut statement = connection.prepare(
+                    "SELECT holds.*, (SELECT pan FROM cards WHERE cards.id = holds.card) AS pan
+                     FROM holds WHERE account = ?1 ORDER BY id DESC LIMIT ?2",
+                )?;
                 let rows = statement.query_map((account, ROWS_MAX), hold)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
@@ -273,8 +278,10 @@ fn accounts(connection: &Connection, only: Option<i64>) -> Result<Vec<AccountVie
 
 fn hold(row: &Row<'_>) -> Result<HoldView, rusqlite::Error> {
     let release_at: Option<i64> = row.get("release_at")?;
+    let pan: Option<String> = row.get("pan")?;
     Ok(HoldView {
         state: row.get("state")?,
+        masked: pan.and_then(|pan| CardNumber::parse(&pan).ok()).map(|it| it.masked().to_string()),
         purpose: row.get("purpose")?,
         currency: row.get("currency")?,
         authorized: row.get("authorized")?,

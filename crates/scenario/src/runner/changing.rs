@@ -56,6 +56,11 @@ struct SetBody {
     daily_count: Option<i64>,
     daily_amount: Option<i64>,
     downgrades_indicator: Option<bool>,
+    expiry: Option<String>,
+    contact_wanted: Option<bool>,
+    updater_opt_out: Option<bool>,
+    stop: Option<String>,
+    token: Option<String>,
     restore: Option<bool>,
 }
 
@@ -184,6 +189,11 @@ impl<W: World> Run<'_, W> {
         put("daily_count", set.daily_count.map(Value::from));
         put("daily_amount", set.daily_amount.map(Value::from));
         put("downgrades_indicator", set.downgrades_indicator.map(Value::from));
+        put("expiry", set.expiry.map(Value::from));
+        put("contact_wanted", set.contact_wanted.map(Value::from));
+        put("updater_opt_out", set.updater_opt_out.map(Value::from));
+        put("stop_orders", set.stop.map(|code| stop_orders(&code)));
+        put("token_status", set.token.map(Value::from));
         put("restore", set.restore.map(Value::from));
         let currency = currency.as_deref().unwrap_or("EUR");
         put("available", available.map(|value| json!({ "value": value, "currency": currency })));
@@ -256,6 +266,11 @@ impl<W: World> Run<'_, W> {
         }
         Ok(())
     }
+}
+
+/// One stop order against whoever asks, or none any more.
+fn stop_orders(code: &str) -> Value {
+    if code == "none" { json!([]) } else { json!([{ "code": code }]) }
 }
 
 /// A refusal in the words of the program.

@@ -24,6 +24,8 @@ struct PayBody {
     expiry: Option<String>,
     cvv: Option<String>,
     holder: Option<String>,
+    #[serde(default)]
+    save: bool,
     idempotency_key: Option<String>,
     challenge: Option<Challenge>,
     #[serde(rename = "via")]
@@ -96,6 +98,9 @@ impl<W: World> Run<'_, W> {
         set("cc-number", &typed.number);
         set("cc-exp", &typed.expiry);
         set("cc-csc", &typed.code);
+        if pay.save {
+            set("save-card", "yes");
+        }
         if let Some(holder) = &pay.holder {
             set("cc-name", holder);
         }

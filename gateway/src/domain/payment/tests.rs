@@ -135,6 +135,8 @@ fn answer(code: &str, amount: Option<i64>) -> Answer {
         cavv_result: None,
         indicator: None,
         over_capture: OverCapture::default(),
+        par: None,
+        moved_to: None,
         outcome_source: None,
         at: later(1),
     }

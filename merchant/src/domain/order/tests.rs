@@ -390,6 +390,7 @@ fn a_refund_made_elsewhere_is_kept_under_the_gateways_name() {
         outcome: RefundOutcome::Succeeded,
         reason: Some("by phone".into()),
         failure: None,
+        moved_to: None,
     }];
     for sequence in [2, 3] {
         order.observe(&news, event(sequence), NOW).unwrap();
@@ -416,6 +417,7 @@ fn the_gateways_word_settles_a_refund() {
         outcome: RefundOutcome::Pending,
         reason: None,
         failure: None,
+        moved_to: None,
     };
     news.refunds = vec![refund.clone()];
     order.observe(&news, event(2), NOW).unwrap();

@@ -31,6 +31,8 @@ pub struct RefundRow {
     pub id: Option<String>,
     /// Why it did not work.
     pub failure: Option<String>,
+    /// The card that got it in the place of the one that had paid.
+    pub moved_to: Option<String>,
     /// When it was asked for.
     pub at: When,
     /// Whether the one who looks may decide.
@@ -236,6 +238,7 @@ fn refund_row(refund: &Refund, order: &Order, frame: &Frame) -> RefundRow {
         decided_by: refund.decided_by.clone(),
         id: refund.state.id().map(|id| id.to_string()),
         failure,
+        moved_to: refund.moved_to.clone(),
         at: refund.created_at.into(),
         may_decide: waits && frame.may_refund && refund.requested_by != frame.name,
     }

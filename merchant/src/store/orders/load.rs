@@ -107,7 +107,8 @@ fn load_payments(connection: &Connection, order: i64) -> Result<Vec<Payment>, St
 
 fn load_refunds(connection: &Connection, order: i64) -> Result<Vec<Refund>, StoreError> {
     let sql = r#"SELECT number, send_due_at, created_at, public_id, amount, reason, requested_by,
-                   needs_second, decided_by, idempotency_key, request_key, state, failure
+                   needs_second, decided_by, idempotency_key, request_key, state, failure,
+                   moved_to
                  FROM refunds WHERE "order" = ?1 ORDER BY number"#;
     all(connection, sql, [order], |row| {
         Ok(Refund {
@@ -120,6 +121,7 @@ fn load_refunds(connection: &Connection, order: i64) -> Result<Vec<Refund>, Stor
             idempotency_key: row.get("idempotency_key")?,
             request_key: row.get("request_key")?,
             state: read_refund_state(row)?,
+            moved_to: row.get("moved_to")?,
             send_due_at: optional_timestamp(row, 1)?,
             created_at: timestamp(row, 2)?,
         })

@@ -107,11 +107,11 @@ fn save_payment(connection: &Connection, order: i64, it: &Payment) -> Result<(),
 fn save_refund(connection: &Connection, order: i64, it: &Refund) -> Result<(), StoreError> {
     let sql = r#"INSERT INTO refunds ("order", number, public_id, amount, reason, requested_by,
           needs_second, decided_by, idempotency_key, request_key, state, failure, send_due_at,
-          created_at)
+          created_at, moved_to)
         VALUES (:order, :number, :id, :amount, :reason, :requested_by, :second, :decided_by, :key,
-          :request_key, :state, :failure, :due, :at)
+          :request_key, :state, :failure, :due, :at, :moved_to)
         ON CONFLICT ("order", number) DO UPDATE SET public_id = :id, decided_by = :decided_by,
-          state = :state, failure = :failure, send_due_at = :due"#;
+          state = :state, failure = :failure, send_due_at = :due, moved_to = :moved_to"#;
     let failure = match &it.state {
         RefundState::Failed { code, .. } => Some(code),
         RefundState::AwaitingApproval
@@ -135,6 +135,7 @@ fn save_refund(connection: &Connection, order: i64, it: &Refund) -> Result<(), S
         ":failure": failure,
         ":due": it.send_due_at.map(Timestamp::millis),
         ":at": it.created_at.millis(),
+        ":moved_to": it.moved_to,
     })?;
     Ok(())
 }

@@ -59,6 +59,7 @@ impl Setting {
             security_code: code.as_ref(),
             address: (false, true),
             by_merchant: self.by_merchant,
+            merchant: Some("SHOP1"),
             raises: false,
             indicator: self.indicator,
             value: self.value,
@@ -111,7 +112,7 @@ fn the_first_failing_check_answers() {
             suspected_fraud: true,
             daily_count: Some(0),
             daily_amount: Some(0),
-            downgrades_indicator: false,
+            ..CardControls::default()
         },
         behaviour: Behaviour {
             decision: DecisionRule::StopOrder(ResponseCode::parse("R1").unwrap()),
@@ -179,6 +180,7 @@ fn an_unissued_number_is_refused_with_14() {
         security_code: None,
         address: (false, false),
         by_merchant: false,
+        merchant: None,
         raises: false,
         indicator: None,
         value: ValueCheck::NoneClaimed,

@@ -16,7 +16,7 @@ use crate::domain::acs::{Exemption, ValueCheck};
 use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId, Results};
 use crate::domain::behaviour::{Behaviour, IssuerTiming, PLAIN};
 use crate::domain::business_day::{local_day, local_time};
-use crate::domain::checks::{self, Card, Case, Decision, Request};
+use crate::domain::checks::{self, Card, Case, Decision, Purpose, Request};
 use crate::domain::identity::Identity;
 use crate::domain::network_profile::NetworkProfile;
 use crate::domain::outcome::OutcomeSource;
@@ -24,7 +24,7 @@ use crate::domain::parties::Issuer;
 use crate::operations::card_table::{CardState, IssuedCard};
 use crate::operations::network::Hop;
 use crate::operations::translate::{self, Fault, RequestFields, TakeError};
-use crate::operations::{Context, network, three_ds};
+use crate::operations::{Context, card_lives, network, three_ds};
 use crate::store::{Authorized, ClaimedValue, IssuerIncrement, IssuerRequest, Loaded, Ruling};
 
 /// How long after the network's deadline a silent or late bank comes back.
@@ -44,7 +44,14 @@ pub(super) async fn authorize(
     trace: TraceId,
 ) -> Result<Hop, TakeError> {
     let fields = translate::request_fields(context, message).await?;
-    let card = context.cards.find(&fields.number).filter(|card| card.issuer == issuer);
+    let asked = context.cards.find(&fields.number).filter(|card| card.issuer == issuer);
+    let card = match &asked {
+        Some(asked) if fields.purpose == Purpose::Refund => {
+            // The money goes to the card that took the place of this one: same account reference.
+            Some(card_lives::latest(context, asked, message.par.as_deref()))
+        }
+        _ => asked.clone(),
+    };
     let wish = translate::directive(message);
     let by_wish = wish.as_ref().and_then(|(wish, _)| translate::behaviour_of_wish(context, wish));
     let of_card = card.as_ref().map(|card| card.behaviour);
@@ -68,7 +75,9 @@ pub(super) async fn authorize(
         brand: fields.number.brand(),
         fields,
     };
-    let answer = deciding.decide().await?;
+    let mut answer = deciding.decide().await?;
+    card_lives::after(context, &deciding.happened(&answer)).await?;
+    answer.results.moved_to = deciding.moved_from(asked.as_deref(), &answer);
     let answered = translate::answer_message(message, &answer)
         .ok_or_else(|| Fault::format("an answer cannot be answered"))?;
     match behaviour.timing {
@@ -130,6 +139,29 @@ struct Deciding<'d> {
 }
 
 impl Deciding<'_> {
+    /// What follows from an answer for the card.
+    fn happened<'h>(&'h self, answer: &Answer) -> card_lives::Happened<'h> {
+        card_lives::Happened {
+            card: self.card.as_deref(),
+            paid: answer.code.approves() && self.fields.purpose == Purpose::Purchase,
+            code: answer.code,
+            merchant: self.message.card_acceptor_id.as_deref(),
+            by_merchant: self
+                .message
+                .stored_credential
+                .as_ref()
+                .is_some_and(|credential| credential.initiator == "MIT"),
+            saved_with: self.fields.expiry,
+        }
+    }
+
+    /// The card that money went to, where it is not the one that was named.
+    fn moved_from(&self, asked: Option<&IssuedCard>, answer: &Answer) -> Option<String> {
+        let (asked, card) = asked.zip(self.card.as_deref())?;
+        let moved = asked.number != card.number && answer.code.approves();
+        moved.then(|| card.number.masked().to_string())
+    }
+
     async fn decide(&self) -> Result<Answer, TakeError> {
         let state = self.card.as_ref().map(|card| card.state());
         let request = self.request(state.as_ref());
@@ -227,7 +259,7 @@ impl Deciding<'_> {
             let request = given.request(&fields, loaded.value);
             let card = card.as_ref().zip(state.as_ref()).map(|(card, state)| Card {
                 status: state.status,
-                expiry: card.expiry,
+                expiry: state.expiry,
                 security_code: card.security_code,
                 brand: card.brand(),
                 behaviour,
@@ -260,6 +292,7 @@ struct Given {
     security_code: Option<wire::card::SecurityCode>,
     address: (bool, bool),
     by_merchant: bool,
+    merchant: Option<String>,
     raises: bool,
     indicator: Option<String>,
     exemption: Option<Exemption>,
@@ -279,6 +312,7 @@ impl Given {
                 avs.is_some_and(|avs| avs.postal.is_some()),
             ),
             by_merchant: credential.is_some_and(|credential| credential.initiator == "MIT"),
+            merchant: message.card_acceptor_id.clone(),
             raises: translate::is_increment(message),
             indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
             exemption: message
@@ -300,6 +334,7 @@ impl Given {
             security_code: self.security_code.as_ref(),
             address: self.address,
             by_merchant: self.by_merchant,
+            merchant: self.merchant.as_deref(),
             raises: self.raises,
             indicator: self.indicator.as_deref(),
             value,
@@ -329,6 +364,8 @@ fn answer_of(decision: &Decision, auth_code: AuthCode, id: Option<NetworkTransac
             stand_in: None,
             authentication: decision.authentication_result.map(str::to_owned),
             indicator: decision.indicator.map(str::to_owned),
+            account: None,
+            moved_to: None,
         },
         source: Some(decision.source),
         note: decision.note.map(str::to_owned),

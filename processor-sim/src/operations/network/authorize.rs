@@ -17,7 +17,7 @@ use crate::domain::outcome::OutcomeSource;
 use crate::domain::parties::{Issuer, route_of};
 use crate::domain::stand_in::{self, StandInCase, StandInReason};
 use crate::operations::translate::{self, Fault, RequestFields, TakeError};
-use crate::operations::{Context, issuer};
+use crate::operations::{Context, card_lives, issuer};
 use crate::store::{NetworkState, NewNetworkTransaction, NewObligation, Recorded};
 
 /// How long after the processor's deadline a silent network lets its message go.
@@ -147,6 +147,11 @@ impl Passage<'_> {
     async fn ask(&self, issuer: &'static Issuer) -> Result<Answer, StandInReason> {
         let mut forwarded = self.message.clone();
         forwarded.network_transaction_id = Some(self.id.to_string());
+        if self.fields.purpose == Purpose::Refund {
+            // By this reference the bank finds the card that took the place of this one.
+            let reference = card_lives::reference_of(self.context, &self.fields.number);
+            forwarded.par = Some(reference);
+        }
         let mut facts = translate::facts(self.context, &forwarded, self.trace);
         facts.issuer = Some(issuer.id.to_owned());
         let call = Call::post(issuer::path(issuer), translate::encode(&forwarded))
@@ -220,6 +225,10 @@ impl Passage<'_> {
         answer.settlement_date = Some(settlement_date(now));
         if translate::lacks_original(self.message) && answer.note.is_none() {
             answer.note = Some(NO_ORIGINAL_NOTE.to_owned());
+        }
+        if self.message.stored_credential.is_some() && answer.code.approves() {
+            let reference = card_lives::reference_of(self.context, &self.fields.number);
+            answer.results.account = Some(reference);
         }
         if self.brand == Brand::Visa {
             answer.results.category = answer.code.info().and_then(|info| info.visa_category);
