@@ -158,6 +158,10 @@ fn row((index, step): (usize, &Step)) -> DrawnRow {
 
 /// What the words at the right say about a message.
 fn noted(message: &Message) -> String {
+    if message.fate == Fate::Lost {
+        let words = message.words.trim_end_matches(", lost on the way");
+        return format!("lost: {words}");
+    }
     let mut text = message.words.clone();
     let said = |text: &str, word: &str| text.contains(word);
     if let Some(word) = message.fate.word()
