@@ -5,6 +5,7 @@ mod attempts;
 pub mod authentications;
 pub mod captures;
 pub mod cases;
+pub mod checklist;
 pub mod counters;
 pub mod dashboard;
 mod details;

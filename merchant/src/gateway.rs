@@ -16,8 +16,8 @@ use kit::random::Random;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wire::gateway_api::{
-    ConfirmPayment, CreateCustomer, CreateRefund, CustomerView, Empty, Page, PaymentView,
-    RefundView, StoredCardView,
+    ConfirmPayment, CreateCustomer, CreateRefund, CustomerExport, CustomerView, Empty, Page,
+    PaymentView, RefundView, StoredCardView,
 };
 use wire::ids::{CardId, CustomerId, DisputeId, OrderId, PaymentId, SettlementId, TokenId};
 use wire::money::MinorUnits;
@@ -234,6 +234,19 @@ impl Gateway {
     pub async fn delete_card(&self, customer: CustomerId, card: CardId) -> Result<(), Failure> {
         let path = format!("/api/customers/{customer}/cards/{card}");
         let key = format!("{card}-delete");
+        self.call(&Request::delete(&path, &key, About::default())).await.map(drop)
+    }
+
+    /// All that the gateway knows of a customer.
+    pub async fn export_customer(&self, customer: CustomerId) -> Result<CustomerExport, Failure> {
+        let path = format!("/api/customers/{customer}/export");
+        decode(&self.call(&Request::get(&path, "", About::default())).await?)
+    }
+
+    /// Has a customer erased, with saved cards and the cards of payments.
+    pub async fn erase_customer(&self, customer: CustomerId) -> Result<(), Failure> {
+        let path = format!("/api/customers/{customer}");
+        let key = format!("{customer}-erase");
         self.call(&Request::delete(&path, &key, About::default())).await.map(drop)
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod notifications;
 mod office;
 mod orders;
+mod privacy;
 mod sandbox;
 mod storefront;
 mod subscription_api;
@@ -40,6 +41,9 @@ fn shop_routes(config: &mut ServiceConfig) {
         .route("/cards", get().to(subscriptions::cards))
         .route("/cards", post().to(subscriptions::save))
         .route("/cards/{card}/delete", post().to(subscriptions::delete))
+        .route("/privacy", get().to(privacy::show))
+        .route("/privacy/export", get().to(privacy::export))
+        .route("/privacy/erase", post().to(privacy::erase))
         .route("/subscriptions", get().to(subscriptions::list))
         .route("/subscriptions", post().to(subscriptions::subscribe))
         .route("/subscriptions/{id}/cancel", post().to(subscriptions::cancel))

@@ -7,6 +7,7 @@ pub mod disputes;
 pub mod look;
 pub mod pay;
 pub mod place_order;
+pub mod privacy;
 pub mod receive_event;
 pub mod reconcile;
 pub mod refresh;

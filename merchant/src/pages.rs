@@ -2,6 +2,7 @@
 
 pub mod office;
 pub mod order;
+pub mod privacy;
 pub mod shown;
 pub mod storefront;
 pub mod subscriptions;

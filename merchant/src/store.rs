@@ -9,6 +9,7 @@ pub mod invariants;
 pub mod lists;
 pub mod office;
 pub mod orders;
+pub mod privacy;
 mod rows;
 pub mod subscriptions;
 

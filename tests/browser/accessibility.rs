@@ -39,6 +39,14 @@ async fn look(customer: &Customer, axe: &str, url: &str, found: &mut Vec<String>
     browser.become_device(Device::DESKTOP).await;
 }
 
+/// Where the first row of a list in the back office leads.
+async fn first_link(customer: &Customer, list: &str) -> String {
+    let browser = &customer.browser;
+    browser.open(&customer.shop(list)).await;
+    let path = browser.evaluate("document.querySelector('tbody a').pathname").await;
+    path.as_str().unwrap().to_owned()
+}
+
 fn assert_nothing(found: &[String]) {
     assert!(found.is_empty(), "{} problems:\n{}", found.len(), found.join("\n"));
 }
@@ -81,6 +89,9 @@ async fn the_console_has_no_serious_barrier() {
         "/kpis",
         "/faults",
         "/clock",
+        "/cards",
+        "/codes",
+        "/codes/51",
         "/lessons",
         "/lessons/flow",
         "/nothing-here",
@@ -104,14 +115,28 @@ async fn buying_has_no_serious_barrier() {
     browser.press("pay").await;
     browser.see("error-summary").await;
     found.extend(browser.look_with_axe(&axe).await);
+    customer.type_card("4000000000009995").await;
+    browser.see("decline").await;
+    found.extend(browser.look_with_axe(&axe).await);
+    // The bank's own page, which other pages frame or lead to.
+    customer.type_card("4000010030070008").await;
+    browser.see("challenge").await;
+    let bank = browser.address().await;
+    found.extend(browser.look_with_axe(&axe).await.iter().map(|it| format!("{bank}: {it}")));
+    browser.press("challenge-cancel").await;
+    browser.see("decline").await;
     customer.type_card(super::customer::PAYS).await;
     browser.wait_for("outcome", "data-outcome", "paid").await;
     look(&customer, &axe, &format!("{page}/status?again=1"), &mut found).await;
     let order = customer.open_last_order().await;
     browser.wait_for("order-state", "data-status", "paid").await;
+    other_states(&customer, &axe, &mut found).await;
     browser.open(&customer.shop("/products/tea-42")).await;
     browser.press("add-to-cart").await;
     for path in [
+        "/cards",
+        "/subscriptions",
+        "/privacy",
         "/",
         "/products/tea-42",
         "/cart",
@@ -135,6 +160,23 @@ async fn buying_has_no_serious_barrier() {
     assert_nothing(&found);
 }
 
+/// Orders that wait, were declined or canceled, and the other two ways to pay.
+async fn other_states(customer: &Customer, axe: &str, found: &mut Vec<String>) {
+    let browser = &customer.browser;
+    customer.order("tea-42").await;
+    customer.open_last_order().await;
+    look(customer, axe, &browser.address().await, found).await;
+    browser.press("cancel-order").await;
+    browser.wait_for("order-state", "data-status", "canceled").await;
+    look(customer, axe, &browser.address().await, found).await;
+    for (way, shown) in [("way-embedded", "card-token-form"), ("way-form", "sealed-form")] {
+        super::ways::place(customer, way).await;
+        browser.see(shown).await;
+        look(customer, axe, &browser.address().await, found).await;
+        browser.open(&customer.shop("/cart")).await;
+    }
+}
+
 #[actix_web::test]
 async fn the_desks_have_no_serious_barrier() {
     let (Some(axe), Some(customer)) = (axe(), Customer::enter(Device::DESKTOP).await) else {
@@ -142,9 +184,18 @@ async fn the_desks_have_no_serious_barrier() {
     };
     let browser = &customer.browser;
     let mut found = Vec::new();
+    // A payment that is cleared, settled and disputed before anybody looks.
+    customer.order("tea-42").await;
+    customer.type_card("4000010060010007").await;
+    browser.wait_for("outcome", "data-outcome", "paid").await;
+    customer.up.payrig(&["clock", "advance", "4d"]).await.ok();
     let order = customer.buy("tea-42").await;
     customer.log_in("grace").await;
     let order = format!("/office/orders/{order}");
+    let (dispute, settlement) = (
+        first_link(&customer, "/office/disputes").await,
+        first_link(&customer, "/office/settlements").await,
+    );
     for path in [
         "/office",
         &order,
@@ -153,13 +204,20 @@ async fn the_desks_have_no_serious_barrier() {
         "/office/webhooks",
         "/office/reconciliation",
         "/office/settlements",
+        &settlement,
         "/office/disputes",
+        &dispute,
+        "/office/subscriptions",
         "/office/audit",
     ] {
         look(&customer, &axe, &customer.shop(path), &mut found).await;
     }
     let processor = customer.up.url(Program::ProcessorSim);
-    for path in ["/", "/issuers/everyday"] {
+    browser.open(&format!("{processor}/issuers/everyday")).await;
+    browser.see("account").await;
+    let account =
+        browser.evaluate("document.querySelector('[data-testid=account] a').pathname").await;
+    for path in ["/", "/issuers/everyday", account.as_str().unwrap()] {
         look(&customer, &axe, &format!("{processor}{path}"), &mut found).await;
     }
     let gateway = customer.up.url(Program::Gateway);
@@ -171,7 +229,18 @@ async fn the_desks_have_no_serious_barrier() {
     browser.fill("login-password", &admin.password).await;
     browser.press("login").await;
     browser.see("payments").await;
-    for path in ["/dashboard", "/dashboard/developers", "/api/docs"] {
+    let payment = browser.attribute("payment-link", "href").await;
+    browser.press("nav-developers").await;
+    let event = browser.attribute("event-link", "href").await;
+    for path in [
+        "/dashboard",
+        &payment,
+        "/dashboard/developers",
+        &event,
+        "/dashboard/settings",
+        "/dashboard/go-live",
+        "/api/docs",
+    ] {
         look(&customer, &axe, &format!("{gateway}{path}"), &mut found).await;
     }
     assert_nothing(&found);

@@ -74,6 +74,18 @@ impl Customer {
         order
     }
 
+    /// A token for a card, as the card fields would get it.
+    pub async fn token(&self, number: &str) -> String {
+        let bearer = format!("Bearer {}", self.up.keys().publishable_key);
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let card = serde_json::json!({"number": number, "expiry": "12/39", "security_code": "123"});
+        let url = format!("{}/api/tokens", self.up.url(Program::Gateway));
+        let http = payrig_tests::http::Http::default();
+        let answer = http.send("POST", &url, &headers, card.to_string()).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
     /// Logs in to the back office.
     pub async fn log_in(&self, name: &str) {
         let keys = self.up.keys();

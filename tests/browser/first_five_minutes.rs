@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use payrig::program::Program;
 use payrig_tests::browser::Device;
 use payrig_tests::http::Http;
 use payrig_tests::processes::{Scratch, payrig, until};
@@ -30,6 +31,10 @@ async fn newest(customer: &Customer) -> String {
     format!("{console}{}", path.as_str().unwrap())
 }
 
+fn gateway_docs(customer: &Customer) -> String {
+    format!("{}/api/docs", customer.up.url(Program::Gateway))
+}
+
 #[actix_web::test]
 async fn the_first_five_minutes_go_as_promised() {
     let clock = kit::clock::Clock::real();
@@ -46,26 +51,38 @@ async fn the_first_five_minutes_go_as_promised() {
     browser.press("pay").await;
     browser.wait_for("outcome", "data-outcome", "paid").await;
     println!("time to first payment: {:?}", begun.elapsed());
+    browser.open(&format!("{console}/payments?refresh=off")).await;
+    browser.see("payment-row").await;
 
     // 1:40 the arrow "authorization": JSON, signed string, signature valid; the shop's call as curl.
     let ladder = newest(&customer).await;
     browser.open(&format!("{ladder}?refresh=off")).await;
     let authorization = arrow(&customer, "0100").await;
-    let created = arrow(&customer, "POST").await;
+    let created = arrow(&customer, "POST /api/payments").await;
     browser.open(&authorization).await;
     assert!(browser.text("request-verdict").await.contains("signature valid"));
     browser.see("signature-base").await;
     browser.open(&created).await;
     assert!(browser.source().await.contains("HTTP/1.1"));
+    assert!(browser.text("curl").await.starts_with("curl "));
 
     // 2:10 the next answer gets lost; every page of the console shows that a fault is armed.
     browser.open(&format!("{console}/faults?refresh=off")).await;
     browser.press("arm-lose-answer").await;
-    browser.see("armed-bar").await;
+    for page in
+        [format!("{console}/clock?refresh=off"), customer.shop("/"), gateway_docs(&customer)]
+    {
+        browser.open(&page).await;
+        assert!(browser.text("armed-bar").await.contains("armed"), "{page}");
+    }
     customer.order("tea-42").await;
     browser.press("test-card-stripe.visa").await;
     browser.press("pay").await;
     browser.wait_for("outcome", "data-outcome", "processing").await;
+    let waiting = browser.text("outcome").await;
+    assert!(
+        waiting.contains("Contacting your bank") || waiting.contains("checking with your bank")
+    );
 
     // 2:40 Next timer, until the reversal is out; the order is not paid and can be paid again.
     let ladder = newest(&customer).await;
@@ -91,8 +108,12 @@ async fn the_first_five_minutes_go_as_promised() {
     browser.press("test-card-stripe.visa").await;
     browser.press("pay").await;
     browser.wait_for("outcome", "data-outcome", "paid").await;
-    customer.open_last_order().await;
+    let order = customer.open_last_order().await;
     browser.wait_for("order-state", "data-status", "paid").await;
+    let path = format!("/payments?order_reference={order}");
+    let payments = customer.up.payrig(&["call", "GET", &path]).await.json();
+    let captured = |it: &&serde_json::Value| it["status"] == "captured";
+    assert_eq!(payments["data"].as_array().unwrap().iter().filter(captured).count(), 1);
     browser.open(&format!("{console}/kpis?window=all&refresh=off")).await;
     let reversals = browser.evaluate(
         "document.querySelector('[data-testid=kpi-reversals]').parentElement.textContent",
@@ -111,7 +132,9 @@ async fn the_first_five_minutes_go_as_promised() {
     fs::write(&path, saved.text()).unwrap();
     let name = path.to_str().unwrap();
     payrig(&["check", name]).await.ok();
+    let running = clock.stopwatch();
     payrig(&["run", name]).await.ok();
+    println!("the saved scenario is green after {:?}", running.elapsed());
     let changed = saved.text().replacen("status: 201", "status: 299", 1);
     assert_ne!(changed, saved.text(), "{changed}");
     fs::write(&path, changed).unwrap();
@@ -119,5 +142,8 @@ async fn the_first_five_minutes_go_as_promised() {
     assert_eq!(red.code, Some(4), "{}{}", red.output, red.notes);
     let said = format!("{}{}", red.output, red.notes);
     assert!(said.contains("expected 299, got 201"), "{said}");
+    for part in ["^", "status: 299", "--hold"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
     println!("all rows after {:?}", begun.elapsed());
 }

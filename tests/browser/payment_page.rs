@@ -61,6 +61,50 @@ async fn a_test_card_fills_the_form() {
     browser.wait_for("outcome", "data-outcome", "paid").await;
 }
 
+/// Pretends that the page is written from right to left.
+async fn mirror(customer: &Customer) {
+    customer.browser.evaluate("(document.documentElement.dir = 'rtl')").await;
+}
+
+/// Where an element begins and ends, from the left.
+async fn sides(customer: &Customer, selector: &str) -> (f64, f64) {
+    let script = format!(
+        "(() => {{ const box = document.querySelector('{selector}').getBoundingClientRect(); \
+         return [box.left, box.right]; }})()"
+    );
+    let sides = customer.browser.evaluate(&script).await;
+    (sides[0].as_f64().unwrap(), sides[1].as_f64().unwrap())
+}
+
+#[actix_web::test]
+async fn a_language_from_right_to_left_mirrors_the_page_without_overflow() {
+    let Some(customer) = Customer::enter(Device::DESKTOP).await else { return };
+    let browser = &customer.browser;
+    customer.order("tea-42").await;
+    let page = browser.address().await;
+    for device in [Device::DESKTOP, Device::PHONE] {
+        browser.become_device(device).await;
+        browser.open(&page).await;
+        let (before, _) = sides(&customer, "#network").await;
+        let (brand, _) = sides(&customer, ".brand").await;
+        mirror(&customer).await;
+        browser.assert_fits().await;
+        let (network, _) = sides(&customer, "#network").await;
+        let (_, field) = sides(&customer, "#cc-number").await;
+        assert!(network < before && network < field / 2.0, "the network stands at the end");
+        assert!(sides(&customer, ".brand").await.0 > brand, "the name of the shop begins right");
+        browser.press("pay").await;
+        browser.see("error-summary").await;
+        browser.assert_fits().await;
+        browser.picture(&format!("rtl-card-page-{}", device.width)).await;
+    }
+    customer.type_card(super::customer::PAYS).await;
+    browser.wait_for("outcome", "data-outcome", "paid").await;
+    mirror(&customer).await;
+    browser.assert_fits().await;
+    browser.picture("rtl-outcome").await;
+}
+
 #[actix_web::test]
 async fn the_page_speaks_the_language_of_the_payer() {
     let Some(customer) = Customer::enter(Device::DESKTOP).await else { return };

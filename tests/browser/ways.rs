@@ -27,7 +27,7 @@ fn serve(page: impl Fn(&str) -> String + Send + Sync + Clone + 'static) -> Strin
     origin
 }
 
-async fn place(customer: &Customer, way: &str) {
+pub async fn place(customer: &Customer, way: &str) {
     let browser = &customer.browser;
     browser.open(&customer.shop("/products/tea-42")).await;
     browser.press("add-to-cart").await;

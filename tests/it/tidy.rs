@@ -3,6 +3,36 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Words that fix a side of the page; a language from right to left needs the other one.
+const SIDES: &[&str] = &[
+    "margin-left",
+    "margin-right",
+    "padding-left",
+    "padding-right",
+    "border-left",
+    "border-right",
+    "text-align: left",
+    "text-align: right",
+    "float:",
+    " left:",
+    " right:",
+    "{left:",
+    "{right:",
+];
+
+#[test]
+fn stylesheets_know_no_left_and_right() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates/assets");
+    for name in ["payrig.css", "console/console.css", "shop/shop.css"] {
+        let text = fs::read_to_string(root.join(name)).unwrap();
+        for (number, line) in (1..).zip(text.lines()) {
+            for side in SIDES {
+                assert!(!line.contains(side), "{name}:{number}: `{side}`: use a logical property");
+            }
+        }
+    }
+}
+
 struct Rule {
     /// Files whose path contains one of these.
     rooms: &'static [&'static str],

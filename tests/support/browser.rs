@@ -57,6 +57,82 @@ impl Device {
         Self { width: 320, height: 640, mobile: true, dark: false, scripts: true };
 }
 
+/// A key that is pressed.
+#[derive(Clone, Copy, Debug)]
+pub enum Press {
+    /// To the next element.
+    Tab,
+    /// To the one before.
+    ShiftTab,
+    /// Follows a link, sends a form.
+    Enter,
+    /// Presses a button, ticks a box.
+    Space,
+    /// To the next choice.
+    Down,
+    /// To the choice before.
+    Up,
+    /// Everything in a field.
+    SelectAll,
+    /// A character.
+    Letter(char),
+}
+
+impl Press {
+    /// Name, code, number, text and modifiers, as the DevTools protocol wants them.
+    fn parts(self) -> (String, String, u32, String, u32) {
+        let named = |name: &str, number, text: &str, modifiers| {
+            (name.to_owned(), name.to_owned(), number, text.to_owned(), modifiers)
+        };
+        match self {
+            Self::Tab => named("Tab", 9, "", 0),
+            Self::ShiftTab => named("Tab", 9, "", 8),
+            Self::Enter => named("Enter", 13, "\r", 0),
+            Self::Space => (" ".into(), "Space".into(), 32, " ".into(), 0),
+            Self::Down => named("ArrowDown", 40, "", 0),
+            Self::Up => named("ArrowUp", 38, "", 0),
+            Self::SelectAll => ("a".into(), "KeyA".into(), 65, String::new(), 2),
+            Self::Letter(letter) => {
+                // Only letters and digits have their own number: 46 is no full stop but "delete".
+                let upper = letter.to_ascii_uppercase();
+                let number = if upper.is_ascii_alphanumeric() { u32::from(upper) } else { 0 };
+                (letter.to_string(), String::new(), number, letter.to_string(), 0)
+            }
+        }
+    }
+}
+
+/// The element that has the focus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Focused {
+    /// Its kind, in capitals.
+    pub tag: String,
+    /// Its `data-testid`.
+    pub testid: String,
+    /// What it says.
+    pub words: String,
+    /// Why a person would not see it; empty when they do.
+    pub trouble: String,
+}
+
+/// Looks at the element with the focus: it must be marked, in view, and not under something else.
+const FOCUSED: &str = "(() => { const it = document.activeElement; \
+    if (!it || it === document.body) return {tag: 'BODY'}; \
+    const say = (trouble) => ({tag: it.tagName, testid: it.dataset.testid || '', \
+      words: (it.textContent || it.value || '').trim().slice(0, 40), trouble}); \
+    if (it.tagName === 'IFRAME' || it.id === 'content') return say(''); \
+    const style = getComputedStyle(it), hit = it.querySelector('.hit'); \
+    const marked = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) \
+      || (hit && getComputedStyle(hit).stroke !== 'none'); \
+    if (!marked) return say('no mark'); \
+    const box = it.getBoundingClientRect(); \
+    if (box.bottom <= 0 || box.top >= innerHeight) return say('out of view'); \
+    const x = Math.max(box.left + Math.min(box.width, 40) / 2, 1); \
+    const y = Math.min(Math.max(box.top + Math.min(box.height, 20) / 2, 1), innerHeight - 1); \
+    const top = document.elementFromPoint(Math.min(x, innerWidth - 1), y); \
+    return say(!top || it.contains(top) || top.contains(it) || top.closest('label') ? '' \
+      : 'under ' + top.tagName); })()";
+
 fn find(names: &[&str]) -> Option<PathBuf> {
     let places = PLACES.iter().map(Path::new);
     let mut candidates = places.flat_map(|place| names.iter().map(move |name| place.join(name)));
@@ -232,6 +308,40 @@ impl Browser {
         self.keys(&char::from(Key::Enter).to_string()).await;
     }
 
+    /// Presses one key as the keyboard does, wherever the focus is, also within frames.
+    pub async fn key(&self, key: Press) {
+        let (name, code, number, text, modifiers) = key.parts();
+        let mut down = json!({"type": "keyDown", "key": name, "code": code,
+            "windowsVirtualKeyCode": number, "modifiers": modifiers});
+        if !text.is_empty() {
+            down["text"] = json!(text);
+        }
+        if matches!(key, Press::SelectAll) {
+            down["commands"] = json!(["selectAll"]);
+        }
+        self.command("Input.dispatchKeyEvent", down.clone()).await;
+        down["type"] = json!("keyUp");
+        self.command("Input.dispatchKeyEvent", down).await;
+    }
+
+    /// Types a text key by key, as the keyboard does.
+    pub async fn type_keys(&self, text: &str) {
+        for letter in text.chars() {
+            self.key(Press::Letter(letter)).await;
+        }
+    }
+
+    /// Where the focus is, and whether a person sees that it is there.
+    pub async fn focused(&self) -> Focused {
+        let found = self.evaluate(FOCUSED).await;
+        Focused {
+            tag: found["tag"].as_str().unwrap_or_default().to_owned(),
+            testid: found["testid"].as_str().unwrap_or_default().to_owned(),
+            words: found["words"].as_str().unwrap_or_default().to_owned(),
+            trouble: found["trouble"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// The `data-testid` of the element that has the focus.
     pub async fn focus(&self) -> String {
         let element = self.client.active_element().await.unwrap();
@@ -276,9 +386,26 @@ impl Browser {
         assert_eq!(found.await, "", "{address}");
     }
 
+    /// Saves one element as a picture.
+    pub async fn picture_of(&self, testid: &str, name: &str) {
+        self.see(testid).await;
+        let place = self
+            .evaluate(&format!(
+                "(() => {{ const box = document.querySelector('[data-testid=\"{testid}\"]') \
+                 .getBoundingClientRect(); return {{x: box.x + scrollX, y: box.y + scrollY, \
+                 width: box.width, height: box.height, scale: 1}}; }})()"
+            ))
+            .await;
+        self.save(json!({"format": "png", "captureBeyondViewport": true, "clip": place}), name)
+            .await;
+    }
+
     /// Saves the whole page as a picture.
     pub async fn picture(&self, name: &str) {
-        let parameters = json!({"format": "png", "captureBeyondViewport": true});
+        self.save(json!({"format": "png", "captureBeyondViewport": true}), name).await;
+    }
+
+    async fn save(&self, parameters: Value, name: &str) {
         let shot = self.command("Page.captureScreenshot", parameters).await;
         let bytes = data_encoding::BASE64.decode(shot["data"].as_str().unwrap().as_bytes());
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".artifacts");

@@ -99,6 +99,8 @@ pub struct FaultTable(Arc<Inner>);
 
 struct Inner {
     armed: AtomicUsize,
+    /// Armed in other programs of the world, as far as we were told.
+    elsewhere: AtomicUsize,
     table: Mutex<Table>,
     random: Random,
     held: Held,
@@ -144,6 +146,7 @@ impl FaultTable {
     pub fn new(random: &Random) -> Self {
         Self(Arc::new(Inner {
             armed: AtomicUsize::new(0),
+            elsewhere: AtomicUsize::new(0),
             table: Mutex::default(),
             random: random.child("faults"),
             held: Held::default(),
@@ -200,6 +203,21 @@ impl FaultTable {
     /// Whether anything is armed.
     pub fn is_armed(&self) -> bool {
         self.0.armed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Notes how many faults are armed in other programs of the world: pages tell of them, too.
+    pub fn note_elsewhere(&self, count: usize) {
+        self.0.elsewhere.store(count, Ordering::Relaxed);
+    }
+
+    /// How many faults act in this program, with those that are armed in others.
+    pub fn acting(&self) -> usize {
+        let elsewhere = self.0.elsewhere.load(Ordering::Relaxed);
+        if !self.is_armed() {
+            return elsewhere;
+        }
+        let own = self.table().faults.iter().filter(|armed| !armed.used_up()).count();
+        own.saturating_add(elsewhere)
     }
 
     /// Disarms one fault and lets go what it holds; false when there is none of this id.

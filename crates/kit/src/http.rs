@@ -1,5 +1,6 @@
 //! Serving HTTP: reading requests strictly, verifying them, answering in one shape.
 
+mod armed_bar;
 mod browser;
 mod exchange;
 mod json;

@@ -20,10 +20,11 @@ mod up;
 mod world;
 
 pub(crate) use call::{curl as curl_of_call, quoted};
+pub(crate) use cards::{CardRow, grouped as grouped_card};
 pub use env::document as environment;
 pub(crate) use fault::{
     arm as arm_faults, clear as clear_faults, read_list as read_faults, spoken_fault,
-    wanted as wanted_faults,
+    tell_everyone as tell_what_is_armed, wanted as wanted_faults,
 };
 pub(crate) use invariants::{Findings, check as check_invariants};
 pub(crate) use record::source as recorded_scenario;

@@ -11,6 +11,7 @@ mod lessons;
 mod live;
 mod messages;
 mod pages;
+mod reference;
 mod shown;
 mod support;
 mod time;

@@ -30,6 +30,8 @@ pub enum Task {
     Resend,
     /// Replace the secret of a webhook endpoint.
     RotateSecret,
+    /// Register a webhook endpoint.
+    AddEndpoint,
 }
 
 /// The text is no role.
@@ -57,7 +59,7 @@ impl Role {
             Task::View => Self::Viewer,
             Task::Capture | Task::Void | Task::Resend => Self::Operator,
             Task::Refund => Self::Refunder,
-            Task::RotateSecret => Self::Administrator,
+            Task::RotateSecret | Task::AddEndpoint => Self::Administrator,
         };
         self >= least
     }
@@ -72,8 +74,15 @@ impl FromStr for Role {
 
 impl Task {
     /// Every task.
-    pub const ALL: [Self; 6] =
-        [Self::View, Self::Capture, Self::Void, Self::Refund, Self::Resend, Self::RotateSecret];
+    pub const ALL: [Self; 7] = [
+        Self::View,
+        Self::Capture,
+        Self::Void,
+        Self::Refund,
+        Self::Resend,
+        Self::RotateSecret,
+        Self::AddEndpoint,
+    ];
 
     /// The word as it stands in the log.
     pub const fn as_str(self) -> &'static str {
@@ -84,6 +93,7 @@ impl Task {
             Self::Refund => "refund",
             Self::Resend => "resend",
             Self::RotateSecret => "rotate_secret",
+            Self::AddEndpoint => "add_endpoint",
         }
     }
 }
@@ -108,7 +118,7 @@ mod tests {
                 "viewer: view",
                 "operator: view capture void resend",
                 "refunder: view capture void refund resend",
-                "administrator: view capture void refund resend rotate_secret",
+                "administrator: view capture void refund resend rotate_secret add_endpoint",
             ]
         );
     }

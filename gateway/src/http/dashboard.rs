@@ -3,6 +3,7 @@
 mod access;
 mod developers;
 mod payments;
+mod settings;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -18,8 +19,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/payments/{id}/void", web::post().to(payments::void))
         .route("/payments/{id}/refund", web::post().to(payments::refund))
         .route("/developers", web::get().to(developers::show))
+        .route("/go-live", web::get().to(settings::go_live))
+        .route("/settings", web::get().to(settings::show))
         .route("/events/{id}", web::get().to(developers::event))
         .route("/events/{id}/resend", web::post().to(developers::resend))
+        .route("/webhook-endpoints", web::post().to(developers::add_endpoint))
         .route("/webhook-endpoints/{id}/rotate-secret", web::post().to(developers::rotate_secret));
     config.service(dashboard);
 }

@@ -11,6 +11,7 @@ use wire::ids::{EventId, MerchantId, PaymentId};
 use super::Context;
 use crate::domain::operator::{Role, Task};
 use crate::settings::OperatorKeys;
+use crate::store::checklist::{self, Seen};
 use crate::store::dashboard::{self as rows, ActionRow};
 use crate::store::webhooks::views::{self, DeliveryRow, EventFilter, EventWithBody};
 use crate::store::{access, hosted_page};
@@ -301,6 +302,12 @@ pub async fn registrations(context: &Context) -> Result<Registrations, DatabaseE
             })
         })
         .await
+}
+
+/// What has happened in the account so far.
+pub async fn seen_so_far(context: &Context) -> Result<Seen, DatabaseError> {
+    let merchant = merchant(context);
+    context.database.read(move |connection| checklist::seen(connection, &merchant)).await
 }
 
 /// The merchant whose dashboard this is.

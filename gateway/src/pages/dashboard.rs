@@ -3,6 +3,7 @@
 pub mod developers;
 pub mod payment;
 pub mod payments;
+pub mod settings;
 
 use askama::Template;
 use wire::gateway_api::{PaymentStatus, PaymentView};

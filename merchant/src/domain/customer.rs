@@ -47,6 +47,11 @@ impl CustomerRefusal {
 }
 
 impl Customer {
+    /// Nobody any more: what stays in the books after a person asked to be erased.
+    pub fn erased() -> Self {
+        Self { name: "(erased)".to_owned(), email: "erased@example.invalid".to_owned() }
+    }
+
     /// Reads both fields; every refusal is reported, not only the first.
     pub fn parse(name: &str, email: &str) -> Result<Self, Vec<CustomerRefusal>> {
         match (parse_name(name), parse_email(email)) {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use kit::activity::NextDue;
-use wire::time::Timestamp;
 
 use crate::store::due::Due;
 
@@ -20,7 +19,7 @@ const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// Does all that is due; says when to be called again.
 pub async fn work_due(context: &Context) -> NextDue {
     match step(context).await {
-        Ok(next) => NextDue { work: next, calendar: None },
+        Ok(next) => next,
         Err(trouble) => {
             tracing::error!(%trouble, "what is due was not done");
             NextDue { work: Some(context.clock.now().plus(AFTER_TROUBLE)), calendar: None }
@@ -28,14 +27,15 @@ pub async fn work_due(context: &Context) -> NextDue {
     }
 }
 
-async fn step(context: &Context) -> Result<Option<Timestamp>, Trouble> {
+async fn step(context: &Context) -> Result<NextDue, Trouble> {
     loop {
         subscriptions::work(context).await?;
         let due = context.store.due(context.clock.now()).await?;
         if due.is_empty() {
-            let next = context.store.next_due_at().await?;
-            let month = context.store.next_subscription_due().await?;
-            return Ok(next.into_iter().chain(month).min());
+            let work = context.store.next_due_at().await?;
+            // Months recur for ever: nobody who waits for rest waits for them.
+            let calendar = context.store.next_subscription_due().await?;
+            return Ok(NextDue { work, calendar });
         }
         let done: Vec<Result<(), Trouble>> = futures_util::stream::iter(due)
             .map(|due| work(context, due))

@@ -15,6 +15,7 @@ use wire::ids::RequestId;
 use wire::signature::{RequestBinding, ResponseKey, SignatureTimes};
 use wire::time::Timestamp;
 
+use super::armed_bar;
 use super::browser;
 use super::pages::add_default_headers;
 use super::serve::Served;
@@ -177,6 +178,7 @@ fn finish(served: &Served, response: ServiceResponse<BoxBody>) -> ServiceRespons
     let has_body = !matches!(body.size(), BodySize::None);
     let body = match body.try_into_bytes() {
         Ok(bytes) => {
+            let bytes = armed_bar::shown(served, head.headers(), bytes);
             let status = head.status();
             if let Some((key, binding)) = &state.answer_key {
                 sign(served, status, head.headers_mut(), &bytes, key, binding);

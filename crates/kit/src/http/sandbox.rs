@@ -95,6 +95,7 @@ pub fn sandbox_routes_with(
             .route("/faults", web::get().to(list_faults))
             .route("/faults", web::post().to(arm_faults))
             .route("/faults", web::delete().to(clear_faults))
+            .route("/faults/elsewhere", web::post().to(note_elsewhere))
             .route("/hold", web::post().to(hold))
             .route("/held", web::get().to(list_held))
             .route("/release", web::post().to(release))
@@ -312,6 +313,19 @@ async fn clear_faults(sandbox: Shared, received: ReceivedRequest) -> Answer {
             return Err(Problem::new(404, "fault_unknown", detail).param("id"));
         }
     }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Elsewhere {
+    armed: usize,
+}
+
+/// What is armed in other programs is shown on the pages of this one, too.
+async fn note_elsewhere(sandbox: Shared, received: ReceivedRequest) -> Answer {
+    let Elsewhere { armed } = parse_json(&received)?;
+    sandbox.plumbing.faults.note_elsewhere(armed);
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -12,21 +12,21 @@ use crate::terminal::{columns, note, output_look, print};
 
 /// A card as `--json` shows it. Test cards are public: the digits may be shown.
 #[derive(Serialize)]
-struct CardRow<'a> {
-    alias: &'a str,
-    number: &'a str,
+pub(crate) struct CardRow<'a> {
+    pub(crate) alias: &'a str,
+    pub(crate) number: &'a str,
     brand: &'a str,
-    expiry: &'a str,
-    security_code: &'a str,
+    pub(crate) expiry: &'a str,
+    pub(crate) security_code: &'a str,
     outcome: &'a str,
-    response_code: Option<ResponseCode>,
+    pub(crate) response_code: Option<ResponseCode>,
     decline_code: Option<&'a str>,
-    does: String,
-    notes: &'a str,
+    pub(crate) does: String,
+    pub(crate) notes: &'a str,
 }
 
 impl<'a> CardRow<'a> {
-    fn of(card: &'a TestCard) -> Self {
+    pub(crate) fn of(card: &'a TestCard) -> Self {
         Self {
             alias: &card.alias,
             number: card.number.digits(),
@@ -42,7 +42,7 @@ impl<'a> CardRow<'a> {
     }
 
     /// Whether every word stands somewhere in the row.
-    fn has(&self, words: &[String]) -> bool {
+    pub(crate) fn has(&self, words: &[String]) -> bool {
         let text = [self.alias, self.number, self.brand, self.outcome, &self.does, self.notes]
             .join(" ")
             .to_lowercase();
@@ -94,7 +94,7 @@ fn table(rows: &[CardRow<'_>]) -> String {
 }
 
 /// As it is printed on a card: groups of four, American Express 4-6-5.
-fn grouped(digits: &str) -> String {
+pub(crate) fn grouped(digits: &str) -> String {
     let ends: &[usize] = if digits.len() == 15 { &[4, 10] } else { &[4, 8, 12, 16] };
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

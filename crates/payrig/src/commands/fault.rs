@@ -70,11 +70,13 @@ async fn list(access: &Access, as_json: bool) -> Outcome {
     Ok(())
 }
 
-fn cells_of(fault: &Map<String, Value>) -> Vec<String> {
+fn cells_of(listed: &Map<String, Value>) -> Vec<String> {
+    let fault = listed.get("fault").and_then(Value::as_object).unwrap_or(listed);
     let plain = |name: &str| fault.get(name).map_or(String::new(), in_words);
-    let only = fault.get("match").map_or(String::new(), in_words);
+    let only = plain("match");
     let times = if fault.contains_key("times") { plain("times") } else { "always".into() };
-    vec![plain("id"), plain("on"), plain("do"), only, times, plain("hits")]
+    let hits = listed.get("hits").map_or(String::new(), in_words);
+    vec![plain("id"), plain("on"), plain("do"), only, times, hits]
 }
 
 /// `{"type":"authorization"}` as `type=authorization`, `{"duplicate":2}` as `duplicate=2`.
@@ -112,7 +114,29 @@ pub(crate) async fn arm(access: &Access, faults: Vec<Fault>) -> Outcome<Vec<Stri
             .map_err(|error| Failure::could_not_run(error.to_string()))?;
         ids.extend(armed.ids);
     }
+    tell_everyone(access).await;
     Ok(ids)
+}
+
+/// Has the pages of every program tell what is armed in the others, as well as they can be reached.
+pub(crate) async fn tell_everyone(access: &Access) {
+    let mut acting = Vec::new();
+    for program in Program::ALL {
+        let listing = access.ask::<Listing>(program, "faults").await;
+        let faults = listing.map(|listing| listing.faults).unwrap_or_default();
+        let used_up = |fault: &Map<String, Value>| fault.get("used_up") == Some(&json!(true));
+        acting.push((program, faults.iter().filter(|fault| !used_up(fault)).count()));
+    }
+    for program in Program::ALL {
+        let others = acting.iter().filter(|(other, _)| *other != program);
+        let armed: usize = others.map(|(_, count)| count).sum();
+        let body = json!({ "armed": armed });
+        if let Err(failure) =
+            access.tell(program, Method::POST, "faults/elsewhere", Some(&body)).await
+        {
+            tracing::debug!(%failure.message, "a program was not told what is armed");
+        }
+    }
 }
 
 /// Disarms one fault, or all.
@@ -120,7 +144,11 @@ pub(crate) async fn clear(access: &Access, id: Option<&str>) -> Outcome {
     let mut cleared = false;
     for program in Program::ALL {
         let listing: Listing = access.ask(program, "faults").await?;
-        let has = |id: &str| listing.faults.iter().any(|fault| fault.get("id") == Some(&json!(id)));
+        let id_of = |listed: &Map<String, Value>| {
+            let fault = listed.get("fault").and_then(Value::as_object).unwrap_or(listed);
+            fault.get("id").cloned()
+        };
+        let has = |id: &str| listing.faults.iter().any(|it| id_of(it) == Some(json!(id)));
         let path = match id {
             None => "faults".to_owned(),
             Some(id) if has(id) => format!("faults?id={id}"),
@@ -129,6 +157,7 @@ pub(crate) async fn clear(access: &Access, id: Option<&str>) -> Outcome {
         access.tell(program, Method::DELETE, &path, None).await?;
         cleared = true;
     }
+    tell_everyone(access).await;
     if cleared {
         return Ok(());
     }

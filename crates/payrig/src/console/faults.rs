@@ -12,7 +12,7 @@ use super::frame::{Frame, fault_listings};
 use super::http::{Answer, as_page, back};
 use super::pages::rendered;
 use crate::cli::FaultAdd;
-use crate::commands::{arm_faults, clear_faults, read_faults, wanted_faults};
+use crate::commands::{arm_faults, clear_faults, read_faults, tell_what_is_armed, wanted_faults};
 use crate::failure::{Failure, Outcome};
 use crate::program::Program;
 
@@ -256,6 +256,7 @@ async fn hold_on(console: &Console, on: &str, kind: Option<&str>) -> Outcome<Str
     let matching = kind.map_or_else(|| json!({}), |kind| json!({ "type": kind }));
     let body = json!({ "on": on, "match": matching, "label": on });
     console.access.tell(program, Method::POST, "hold", Some(&body)).await?;
+    tell_what_is_armed(&console.access).await;
     Ok(format!("Messages on {on} are held until you release them"))
 }
 

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use super::Console;
 use super::alerts::{self, Firing};
 use super::shown::moment;
-use crate::commands::spoken_fault;
+use crate::commands::{spoken_fault, tell_what_is_armed};
 use crate::program::Program;
 use crate::timekeeping::clock_of;
 
@@ -179,6 +179,10 @@ impl Frame {
             firing: alerts::firing(console),
             flash,
         };
+        // A fault that has done its work is no longer told of on the pages of shop and gateway.
+        if console.desk.last_frame().acting() != frame.acting() {
+            tell_what_is_armed(&console.access).await;
+        }
         console.desk.remember(&frame);
         Ok(frame)
     }

@@ -8,7 +8,9 @@ use kit::http::{Problem, ReceivedRequest};
 use super::frame::Frame;
 use super::pages::{HomePage, MessagePage, PaymentPage, PaymentsPage};
 use super::shown::{Filter, apology};
-use super::{Console, faults, inspect, kpis, lessons, live, messages, support, time, webhooks};
+use super::{
+    Console, faults, inspect, kpis, lessons, live, messages, reference, support, time, webhooks,
+};
 use crate::commands::recorded_scenario;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::trace::collect;
@@ -27,6 +29,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .route("/live", get().to(live::events))
         .route("/messages", get().to(messages::show))
         .route("/kpis", get().to(kpis::show))
+        .route("/codes", get().to(reference::codes))
+        .route("/codes/{code}", get().to(reference::code))
+        .route("/cards", get().to(reference::cards))
         .route("/support-bundle", get().to(support::download))
         .configure(controls)
         .configure(super::worlds::routes)

@@ -11,6 +11,7 @@ use wire::gateway_api::{Page, PaymentView, TimelineEntry};
 use super::Console;
 use super::frame::Frame;
 use super::inspect::{self, Cause, Check};
+use super::reference::{Spoken, codes_in};
 use super::shown::{Filter, PaymentRow, Pill, ProgramTile, apology, card, moment};
 use crate::commands::Findings;
 use crate::failure::Outcome;
@@ -52,7 +53,10 @@ impl Light {
                     .values()
                     .flat_map(|report| report.violations.clone())
                     .collect();
-                let words = format!("{} invariants are broken", violations.len());
+                let words = match violations.len() {
+                    1 => "1 invariant is broken".to_owned(),
+                    count => format!("{count} invariants are broken"),
+                };
                 Self { class: "bad", words, violations }
             }
             Err(_) => Self {
@@ -249,6 +253,7 @@ struct ShownEnd {
     request_body: String,
     answer_body: String,
     address: String,
+    codes: Vec<Spoken>,
 }
 
 /// One message in full: both ends, headers, bodies, signed bytes, verdicts.
@@ -318,6 +323,7 @@ fn shown_end(title: &str, entry: &Entry) -> ShownEnd {
         request_body: indented(&entry.request.body),
         answer_body: entry.answer.as_ref().map(|answer| indented(&answer.body)).unwrap_or_default(),
         address: format!("{}{query}", entry.request.path),
+        codes: entry.answer.as_ref().map(|answer| codes_in(&answer.body)).unwrap_or_default(),
         entry: entry.clone(),
     }
 }

@@ -5,9 +5,15 @@ use std::fmt::Write;
 use super::{Fate, Half, Lane, Message, Step, StepEvent, Trace};
 
 /// Room for the time on the left.
-const LEFT: i32 = 135;
+const LEFT: i32 = 125;
 /// From lane to lane.
-const PITCH: i32 = 155;
+const PITCH: i32 = 112;
+/// Room for the words on the right.
+const WORDS: i32 = 322;
+/// Letters of an id behind its kind.
+const ID_CHARACTERS: usize = 26;
+/// Letters that fit there.
+const WORDS_MAX: usize = 44;
 /// Height of the lane heads.
 const HEAD: i32 = 56;
 /// From row to row.
@@ -28,6 +34,8 @@ pub struct Drawing {
     pub lanes: Vec<DrawnLane>,
     /// The rows, from top to bottom.
     pub rows: Vec<DrawnRow>,
+    /// Where the words of the rows begin.
+    pub words_x: i32,
 }
 
 /// A party.
@@ -56,6 +64,10 @@ pub struct DrawnRow {
     pub arrow: Option<DrawnArrow>,
     /// The change, when it is one.
     pub change: Option<DrawnChange>,
+    /// What it means, in words at the right.
+    pub note: String,
+    /// Class of these words: `lost`, `refused`, `late` or nothing.
+    pub note_class: &'static str,
 }
 
 /// One arrow.
@@ -106,8 +118,10 @@ pub fn drawing(trace: &Trace) -> Drawing {
     let rows: Vec<DrawnRow> = trace.steps.iter().enumerate().map(row).collect();
     let count = i32::try_from(rows.len()).unwrap_or(0);
     let bottom = HEAD.saturating_add(ROW.saturating_mul(count)).saturating_add(ROW / 2);
+    let words_x = x_of(Lane::Issuer).saturating_add(PITCH / 4);
     Drawing {
-        width: x_of(Lane::Issuer).saturating_add(PITCH / 2),
+        width: words_x.saturating_add(WORDS),
+        words_x,
         height: bottom.saturating_add(8),
         bottom,
         lanes: lanes.into(),
@@ -123,8 +137,13 @@ fn x_of(lane: Lane) -> i32 {
 fn row((index, step): (usize, &Step)) -> DrawnRow {
     let index = i32::try_from(index).unwrap_or(0);
     let y = HEAD.saturating_add(ROW.saturating_mul(index)).saturating_add(ROW / 2);
+    let (mut note, mut note_class) = (String::new(), "");
     let (arrow, change, title) = match &step.event {
-        StepEvent::Message(message) => (Some(arrow(message, y)), None, sentence(message)),
+        StepEvent::Message(message) => {
+            note = shortened(&noted(message));
+            note_class = class(message.fate);
+            (Some(arrow(message, y)), None, sentence(message))
+        }
         StepEvent::Change(change) => {
             let x = x_of(change.lane);
             let text_x = x.saturating_add(12);
@@ -133,7 +152,48 @@ fn row((index, step): (usize, &Step)) -> DrawnRow {
         }
     };
     let time = step.at.to_string().get(11..23).unwrap_or("").to_owned();
-    DrawnRow { n: step.n, y, text_y: y.saturating_sub(5), time, title, arrow, change }
+    let text_y = y.saturating_sub(5);
+    DrawnRow { n: step.n, y, text_y, time, title, arrow, change, note, note_class }
+}
+
+/// What the words at the right say about a message.
+fn noted(message: &Message) -> String {
+    if message.fate == Fate::Lost {
+        let words = message.words.trim_end_matches(", lost on the way");
+        return format!("lost: {words}");
+    }
+    let mut text = message.words.clone();
+    let said = |text: &str, word: &str| text.contains(word);
+    if let Some(word) = message.fate.word()
+        && !said(&text, word)
+    {
+        write!(text, ", {word}").ok();
+    }
+    let reason = message.verdict.as_deref().filter(|reason| *reason != "ok");
+    if let Some(reason) = reason.filter(|reason| !reason.ends_with("refused")) {
+        write!(text, ": {}", reason.replace('_', " ")).ok();
+    }
+    text
+}
+
+/// `pay_…edvp`: an id is told by its end; the whole one stands in the message.
+fn short_ids(text: &str) -> String {
+    let shorten = |part: &str| match part.split_once('_') {
+        Some((kind, rest)) if rest.len() == ID_CHARACTERS && rest.is_ascii() => {
+            format!("{kind}_…{}", rest.get(ID_CHARACTERS.saturating_sub(4)..).unwrap_or(rest))
+        }
+        _ => part.to_owned(),
+    };
+    text.split('/').map(shorten).collect::<Vec<_>>().join("/")
+}
+
+fn shortened(text: &str) -> String {
+    let text = &short_ids(text);
+    if text.chars().count() <= WORDS_MAX {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(WORDS_MAX.saturating_sub(1)).collect();
+    format!("{kept}…")
 }
 
 /// One message as a sentence: what stands in the table and in the tooltip.

@@ -28,11 +28,23 @@ pub fn merge(id: &str, sources: Sources) -> Trace {
 
 /// Pairs the entries of both ends and numbers the pairs in the order in which they began.
 fn exchanges(entries: Vec<Entry>) -> Vec<Exchange> {
+    // Who gets an unsigned call takes its sender for a browser; the sender knows better.
+    let call = |entry: &Entry| {
+        let request = &entry.request;
+        (entry.trace_id.to_string(), request.method.clone(), request.path.clone())
+    };
+    let name_of = |entry: &Entry| {
+        entry.exchange.clone().unwrap_or_else(|| format!("{}#{}", entry.program, entry.seq))
+    };
+    let sent = entries.iter().filter(|entry| entry.side == Side::Sender);
+    let sent: BTreeMap<_, (String, String)> =
+        sent.map(|entry| (call(entry), (entry.link.clone(), name_of(entry)))).collect();
     let mut groups: BTreeMap<(String, String), (Vec<Entry>, Vec<Entry>)> = BTreeMap::new();
     for entry in entries {
-        let name =
-            entry.exchange.clone().unwrap_or_else(|| format!("{}#{}", entry.program, entry.seq));
-        let (senders, receivers) = groups.entry((entry.link.clone(), name)).or_default();
+        let unsigned = entry.side == Side::Receiver && entry.link.starts_with("browser->");
+        let known = sent.get(&call(&entry)).filter(|_| unsigned).cloned();
+        let (link, name) = known.unwrap_or_else(|| (entry.link.clone(), name_of(&entry)));
+        let (senders, receivers) = groups.entry((link, name)).or_default();
         match entry.side {
             Side::Sender => senders.push(entry),
             Side::Receiver => receivers.push(entry),

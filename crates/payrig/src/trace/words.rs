@@ -13,10 +13,19 @@ pub(super) fn request_label(entry: &Entry) -> String {
     if let Some(mti) = mti_of(&entry.request.body).or_else(|| entry.facts.mti.clone()) {
         return mti;
     }
-    match &entry.facts.event {
+    match event_of(entry) {
         Some(event) => event.split_once('.').map_or(event.as_str(), |(_, what)| what).to_owned(),
         None => entry.request.method.clone(),
     }
+}
+
+/// The type of a webhook. Who receives one knows it by its id only; the body tells.
+fn event_of(entry: &Entry) -> Option<String> {
+    let event = entry.facts.event.clone()?;
+    if event.starts_with("evt_") {
+        return field(&entry.request.body, "type").or(Some(event));
+    }
+    Some(event)
 }
 
 /// `0110 00` for a processor message, else the status.
@@ -45,7 +54,7 @@ pub(super) fn request_words(exchange: &Exchange) -> String {
 
 fn asked(entry: &Entry) -> String {
     let facts = &entry.facts;
-    if let Some(event) = &facts.event {
+    if let Some(event) = event_of(entry) {
         return format!("webhook {event}");
     }
     if facts.mti.is_some() || mti_of(&entry.request.body).is_some() {
@@ -91,6 +100,11 @@ fn answered(exchange: &Exchange, answer: &AnswerEntry) -> String {
         let source = field(&answer.body, "outcome_source")
             .map_or(String::new(), |source| format!(" (decided by {source})"));
         return format!("{code}{meaning}{source}");
+    }
+    let is_webhook = exchange.entry().is_some_and(|entry| entry.facts.event.is_some());
+    let verdict = field(&answer.body, "verdict").or_else(|| field(&answer.body, "reason"));
+    if is_webhook && let Some(verdict) = verdict {
+        return format!("{}, {}", reason(answer.status), verdict.replace('_', " "));
     }
     let Some(word) = field(&answer.body, "status").or_else(|| field(&answer.body, "code")) else {
         return reason(answer.status).to_owned();

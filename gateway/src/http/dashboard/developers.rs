@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use kit::http::{Pairs, Problem, ReceivedRequest, query_pairs};
 use wire::events::Event;
-use wire::gateway_api::EndpointView;
+use wire::gateway_api::{CreateEndpoint, EndpointView};
 use wire::ids::{EndpointId, EventId};
 
 use super::access::{SignedIn, form_key, signed_in};
@@ -16,8 +16,9 @@ use crate::operations::idempotency::Call;
 use crate::operations::{Context, webhooks};
 use crate::pages::dashboard::Notice;
 use crate::pages::dashboard::developers::{
-    ActionLine, ClientRow, DevelopersPage, EndpointBlock, EventPage, NewSecret,
+    ActionLine, ClientRow, DevelopersPage, EndpointBlock, EventPage, NewSecret, TypedEndpoint,
 };
+use crate::pages::shown::{SHOWN_CHARACTERS_MAX, shown};
 use crate::store::dashboard::ActionRow;
 use crate::store::webhooks::views::EventFilter;
 
@@ -34,14 +35,22 @@ pub async fn show(
         Err(response) => return Ok(*response),
     };
     let query = query_pairs(&received.query)?;
-    developers_page(&context, &signed_in, &query, None).await
+    developers_page(&context, &signed_in, &query, Shown::default()).await
+}
+
+/// What a page says about the press before it.
+#[derive(Default)]
+struct Shown {
+    notice: Option<Notice>,
+    new_secret: Option<NewSecret>,
+    typed: TypedEndpoint,
 }
 
 async fn developers_page(
     context: &Context,
     signed_in: &SignedIn,
     query: &Pairs,
-    new_secret: Option<NewSecret>,
+    said: Shown,
 ) -> Result<HttpResponse, Problem> {
     let merchant = dashboard::merchant(context);
     let endpoints = webhooks::list_endpoints(context, merchant).await.map_err(Problem::internal)?;
@@ -56,14 +65,18 @@ async fn developers_page(
     };
     let has_newer = if before.is_some() { more } else { after.is_some() };
     let has_older = before.is_some() || more;
+    let role = signed_in.operator.role;
+    let status = if said.notice.as_ref().is_some_and(|it| it.tone == "bad") { 422 } else { 200 };
     page(
-        200,
+        status,
         &DevelopersPage {
             frame: signed_in.frame(context, "developers"),
-            notice: None,
-            new_secret,
+            notice: said.notice,
+            new_secret: said.new_secret,
+            typed: said.typed,
+            may_add: role.may(Task::AddEndpoint),
             endpoints: endpoints.into_iter().map(EndpointBlock::from).collect(),
-            may_rotate: signed_in.operator.role.may(Task::RotateSecret),
+            may_rotate: role.may(Task::RotateSecret),
             form_key: form_key(context),
             newer: has_newer.then(|| address("before", events.first())).flatten(),
             older: has_older.then(|| address("after", events.last())).flatten(),
@@ -116,8 +129,48 @@ pub async fn rotate_secret(
     let answer = rotated.map_err(|failure| Problem::new(409, "not_done", failure.to_string()))?;
     let endpoint: EndpointView = serde_json::from_slice(&answer.body).map_err(Problem::internal)?;
     let text = endpoint.secret.unwrap_or_default();
-    let secret = NewSecret { url: endpoint.url, text };
-    developers_page(&context, &signed_in, &Pairs::default(), Some(secret)).await
+    let new_secret = Some(NewSecret { url: endpoint.url, text, replaces: true });
+    let said = Shown { new_secret, ..Shown::default() };
+    developers_page(&context, &signed_in, &Pairs::default(), said).await
+}
+
+/// `POST /dashboard/webhook-endpoints`: the only answer that shows the new endpoint's secret.
+pub async fn add_endpoint(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(&context, &received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let form = signed_in.form(&context, &received)?;
+    let text = |name: &str| form.get(name).map(str::trim).unwrap_or_default().to_owned();
+    let typed = TypedEndpoint { url: text("url"), events: text("events") };
+    let (subject, detail) = (shown(&typed.url, SHOWN_CHARACTERS_MAX), String::new());
+    if !signed_in.begin(&context, &form, Task::AddEndpoint, subject, detail).await? {
+        return Ok(see("/dashboard/developers"));
+    }
+    let events = typed.events.split([',', ' ']).filter(|it| !it.is_empty());
+    let request = CreateEndpoint {
+        url: typed.url.clone(),
+        events: events.map(str::to_owned).collect(),
+        description: None,
+    };
+    let call = Call::own(dashboard::merchant(&context), received.trace);
+    let said = match webhooks::create_endpoint(&context, call, request).await {
+        Ok(answer) => {
+            let made: EndpointView =
+                serde_json::from_slice(&answer.body).map_err(Problem::internal)?;
+            let text = made.secret.unwrap_or_default();
+            let new_secret = Some(NewSecret { url: made.url, text, replaces: false });
+            Shown { new_secret, ..Shown::default() }
+        }
+        Err(failure) => {
+            let text = format!("The endpoint was not added: {failure}.");
+            Shown { notice: Some(Notice { tone: "bad", text }), typed, ..Shown::default() }
+        }
+    };
+    developers_page(&context, &signed_in, &Pairs::default(), said).await
 }
 
 /// `GET /dashboard/events/{id}`

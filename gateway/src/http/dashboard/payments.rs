@@ -321,7 +321,7 @@ async fn carry_out(
             let refunding = Refunding { amount, reason: wish.reason };
             refund_payment::refund(context, call, id, refunding).await?;
         }
-        Task::View | Task::Resend | Task::RotateSecret => {}
+        Task::View | Task::Resend | Task::RotateSecret | Task::AddEndpoint => {}
     }
     Ok(())
 }

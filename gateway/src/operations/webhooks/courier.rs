@@ -425,6 +425,13 @@ impl Courier {
             Err(error) => return Err((error, batch)),
         };
         self.0.plumbing.crash_points.reached("webhook", Boundary::AnswerStored);
+        let plain = |row: &AttemptRow| row.retry.is_none() && row.verdict == Verdict::Delivered;
+        let all_plain = batch.iter().all(|(_, row)| plain(row));
+        // A look reads what is committed: a retry that is only staged would be overlooked, and one
+        // that has ended would be read once more.
+        if !all_plain && let Err(error) = self.0.database.synced().await {
+            tracing::error!(%error, "webhook attempts are not durable");
+        }
         for (lane, of, ended) in &by_lane {
             lane.stored(ended, of.delivered_to);
         }
@@ -434,8 +441,7 @@ impl Courier {
                 self.endpoints_changed();
             }
         }
-        let plain = |row: &AttemptRow| row.retry.is_none() && row.verdict == Verdict::Delivered;
-        if !batch.iter().all(|(_, row)| plain(row)) {
+        if !all_plain {
             self.0.wake.wake();
         }
         Ok(())

@@ -20,6 +20,10 @@ pub struct DevelopersPage {
     pub new_secret: Option<NewSecret>,
     /// Where events go.
     pub endpoints: Vec<EndpointBlock>,
+    /// What was typed for a new one, when it was refused.
+    pub typed: TypedEndpoint,
+    /// Whether the reader may add endpoints.
+    pub may_add: bool,
     /// Whether the reader may replace secrets.
     pub may_rotate: bool,
     /// Makes a second press harmless.
@@ -44,6 +48,17 @@ pub struct NewSecret {
     pub url: String,
     /// `whsec_…`
     pub text: String,
+    /// Whether there was one before, which goes on signing for a day.
+    pub replaces: bool,
+}
+
+/// What was typed for an endpoint that was refused.
+#[derive(Default)]
+pub struct TypedEndpoint {
+    /// Where events should go.
+    pub url: String,
+    /// Which events.
+    pub events: String,
 }
 
 /// A webhook endpoint.

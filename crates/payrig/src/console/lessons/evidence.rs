@@ -32,8 +32,10 @@ struct WirePage {
 }
 
 /// Checks without a word behind them; the others are `succeeded X` and `refused X`.
-const CHECKS: [&str; 20] = [
+const CHECKS: [&str; 22] = [
     "paid",
+    "paid_unconfirmed",
+    "paid_confirmed",
     "number_masked",
     "answer_lost",
     "reversed",
@@ -59,8 +61,15 @@ const CHECKS: [&str; 20] = [
 pub(super) fn is_known(check: &str) -> bool {
     CHECKS.contains(&check)
         || ["succeeded ", "refused "].iter().any(|word| {
-            check.strip_prefix(word).is_some_and(|attack| super::attacks::ALL.contains(&attack))
+            check
+                .strip_prefix(word)
+                .is_some_and(|attack| super::attacks::ALL.contains(&attack) || attack == "dispute")
         })
+}
+
+/// Whether the bank answers for fraud.
+fn is_shifted(payment: &PaymentView) -> bool {
+    payment.three_ds.as_ref().is_some_and(|three_ds| three_ds.liability_shift)
 }
 
 impl Evidence {
@@ -134,6 +143,8 @@ impl Evidence {
         };
         match check {
             "paid" => self.payment(captured),
+            "paid_unconfirmed" => self.payment(|it| captured(it) && !is_shifted(it)),
+            "paid_confirmed" => self.payment(|it| captured(it) && is_shifted(it)),
             "answer_lost" => self.payment(|it| {
                 it.outcome_unknown || state(it, "unknown") || state(it, "reversed") || captured(it)
             }),

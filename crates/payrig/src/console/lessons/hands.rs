@@ -1,5 +1,7 @@
 //! The buttons of lessons: what a learner could do by hand, done over the same wires.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::join;
 use http::Method;
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::super::Console;
 use super::super::{faults, time};
-use super::{attacks, begun};
+use super::{Ended, attacks, begun};
 use crate::access::refused;
 use crate::failure::{Failure, Outcome};
 use crate::program::Program;
@@ -18,6 +20,11 @@ use crate::program::Program;
 /// A card that pays, and one that was reported lost.
 const PAYS: &str = "4242424242424242";
 const LOST: &str = "4000010010410000";
+const CHALLENGED: &str = "4000010030070008";
+/// Pages on the way to the bank and back, at most.
+const STEPS_MAX: usize = 60;
+/// Pause before a page that waits is looked at again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// An order that a lesson made.
 #[derive(Debug, Clone)]
@@ -33,6 +40,7 @@ pub(super) fn label(button: &str) -> String {
     match verb {
         "buy" if what == "lost" => "Buy with a lost card".into(),
         "buy" if what == "twice" => "Press Pay twice".into(),
+        "buy" if what == "challenge" => "Buy and confirm at the bank".into(),
         "buy" => "Buy a tin of tea".into(),
         "arm" => faults::preset(what).map_or(button.to_owned(), |it| format!("Arm: {}", it.words)),
         "clock" => match what {
@@ -45,6 +53,8 @@ pub(super) fn label(button: &str) -> String {
         "protect" => "Switch the protection off".into(),
         "attack" => "Attack".into(),
         "refund" => "Refund twice at once".into(),
+        "dispute" if what == "shifted" => "Dispute the confirmed payment".into(),
+        "dispute" if what == "plain" => "Dispute the other payment".into(),
         "dispute" => "Dispute the payment".into(),
         "token" => "Make a token and use it twice".into(),
         "rotate" => "Rotate the webhook secret".into(),
@@ -66,6 +76,7 @@ pub(super) async fn press(console: &Console, lesson: &str, button: &str) -> Outc
         }
         "attack" => attacks::attack(console, lesson, what).await,
         "refund" => refund_twice(console).await,
+        "dispute" if !what.is_empty() => dispute_fraud(console, lesson, what).await,
         "dispute" => dispute(console).await,
         "token" => use_token_twice(console).await,
         "rotate" => rotate(console).await,
@@ -117,7 +128,11 @@ async fn buy(console: &Console, lesson: &str, how: &str) -> Outcome<String> {
     let page = payer.open(&order.checkout_url).await.map_err(unreachable)?;
     let form = page.form("data-testid=\"card-form\"");
     let form = form.ok_or_else(|| Failure::check("there is no card form".to_owned()))?;
-    let number = if how == "lost" { LOST } else { PAYS };
+    let number = match how {
+        "lost" => LOST,
+        "challenge" => CHALLENGED,
+        _ => PAYS,
+    };
     let typed = [("cc-number", number), ("cc-exp", "12/39"), ("cc-csc", "123")];
     let mut fields = form.fields;
     for (name, value) in typed {
@@ -132,9 +147,47 @@ async fn buy(console: &Console, lesson: &str, how: &str) -> Outcome<String> {
     } else {
         first.await
     };
-    let shown: Page = outcome.map_err(unreachable)?;
+    let mut shown: Page = outcome.map_err(unreachable)?;
+    if how == "challenge" {
+        shown = confirm(console, &mut payer, shown).await?;
+    }
     let said = shown.attribute("outcome", "data-outcome").unwrap_or_else(|| "declined".to_owned());
     Ok(format!("The payment page says: {said}"))
+}
+
+/// Goes through the bank's device check and its question, and comes back.
+async fn confirm(console: &Console, payer: &mut Payer, page: Page) -> Outcome<Page> {
+    let mark = |testid: &str| format!("data-testid=\"{testid}\"");
+    let mut page = page;
+    for _ in 0..STEPS_MAX {
+        let approves = page.has("challenge");
+        let asks = ["method-form", "challenge-form", "return-form"];
+        let form = asks.iter().find_map(|testid| Some((*testid, page.form(&mark(testid))?)));
+        page = match form {
+            Some(("method-form", form)) => {
+                // A hidden frame; the page itself stays and looks again.
+                let frame = payer.submit(&page, &form.action, &form.fields).await;
+                let frame = frame.map_err(unreachable)?;
+                if let Some(back) = frame.form(&mark("method-return-form")) {
+                    let sent = payer.submit(&frame, &back.action, &back.fields).await;
+                    sent.map_err(unreachable)?;
+                }
+                payer.open(&page.url).await.map_err(unreachable)?
+            }
+            Some((_, form)) => {
+                let answer = ("answer".to_owned(), "approve".to_owned());
+                let fields = form.fields.into_iter().chain(approves.then_some(answer));
+                let fields: Vec<(String, String)> = fields.collect();
+                payer.submit(&page, &form.action, &fields).await.map_err(unreachable)?
+            }
+            None if page.attribute("outcome", "data-outcome").as_deref() == Some("processing") => {
+                console.access.plumbing.clock.sleep(LOOK_AGAIN_AFTER).await;
+                payer.open(&page.url).await.map_err(unreachable)?
+            }
+            None => return Ok(page),
+        };
+    }
+    Ok(page)
 }
 
 /// The fields of the shop's sealed form, as a browser gets them.
@@ -190,8 +243,36 @@ async fn refund_twice(console: &Console) -> Outcome<String> {
     Ok(format!("The gateway answered {} and {}", one?.status, two?.status))
 }
 
+/// "It was not me", about a payment that the bank answers for, or about one that it does not.
+async fn dispute_fraud(console: &Console, lesson: &str, which: &str) -> Outcome<String> {
+    let page: Value = console.client.read("/api/payments?limit=25&status=captured").await?;
+    let shifted = which == "shifted";
+    let fits = |payment: &&Value| {
+        payment.pointer("/three_ds/liability_shift").and_then(Value::as_bool).unwrap_or(false)
+            == shifted
+    };
+    let all = page.get("data").and_then(Value::as_array);
+    let payment = all.and_then(|all| all.iter().find(fits)).cloned();
+    let payment =
+        payment.ok_or_else(|| Failure::check("there is no such payment yet".to_owned()))?;
+    let filed = file_dispute(console, &payment).await?;
+    let refused = filed.contains("liability_shift");
+    let ended = Ended { attack: "dispute".to_owned(), protected: shifted, succeeded: !refused };
+    console.progress.change(lesson, |begun| begun.attacks.push(ended));
+    if refused {
+        return Ok("The network refused: the bank itself answers for fraud".to_owned());
+    }
+    Ok("The network took it: the shop loses the money for now".to_owned())
+}
+
 async fn dispute(console: &Console) -> Outcome<String> {
     let payment = newest(console, "&status=captured").await?;
+    file_dispute(console, &payment).await?;
+    Ok("The cardholder's bank disputes the payment".to_owned())
+}
+
+/// Files a dispute as fraud; gives back what the network says about the case.
+async fn file_dispute(console: &Console, payment: &Value) -> Outcome<String> {
     let cleared: Value = console.access.ask(Program::ProcessorSim, "clearing").await?;
     let records = cleared.get("data").and_then(Value::as_array);
     let record =
@@ -200,8 +281,9 @@ async fn dispute(console: &Console) -> Outcome<String> {
         Failure::check("the payment is not cleared yet: move the clock past the cut-off".to_owned())
     })?;
     let body = json!({ "arn": arn, "reason": "10.4" });
-    console.access.tell(Program::ProcessorSim, Method::POST, "disputes", Some(&body)).await?;
-    Ok("The cardholder's bank disputes the payment".to_owned())
+    let filed =
+        console.access.tell(Program::ProcessorSim, Method::POST, "disputes", Some(&body)).await?;
+    Ok(String::from_utf8_lossy(&filed.body).into_owned())
 }
 
 async fn use_token_twice(console: &Console) -> Outcome<String> {

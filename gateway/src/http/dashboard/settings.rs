@@ -1,0 +1,120 @@
+//! Settings as they are, and the checklist before going live.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use kit::durations;
+use kit::http::{Problem, ReceivedRequest};
+use wire::card::Brand;
+
+use super::access::signed_in;
+use crate::domain::operator::{Role, Task};
+use crate::http::browser::page;
+use crate::operations::{Context, dashboard};
+use crate::pages::dashboard::settings::{
+    GoLivePage, Group, RoleLine, Setting, SettingsPage, checklist,
+};
+use crate::pages::texts::LANGUAGES;
+use crate::settings::TimeoutPolicy;
+
+/// `GET /dashboard/settings`
+pub async fn show(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(&context, &received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let groups = vec![
+        Group { title: "Limits", settings: limits(&context) },
+        Group { title: "Unknown outcomes", settings: unknown_outcomes(&context) },
+        Group { title: "Cards and payers", settings: payers(&context) },
+        Group { title: "Webhooks", settings: webhooks(&context) },
+    ];
+    let roles = Role::ALL.iter().map(|role| role_line(&context, *role)).collect();
+    page(200, &SettingsPage { frame: signed_in.frame(&context, "settings"), groups, roles })
+}
+
+fn limits(context: &Context) -> Vec<Setting> {
+    let (limits, timers) = (context.settings.limits, context.settings.timers);
+    vec![
+        ("Cards that may be tried for one payment", limits.attempts_max.to_string()),
+        ("Captures on their way at a time", limits.captures_in_flight_max.to_string()),
+        ("A payment page lives", durations::text(timers.checkout_session)),
+        (
+            "The same order and amount is not paid twice within",
+            durations::text(timers.duplicate_window),
+        ),
+        ("A capture can be refunded for", durations::text(timers.refund_window)),
+        (
+            "Answers are kept under their idempotency key for",
+            durations::text(timers.idempotency_kept),
+        ),
+    ]
+}
+
+fn unknown_outcomes(context: &Context) -> Vec<Setting> {
+    let timers = context.settings.timers;
+    let policy = match context.settings.timeout_policy {
+        TimeoutPolicy::Hold => "hold: it stays unknown until the limit, then fails",
+        TimeoutPolicy::FailFast => "fail-fast: it fails as soon as its reversal is queued",
+    };
+    vec![
+        ("The processor has to answer within", durations::text(timers.processor_deadline)),
+        ("Then its status is asked after", durations::text(timers.inquiry_after)),
+        ("Policy", policy.to_owned()),
+        ("An outcome stays unknown for at most", durations::text(timers.resolve_limit)),
+        ("A reversal is left to a person after", durations::text(timers.reversal_age_max)),
+    ]
+}
+
+fn payers(context: &Context) -> Vec<Setting> {
+    let networks: Vec<&str> = Brand::ALL.iter().map(|brand| brand.display_name()).collect();
+    let languages: Vec<&str> = LANGUAGES.iter().map(|language| language.2).collect();
+    let partial = if context.settings.accept_partial { "taken" } else { "given back" };
+    vec![
+        ("Card networks", networks.join(", ")),
+        ("3-D Secure", "asked for per payment; when the issuer wants it, always".to_owned()),
+        ("An approval for a part of the amount is", partial.to_owned()),
+        ("Languages of the payment page", languages.join(", ")),
+    ]
+}
+
+fn webhooks(context: &Context) -> Vec<Setting> {
+    let policy = &context.settings.webhooks.delivery;
+    let waits: Vec<String> =
+        policy.waits.iter().filter(|it| !it.is_zero()).map(|it| durations::text(*it)).collect();
+    vec![
+        ("An endpoint has to answer within", durations::text(policy.deadline)),
+        ("Tried again after", waits.join(", ")),
+        ("Deliveries in flight per endpoint", policy.in_flight_max.to_string()),
+        ("An endpoint that keeps failing is disabled after", durations::text(policy.disable_after)),
+        ("After a rotation the old secret also signs for", durations::text(policy.secret_overlap)),
+        ("Delivered events are kept for", durations::text(policy.retention)),
+    ]
+}
+
+fn role_line(context: &Context, role: Role) -> RoleLine {
+    let may = Task::ALL.iter().filter(|task| role.may(**task));
+    let may: Vec<String> = may.map(|task| task.as_str().replace('_', " ")).collect();
+    let operators = context.settings.keys.operators.iter();
+    let people = operators.filter(|person| person.role == role.as_str());
+    let people: Vec<&str> = people.map(|person| person.name.as_str()).collect();
+    RoleLine { role: role.as_str(), may: may.join(", "), people: people.join(", ") }
+}
+
+/// `GET /dashboard/go-live`
+pub async fn go_live(
+    context: Data<Context>,
+    received: ReceivedRequest,
+) -> Result<HttpResponse, Problem> {
+    let signed_in = match signed_in(&context, &received).await? {
+        Ok(signed_in) => signed_in,
+        Err(response) => return Ok(*response),
+    };
+    let seen = dashboard::seen_so_far(&context).await.map_err(Problem::internal)?;
+    let parts = checklist(seen);
+    let items = || parts.iter().flat_map(|part| part.items.iter());
+    let (done, all) = (items().filter(|item| item.done).count(), items().count());
+    page(200, &GoLivePage { frame: signed_in.frame(&context, "go-live"), done, all, parts })
+}
