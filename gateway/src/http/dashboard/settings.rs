@@ -39,6 +39,8 @@ fn limits(context: &Context) -> Vec<Setting> {
     let (limits, timers) = (context.settings.limits, context.settings.timers);
     vec![
         ("Cards that may be tried for one payment", limits.attempts_max.to_string()),
+        ("Cards tried in a minute from one address", number(limits.card_attempts.per_address)),
+        ("Cards tried in a minute of one range", number(limits.card_attempts.per_range)),
         ("Captures on their way at a time", limits.captures_in_flight_max.to_string()),
         ("A payment page lives", durations::text(timers.checkout_session)),
         (
@@ -51,6 +53,10 @@ fn limits(context: &Context) -> Vec<Setting> {
             durations::text(timers.idempotency_kept),
         ),
     ]
+}
+
+fn number(limit: Option<u32>) -> String {
+    limit.map_or_else(|| "any number".to_owned(), |limit| limit.to_string())
 }
 
 fn unknown_outcomes(context: &Context) -> Vec<Setting> {
