@@ -203,6 +203,10 @@ async fn ones_own_data(customer: &Customer) {
     go(browser, "sure").await;
     browser.key(Press::Space).await;
     hit(browser, "erase").await;
+    until("the person is erased", std::time::Duration::from_secs(20), async || {
+        browser.address().await.ends_with("done=erased").then_some(())
+    })
+    .await;
     assert!(browser.text("notice").await.contains("are erased"));
     customer.open_last_order().await;
     assert!(!browser.source().await.contains("ada@example.com"), "the mail address is kept");
