@@ -22,6 +22,7 @@ pub mod identities;
 pub mod increment_payment;
 pub mod invariants;
 pub mod metrics;
+pub mod network_tokens;
 pub mod notices;
 pub mod read_payment;
 pub mod reauthorize_payment;

@@ -13,7 +13,10 @@ use wire::card::{Brand, CardNumber, Expiry, SecurityCode};
 use wire::codes::{DeclineCode, ResponseCode};
 use wire::ids::PaymentId;
 use wire::money::{Currency, MinorUnits};
-use wire::processor_api::{FileName, Message, PROCESSOR_PATH};
+use wire::processor_api::{
+    FUNCTION_FILE_ADD, FUNCTION_FILE_DELETE, FUNCTION_FILE_INQUIRY, FileName, Message,
+    PROCESSOR_PATH,
+};
 use wire::settlement::{AnswerDispute, DISPUTES_PATH, DisputeCase};
 use wire::test_cards;
 use wire::time::Timestamp;
@@ -25,7 +28,7 @@ use crate::domain::network_profile::OverCapture;
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::reversal::{Original, Reversal};
-use crate::domain::stored_card::CardUpdate;
+use crate::domain::stored_card::{CardUpdate, NetworkTokenState};
 use crate::settings::MerchantKeys;
 use crate::vault::CardData;
 
@@ -75,6 +78,31 @@ pub struct CardForMessage {
     pub data: CardData,
     /// The security code, if it is still held.
     pub code: Option<SecurityCode>,
+    /// The network token that pays in its place.
+    pub token: Option<TokenForMessage>,
+}
+
+/// A network token, for one message.
+#[derive(Clone)]
+pub struct TokenForMessage {
+    /// Its number.
+    pub number: CardNumber,
+    /// Its date.
+    pub expiry: Expiry,
+    /// The code with which it pays once.
+    pub cryptogram: Option<String>,
+}
+
+/// What the network has told of a token.
+pub struct TokenTold {
+    /// Where it stands.
+    pub state: NetworkTokenState,
+    /// Its number.
+    pub number: Option<CardNumber>,
+    /// Its date.
+    pub expiry: Option<Expiry>,
+    /// A code with which it pays once.
+    pub cryptogram: Option<String>,
 }
 
 /// What a message is about, beside its content.
@@ -257,6 +285,42 @@ impl Processor {
         answer.then(|answer| read_told(&answer, card))
     }
 
+    /// 0302: asks for a network token of a saved card.
+    pub async fn request_token(
+        &self,
+        card: &CardData,
+        identity: Identity,
+        trace: TraceId,
+    ) -> Outcome<TokenTold> {
+        let message = self.token_message(FUNCTION_FILE_ADD, card, identity);
+        let answer = self.send_about_card(&card.number, &message, trace).await;
+        answer.then(|answer| read_token(&answer))
+    }
+
+    /// 0302: asks where a token stands, and for a code with which it pays once.
+    pub async fn ask_for_code(
+        &self,
+        token: &CardData,
+        identity: Identity,
+        trace: TraceId,
+    ) -> Outcome<TokenTold> {
+        let message = self.token_message(FUNCTION_FILE_INQUIRY, token, identity);
+        let answer = self.send_about_card(&token.number, &message, trace).await;
+        answer.then(|answer| read_token(&answer))
+    }
+
+    /// 0302: ends a token.
+    pub async fn end_token(
+        &self,
+        token: &CardData,
+        identity: Identity,
+        trace: TraceId,
+    ) -> Outcome<TokenTold> {
+        let message = self.token_message(FUNCTION_FILE_DELETE, token, identity);
+        let answer = self.send_about_card(&token.number, &message, trace).await;
+        answer.then(|answer| read_token(&answer))
+    }
+
     /// A message that belongs to a card, not to a payment.
     async fn send_about_card(
         &self,
@@ -436,6 +500,17 @@ fn read_told(answer: &Message, asked: &CardData) -> Option<Told> {
         | CardUpdate::NotParticipating => None,
     };
     Some(Told { update, card, par: answer.par.clone() })
+}
+
+/// What a 0312 about a token says; none where there is no token.
+fn read_token(answer: &Message) -> Option<TokenTold> {
+    let record = answer.file.as_ref().filter(|record| record.file == FileName::Token)?;
+    Some(TokenTold {
+        state: NetworkTokenState::parse(record.token_status.as_deref()?)?,
+        number: record.token_pan.clone(),
+        expiry: record.expiry.as_deref().and_then(|text| Expiry::from_yymm(text).ok()),
+        cryptogram: record.cryptogram.clone(),
+    })
 }
 
 /// What a 0610 says: 25 for an unknown request, else the answer that the request got.

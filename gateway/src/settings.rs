@@ -39,6 +39,8 @@ pub struct Settings {
     pub timeout_policy: TimeoutPolicy,
     /// Whether an approval for a part of the amount is taken.
     pub accept_partial: bool,
+    /// Whether saved cards pay with network tokens.
+    pub network_tokens: bool,
     /// How events are delivered, and where they may go.
     pub webhooks: WebhookSettings,
     /// Base address of the console, where problems are explained and traces are drawn.
@@ -58,6 +60,7 @@ impl Settings {
             limits: Limits::default(),
             timeout_policy: TimeoutPolicy::default(),
             accept_partial: false,
+            network_tokens: false,
             webhooks: WebhookSettings::default(),
             console_url: CONSOLE_URL.to_owned(),
         }
@@ -406,6 +409,9 @@ pub struct Flags {
     /// Take an approval for a part of the amount instead of giving it back
     #[arg(long, env = "PAYRIG_GATEWAY_ACCEPT_PARTIAL")]
     pub accept_partial: bool,
+    /// Let saved cards pay with network tokens instead of their numbers
+    #[arg(long, env = "PAYRIG_GATEWAY_NETWORK_TOKENS")]
+    pub network_tokens: bool,
     /// Attempts in flight per webhook endpoint [default: 10]
     #[arg(long, env = "PAYRIG_GATEWAY_WEBHOOK_IN_FLIGHT", value_name = "NUMBER")]
     pub webhook_in_flight: Option<usize>,
@@ -496,6 +502,7 @@ impl Flags {
             cards_per_range: self.cards_per_range.or(file.cards_per_range),
             timeout_policy: self.timeout_policy.or(file.timeout_policy),
             accept_partial: self.accept_partial || file.accept_partial,
+            network_tokens: self.network_tokens || file.network_tokens,
             webhook_in_flight: self.webhook_in_flight.or(file.webhook_in_flight),
             strict_ssrf: self.strict_ssrf || file.strict_ssrf,
             allow_private: given_or(self.allow_private, file.allow_private),
@@ -550,6 +557,7 @@ impl Flags {
         settings.limits = self.limits()?;
         settings.timeout_policy = self.timeout_policy.unwrap_or_default();
         settings.accept_partial = self.accept_partial;
+        settings.network_tokens = self.network_tokens;
         let in_flight = self.webhook_in_flight.unwrap_or(settings.webhooks.delivery.in_flight_max);
         settings.webhooks.delivery.in_flight_max = in_flight.max(1);
         settings.webhooks.targets = TargetPolicy {

@@ -18,6 +18,7 @@ pub mod hold;
 pub mod identity;
 pub mod ledger;
 pub mod network_profile;
+pub mod network_token;
 pub mod obligation;
 pub mod outcome;
 pub mod parties;

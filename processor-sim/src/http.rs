@@ -61,6 +61,7 @@ pub fn routes(config: &mut web::ServiceConfig, served: &Served) {
             .route("/cards", web::post().to(sandbox::issue_card))
             .route("/cards/{name}", web::get().to(sandbox::show_card))
             .route("/cards/{name}", web::patch().to(sandbox::change_card))
+            .route("/cards/{name}/cryptogram", web::post().to(sandbox::make_cryptogram))
             .route("/accounts", web::get().to(sandbox::list_accounts))
             .route("/accounts/{id}", web::get().to(sandbox::show_account))
             .route("/issuers", web::get().to(sandbox::list_issuers))

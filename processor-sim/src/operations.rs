@@ -16,7 +16,7 @@ pub mod hops;
 pub mod issuer;
 pub mod issuer_desk;
 pub mod network;
-
+pub mod network_tokens;
 pub mod processor;
 pub mod recover;
 pub mod release_holds;
@@ -45,6 +45,7 @@ use wire::time::Timestamp;
 use self::card_table::CardTable;
 use self::directory::Directory;
 use self::hops::Hops;
+use self::network_tokens::TokenTable;
 use self::sign_on::SignOnTable;
 use self::waiting::Waiting;
 use self::wrong_codes::WrongCodes;
@@ -75,6 +76,8 @@ pub struct Shared {
     pub hops: Hops,
     /// Issued cards.
     pub cards: CardTable,
+    /// Network tokens.
+    pub tokens: TokenTable,
     /// Terminals and merchants.
     pub directory: Directory,
     /// Which bank has signed on to which network.
@@ -175,6 +178,7 @@ impl Context {
         let random = plumbing.random.child("processor-sim");
         let directory = Directory::load(&store).await?;
         let cards = CardTable::load(&store).await?;
+        let tokens = TokenTable::load(&store).await?;
         let wrong_codes = WrongCodes::load(&store, plumbing.clock.now()).await?;
         Ok(Self(Arc::new(Shared {
             hops: Hops::new(&keys.hops, plumbing)?,
@@ -189,6 +193,7 @@ impl Context {
             plumbing: plumbing.clone(),
             timers,
             cards,
+            tokens,
             directory,
             sign_on: SignOnTable::default(),
             wrong_codes,

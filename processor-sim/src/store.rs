@@ -15,6 +15,7 @@ mod increments;
 mod invariants;
 mod ledger;
 mod network;
+mod network_tokens;
 mod notices;
 mod obligations;
 mod presentments;
@@ -27,7 +28,7 @@ use kit::sqlite::{Database, DatabaseError, DatabaseOptions, Location, OpenError}
 use rusqlite::Connection;
 use wire::time::Timestamp;
 
-pub use acquirer::{Conclusion, NewTransaction, Opened, StoredTransaction};
+pub use acquirer::{Conclusion, NewTransaction, Opened, RetryFee, StoredTransaction};
 pub use authentications::{ClaimedValue, NewAuthentication, ResultValues, StoredAuthentication};
 pub use batches::{MerchantTerms, StoredBatch, StoredLine};
 pub use captures::{CaptureOutcome, NewCapture};
@@ -42,6 +43,7 @@ pub use holds::{
 pub use increments::IssuerIncrement;
 pub use invariants::{InvariantLimits, OverCapture};
 pub use network::{NetworkState, NewNetworkTransaction, Recorded};
+pub use network_tokens::{NewToken, StoredToken};
 pub use notices::{Corruption, DueNotice, NewNotice};
 pub use obligations::{NewObligation, StoredObligation};
 pub use presentments::{IssuerPresentment, NetworkResult, PresentedRecord};
@@ -59,6 +61,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_three_ds.sql"),
     include_str!("../migrations/0005_retries.sql"),
     include_str!("../migrations/0006_card_lives.sql"),
+    include_str!("../migrations/0007_network_tokens.sql"),
+    include_str!("../migrations/0008_retry_fees.sql"),
 ];
 
 /// A handle to the database; clones share it. Every method is one unit of work.

@@ -467,3 +467,64 @@ async fn a_customer_gets_everything_and_is_then_forgotten_while_the_books_stay()
     );
     shop.world.assert_invariants().await;
 }
+
+#[actix_web::test]
+async fn the_account_updater_is_asked_once_a_week_and_when_a_decline_may_mean_a_new_card() {
+    let shop = Shop::start().await;
+    let first = shop.first(VISA, 999).await;
+    let charge = async |reference: &str| {
+        let (status, payment) =
+            shop.by_merchant(json!({"card": first["stored_card"]}), 999, reference).await;
+        assert_eq!(status, 201, "{payment:#}");
+        payment["failure"]["response_code"].as_str().unwrap_or("00").to_owned()
+    };
+    let asked = async || messages(&shop.world, "gateway->processor", "file_action").await.len();
+    assert_eq!((charge("m-1").await.as_str(), asked().await), ("00", 1));
+    assert_eq!((charge("m-2").await.as_str(), asked().await), ("00", 1), "asked today already");
+    assert_eq!(shop.cards().await[0]["last_update"], "no_change");
+    // Between two questions the bank sends a new card: the decline tells.
+    shop.world.advance("2h").await;
+    let change = json!({"status": "replaced"});
+    let changed =
+        shop.world.sandbox("processor-sim", "PATCH", "/cards/visa.ok", change).await.json();
+    let next = changed["replaced_by"].as_str().unwrap();
+    assert_eq!(charge("m-3").await, "46");
+    assert_eq!(asked().await, 2);
+    let card = shop.cards().await.remove(0);
+    assert_eq!(
+        (&card["last_update"], &card["id"]),
+        (&json!("number_updated"), &first["stored_card"])
+    );
+    let path = format!("/cards/{next}");
+    let new = shop.world.sandbox("processor-sim", "GET", &path, Value::Null).await.json();
+    let number = new["number"].as_str().unwrap();
+    assert_eq!(card["last4"].as_str().unwrap(), &number[number.len() - 4..]);
+    assert_eq!(charge("m-4").await, "00", "the retry rules know another card");
+    let events = shop.get("/events?type=card.updated").await;
+    let events = events["data"].as_array().unwrap().clone();
+    assert_eq!(events.len(), 1, "nothing new is no news: {events:#?}");
+    // The account reference is that of the network, and stays.
+    assert!(card["par"].as_str().unwrap().starts_with("V001"), "{card:#}");
+    shop.world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn a_holder_who_opted_out_and_a_network_without_updater_tell_nothing() {
+    let shop = Shop::start().await;
+    let first = shop.first(VISA, 999).await;
+    let change = json!({"updater_opt_out": true, "status": "replaced"});
+    shop.world.sandbox("processor-sim", "PATCH", "/cards/visa.ok", change).await;
+    let with = json!({"card": first["stored_card"]});
+    let (_, declined) = shop.by_merchant(with, 999, "m-1").await;
+    assert_eq!(declined["failure"]["response_code"], "46", "{declined:#}");
+    let card = shop.cards().await.remove(0);
+    assert_eq!((&card["last_update"], &card["last4"]), (&json!("opted_out"), &json!("0001")));
+
+    let jcb = shop.first("3528010000000006", 999).await;
+    assert_eq!(jcb["status"], "captured", "{jcb:#}");
+    shop.by_merchant(json!({"card": jcb["stored_card"]}), 999, "m-2").await;
+    let told: Vec<Value> =
+        shop.cards().await.iter().map(|card| card["last_update"].clone()).collect();
+    assert_eq!(told, ["opted_out", "not_participating"]);
+    shop.world.assert_invariants().await;
+}

@@ -75,6 +75,7 @@ pub const SETTINGS: &[&str] = &[
     "gateway.cards_per_range",
     "gateway.timeout_policy",
     "gateway.accept_partial",
+    "gateway.network_tokens",
     "gateway.webhook_in_flight",
     "merchant.refund_alone_max",
     "merchant.gateway_deadline",

@@ -618,6 +618,9 @@ pub struct AttemptView {
     pub failure: Option<FailureView>,
     /// Which rule decided.
     pub outcome_source: Option<String>,
+    /// Last four digits of the network token that paid in the place of the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_token: Option<String>,
     /// Security code result: M, N, P, S, U.
     pub cvv_result: Option<String>,
     /// Address verification result.

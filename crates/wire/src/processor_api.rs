@@ -244,9 +244,6 @@ pub struct FileRecord {
     /// The date of the new card or of the token, YYMM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<String>,
-    /// The name of a token, which is no secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token_reference: Option<String>,
     /// Where a token stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_status: Option<String>,
@@ -264,7 +261,6 @@ impl FileRecord {
             pan: None,
             token_pan: None,
             expiry: None,
-            token_reference: None,
             token_status: None,
             cryptogram: None,
         }

@@ -59,7 +59,8 @@ pub struct SettlementSummary {
 /// One line of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SettlementLine {
-    /// sale, refund, refund_returned, chargeback, case_won, dispute_fee, loss.
+    /// sale, refund, refund_returned, chargeback, case_won, dispute_fee, loss,
+    /// excessive_reattempt.
     pub kind: String,
     /// The payment; none for a presentment that no payment knows.
     #[schema(value_type = Option<String>)]

@@ -414,6 +414,8 @@ pub struct Submission {
     pub authentication: Option<NewAuthentication>,
     /// The payer agreed that the card is saved.
     pub saving: Option<Saving>,
+    /// Last four digits of the network token that pays in the place of the card.
+    pub network_token: Option<String>,
 }
 
 /// Names a capture before it is made.

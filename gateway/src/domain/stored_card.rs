@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wire::codes::ResponseCode;
-use wire::ids::{CardId, CustomerId, PaymentId};
+use wire::ids::{CardId, CustomerId, PaymentId, TokenId};
 use wire::stored_credential::{Initiator, MitReason};
 use wire::time::Timestamp;
 
@@ -261,8 +261,64 @@ pub struct StoredCard {
     pub last_update: Option<String>,
     /// When it said so.
     pub updated_at: Option<Timestamp>,
+    /// The network token that pays in its place.
+    pub network_token: Option<NetworkToken>,
     /// When it was saved.
     pub created_at: Timestamp,
+}
+
+/// Where a network token stands, as the network told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkTokenState {
+    /// Asked for.
+    Initiated,
+    /// It pays.
+    Active,
+    /// Its bank has suspended it.
+    Suspended,
+    /// It never pays again.
+    Deactivated,
+    /// The bank did not agree.
+    Failed,
+}
+
+impl NetworkTokenState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Initiated, Self::Active, Self::Suspended, Self::Deactivated, Self::Failed];
+
+    /// The word as it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Initiated => "initiated",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Deactivated => "deactivated",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state of this word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether payments are sent with it. One that is suspended stays in use, so that the bank can
+    /// say so: paying by the number instead would go around what it has decided.
+    pub const fn may_pay(self) -> bool {
+        matches!(self, Self::Active | Self::Suspended)
+    }
+}
+
+/// A number of the network that stands for a saved card at this merchant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkToken {
+    /// The record that the vault keeps for it.
+    pub record: TokenId,
+    /// Its last four digits.
+    pub last4: String,
+    /// Where it stands.
+    pub state: NetworkTokenState,
 }
 
 /// Why a saved card does not pay.

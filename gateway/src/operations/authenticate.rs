@@ -119,6 +119,7 @@ pub(super) async fn step_up(
         reversal_id: ids.with(ReversalId::new),
         caller: None,
         saving: attempt.saving.clone(),
+        network_token: None,
         authentication: Some(NewAuthentication {
             id: new_id(context),
             method: None,
@@ -199,7 +200,7 @@ async fn resume_now(context: &Context, row: i64, trace: TraceId) -> Result<(), F
     let opened =
         context.database.write(move |connection| open(&inner, connection, row, now)).await?;
     let Some((stored, card, token)) = opened else { return Ok(()) };
-    let way = Way { trace, token: Some(token), sandbox_outcome: None };
+    let way = Way { trace, token: Some(token), sandbox_outcome: None, network_token: None };
     let stored = go_on(context, stored, &card, way).await?;
     let jobs = send_capture::jobs(&stored.payment, row, trace);
     send_capture::send_all(context, jobs).await;

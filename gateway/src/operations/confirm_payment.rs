@@ -19,8 +19,8 @@ use super::idempotency::{self, Answered, Call, Claim};
 use super::stored_cards::{Agreed, WantedCard};
 use super::unit_of_work::{Change, committed};
 use super::{
-    Context, authenticate, card_attempts, card_updater, reauthorize_payment, send_capture,
-    stored_cards,
+    Context, authenticate, card_attempts, card_updater, network_tokens, reauthorize_payment,
+    send_capture, stored_cards,
 };
 use crate::directory::{enrollment, method_path};
 use crate::domain::answer::Answer;
@@ -29,7 +29,7 @@ use crate::domain::identity::Identity;
 use crate::domain::payment::{Event, NewCapture, Payment, State, Submission};
 use crate::domain::stored_card::may_have_changed;
 use crate::domain::three_ds::{self, Enrollment, NewAuthentication};
-use crate::processor::{CardForMessage, Outcome};
+use crate::processor::{CardForMessage, Outcome, TokenForMessage};
 use crate::store::payments::{self, Stored, Twin};
 use crate::store::vault::{OpenedCard, Redemption, erase_card, redeem_token};
 use crate::vault::CardData;
@@ -96,17 +96,30 @@ async fn pay(context: &Context, call: Call, confirmation: Confirmation, reply: R
     }
     let paid = attempt(context, &call, confirmation).await;
     let doubtful = paid.as_ref().ok().and_then(Paid::doubtful_card);
+    let saved = paid.as_ref().ok().and_then(Paid::saved_card);
+    let stopped = paid.as_ref().ok().and_then(Paid::card_of_stopped_token);
     tell(context, &call, paid, reply).await;
     if let Some(card) = doubtful {
         card_updater::after_decline(context, &call, card).await;
     }
+    if let Some(card) = stopped {
+        network_tokens::after_decline(context, &call, card).await;
+    }
+    if let Some(card) = saved {
+        network_tokens::after_saving(context, &call, card).await;
+    }
 }
 
 impl Confirmation {
+    /// The saved card that pays.
+    fn saved(&self) -> Option<WantedCard> {
+        let ToPay::New(checked) = &self.payment else { return None };
+        checked.wanted
+    }
+
     /// The saved card that the merchant charges.
     fn charged(&self) -> Option<WantedCard> {
-        let ToPay::New(checked) = &self.payment else { return None };
-        checked.wanted.filter(|wanted| wanted.initiator == Initiator::Merchant)
+        self.saved().filter(|wanted| wanted.initiator == Initiator::Merchant)
     }
 }
 
@@ -143,6 +156,24 @@ pub(super) enum Paid {
 }
 
 impl Paid {
+    /// The card that was saved with the approval.
+    fn saved_card(&self) -> Option<CardId> {
+        let Self::Decided(stored) = self else { return None };
+        let last = stored.payment.attempts.last()?;
+        let approved = last.state == AttemptState::Approved;
+        last.saving.as_ref().filter(|_| approved).map(|saving| saving.card)
+    }
+
+    /// The saved card whose network token did not pay.
+    fn card_of_stopped_token(&self) -> Option<CardId> {
+        let Self::Decided(stored) = self else { return None };
+        let last = stored.payment.attempts.last()?;
+        let codes = [ResponseCode::NOT_ACTIVE, ResponseCode::CLOSED_ACCOUNT];
+        let stopped = last.response_code.is_some_and(|code| codes.contains(&code));
+        last.network_token.as_ref().filter(|_| stopped)?;
+        stored.payment.terms.stored.as_ref().map(|used| used.card)
+    }
+
     /// The saved card whose decline the account updater may explain.
     fn doubtful_card(&self) -> Option<CardId> {
         let Self::Decided(stored) = self else { return None };
@@ -161,12 +192,17 @@ async fn attempt(
 ) -> Result<Paid, Failure> {
     let sandbox_outcome = confirmation.sandbox_outcome.clone();
     let card = confirmation.card;
-    let begun = begin(context, call, confirmation).await?;
+    let network_token = match confirmation.saved() {
+        Some(wanted) => network_tokens::prepare(context, call, wanted).await,
+        None => None,
+    };
+    let last4 = network_token.as_ref().map(|token| token.number.masked().last4().to_owned());
+    let begun = begin(context, call, confirmation, last4).await?;
     let token = match card {
         PayWith::Token(token) => Some(token),
         PayWith::Previous(_) | PayWith::Saved => None,
     };
-    follow(context, call, begun, token, sandbox_outcome).await
+    follow(context, call, begun, (token, network_token), sandbox_outcome).await
 }
 
 /// Sends what was begun, and records what became of it.
@@ -174,7 +210,7 @@ pub(super) async fn follow(
     context: &Context,
     call: &Call,
     begun: Begun,
-    token: Option<TokenId>,
+    (token, network_token): (Option<TokenId>, Option<TokenForMessage>),
     sandbox_outcome: Option<String>,
 ) -> Result<Paid, Failure> {
     let (stored, card) = match begun {
@@ -184,7 +220,7 @@ pub(super) async fn follow(
     context.plumbing.crash_points.reached(call.message_kind(), Boundary::Stored);
     context.plumbing.crash_points.reached("authorization", Boundary::Prepared);
     committed(context, &stored.payment);
-    let way = Way { trace: call.trace, token, sandbox_outcome };
+    let way = Way { trace: call.trace, token, sandbox_outcome, network_token };
     let stored = go_on(context, *stored, &card.data, way).await?;
     Ok(Paid::Decided(Box::new(stored)))
 }
@@ -197,6 +233,8 @@ pub(super) struct Way {
     pub token: Option<TokenId>,
     /// The outcome that the caller asks the sandbox for.
     pub sandbox_outcome: Option<String>,
+    /// The network token that pays in the place of a saved card.
+    pub network_token: Option<TokenForMessage>,
 }
 
 /// Messages of one attempt and its step-up: AReq and 0100, and both again.
@@ -218,7 +256,12 @@ pub(super) async fn go_on(
                 let now = context.plumbing.clock.now();
                 // Not held after the authorization (PCI DSS 3.3.1): a step-up goes without it.
                 let code = way.token.take().and_then(|it| context.security_codes.take(it, now));
-                let message = CardForMessage { data: card.clone(), code };
+                // A code pays once: a step-up goes by the number.
+                let token = way.network_token.take();
+                let by_token =
+                    stored.payment.attempts.last().and_then(|it| it.network_token.as_ref());
+                let token = token.filter(|_| by_token.is_some());
+                let message = CardForMessage { data: card.clone(), code, token };
                 let wish = way.sandbox_outcome.take();
                 let outcome =
                     context.processor.authorize(&stored.payment, message, wish, way.trace).await;
@@ -259,6 +302,7 @@ async fn begin(
     context: &Context,
     call: &Call,
     confirmation: Confirmation,
+    network_token: Option<String>,
 ) -> Result<Begun, Failure> {
     let identity = context.identities.next().await?;
     let at = identity.transmission_at;
@@ -275,6 +319,7 @@ async fn begin(
         trans_id: authenticate::new_id(context),
         in_browser: confirmation.in_browser,
         consent: confirmation.consent,
+        network_token,
     };
     let (inner, call) = (context.clone(), call.clone());
     context
@@ -316,6 +361,7 @@ struct NewSubmission {
     trans_id: TransId,
     in_browser: bool,
     consent: Option<Agreed>,
+    network_token: Option<String>,
 }
 
 fn submit(
@@ -360,8 +406,11 @@ fn submit(
         required: enrollment(&opened.data.number) == Enrollment::Required,
         wanted,
     });
+    // A payment whose holder is asked first goes by the number that was asked about.
+    let network_token = submission.network_token.filter(|_| authentication.is_none());
     let event = Event::CardSubmitted(Submission {
         authentication,
+        network_token,
         id: submission.id,
         card: opened.card.clone(),
         identity: submission.identity,

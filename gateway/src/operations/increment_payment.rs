@@ -34,7 +34,7 @@ pub async fn increment(
     detach(context, async move {
         let sandbox_outcome = incrementing.sandbox_outcome;
         let paid = match begin(&inner, &call, id, incrementing.amount).await {
-            Ok(begun) => follow(&inner, &call, begun, None, sandbox_outcome).await,
+            Ok(begun) => follow(&inner, &call, begun, (None, None), sandbox_outcome).await,
             Err(failure) => Err(failure),
         };
         tell(&inner, &call, paid, answered).await;

@@ -239,7 +239,7 @@ pub(super) fn card_of(
         now,
     };
     let opened = open_card(connection, &context.vault, &opening)?;
-    Ok(CardForMessage { data: opened.data, code: None })
+    Ok(CardForMessage { data: opened.data, code: None, token: None })
 }
 
 /// Takes a refund back before the cut-off.

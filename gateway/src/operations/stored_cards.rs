@@ -3,17 +3,19 @@
 use rusqlite::Connection;
 use serde::Serialize;
 use wire::events::EventType;
-use wire::gateway_api::{ConsentView, CreateStoredCard, Deleted, Page, SaveCard, StoredCardView};
+use wire::gateway_api::{
+    ConsentView, CreateStoredCard, Deleted, NetworkTokenView, Page, SaveCard, StoredCardView,
+};
 use wire::ids::{CardId, CustomerId, EventId, MerchantId, PaymentId, TokenId};
 use wire::stored_credential::{Initiator, MitReason};
 use wire::time::Timestamp;
 
-use super::Context;
 use super::announce::Occasion;
 use super::create_payment::text;
 use super::customers::once;
 use super::failure::Failure;
 use super::idempotency::{Call, StoredAnswer};
+use super::{Context, network_tokens};
 use crate::domain::attempt::Attempt;
 use crate::domain::card::Fingerprint;
 use crate::domain::payment::Payment;
@@ -214,6 +216,7 @@ fn keep(
         advice_code: None,
         last_update: None,
         updated_at: None,
+        network_token: None,
         created_at: at,
     })
 }
@@ -319,6 +322,8 @@ pub async fn delete(
 ) -> Result<StoredAnswer, Failure> {
     let (inner, merchant) = (context.clone(), call.merchant);
     let occasion = Occasion { trace: call.trace, at: context.plumbing.clock.now() };
+    let token = network_tokens::ending(context, &call, id).await;
+    let told = call.clone();
     let answer = once(context, call, 200, move |connection| {
         let found = rows::card(connection, &merchant, &id)?;
         let card = found.filter(|card| card.customer == customer && is_there(card));
@@ -328,6 +333,9 @@ pub async fn delete(
     })
     .await?;
     context.notifier.wake();
+    if let Some(token) = token {
+        network_tokens::end(context, &told, &token).await;
+    }
     Ok(answer)
 }
 
@@ -342,6 +350,9 @@ pub(super) fn erase(
     let Some(state) = card.state.apply(CardEvent::Deleted) else { return Ok(()) };
     card.state = state;
     erase_card(connection, card.card.token, merchant, "card_deleted", occasion.at)?;
+    if let Some(token) = card.network_token.take() {
+        erase_card(connection, token.record, merchant, "card_deleted", occasion.at)?;
+    }
     rows::save_card(connection, &merchant, &card)?;
     tell(context, connection, merchant, &card, EventType::CardErased, occasion)
 }
@@ -428,7 +439,10 @@ pub fn view(card: &StoredCard) -> StoredCardView {
         grandfathered: card.grandfathered,
         warning: card.warning().map(str::to_owned),
         last_update: card.last_update.clone(),
-        network_token: None,
+        network_token: card.network_token.as_ref().map(|token| NetworkTokenView {
+            status: token.state.as_str().to_owned(),
+            last4: token.last4.clone(),
+        }),
         created_at: card.created_at,
     }
 }

@@ -301,6 +301,7 @@ fn attempt(payment: &Payment, attempt: &Attempt) -> AttemptView {
         state: attempt.state.as_str().to_owned(),
         card: Some(card(&attempt.card)),
         stan: Some(attempt.identity.stan_text()),
+        network_token: attempt.network_token.clone(),
         rrn: Some(attempt.identity.rrn_text()),
         auth_code: attempt.auth_code.clone(),
         response_code: attempt.response_code,

@@ -3,10 +3,10 @@
 use data_encoding::BASE64URL_NOPAD;
 use wire::processor_api::{
     Acceptor, AddressCheck, EntryMode, FUNCTION_ACCURATE, FUNCTION_CAPTURE_OTHER,
-    FUNCTION_CAPTURE_SAME, FUNCTION_ESTIMATED, FUNCTION_FILE_INQUIRY, FUNCTION_INCREMENTAL,
-    FUNCTION_REVERSAL_FULL, FUNCTION_REVERSAL_PARTIAL, FUNCTION_STATUS_INQUIRY,
-    FUNCTION_VERIFICATION, FileName, FileRecord, INQUIRY, Message, Mti, Original, PURCHASE, REFUND,
-    SandboxData, StoredCredential, ThreeDsData,
+    FUNCTION_CAPTURE_SAME, FUNCTION_ESTIMATED, FUNCTION_FILE_ADD, FUNCTION_FILE_INQUIRY,
+    FUNCTION_INCREMENTAL, FUNCTION_REVERSAL_FULL, FUNCTION_REVERSAL_PARTIAL,
+    FUNCTION_STATUS_INQUIRY, FUNCTION_VERIFICATION, FileName, FileRecord, INQUIRY, Message, Mti,
+    Original, PURCHASE, REFUND, SandboxData, StoredCredential, ThreeDsData,
 };
 use wire::stored_credential::Initiator;
 use wire::three_ds::{TransStatus, VERSION};
@@ -71,7 +71,14 @@ impl Processor {
             .data
             .postal_code
             .map(|postal| AddressCheck { address: None, postal: Some(postal.to_string()) });
-        message.pan = Some(card.data.number);
+        match card.token {
+            Some(token) => {
+                message.expiry = Some(token.expiry.yymm());
+                message.token_pan = Some(token.number);
+                message.cryptogram = token.cryptogram;
+            }
+            None => message.pan = Some(card.data.number),
+        }
         message.cvv = card.code;
         message.blind = Some(BASE64URL_NOPAD.encode(&self.secrets.bytes::<16>()));
     }
@@ -163,6 +170,33 @@ impl Processor {
 
     /// 0302: what became of a card.
     pub(super) fn updater_message(&self, card: &CardData, identity: Identity) -> Message {
+        let record = FileRecord::of(FileName::Updater);
+        let mut message = self.file_action(FUNCTION_FILE_INQUIRY, record, identity);
+        message.pan = Some(card.number.clone());
+        message.expiry = Some(card.expiry.yymm());
+        message
+    }
+
+    /// 0302: a network token is asked for, asked about, or ended.
+    pub(super) fn token_message(
+        &self,
+        function: &str,
+        card: &CardData,
+        identity: Identity,
+    ) -> Message {
+        let record = FileRecord::of(FileName::Token);
+        let mut message = self.file_action(function, record, identity);
+        let number = Some(card.number.clone());
+        if function == FUNCTION_FILE_ADD {
+            message.pan = number;
+        } else {
+            message.token_pan = number;
+        }
+        message.expiry = Some(card.expiry.yymm());
+        message
+    }
+
+    fn file_action(&self, function: &str, record: FileRecord, identity: Identity) -> Message {
         let merchant = &self.merchant;
         let mut message = Message::new(
             Mti::FileAction,
@@ -173,10 +207,8 @@ impl Processor {
         );
         message.rrn = Some(identity.rrn_text());
         message.card_acceptor_id = Some(merchant.card_acceptor_id.clone());
-        message.function_code = Some(FUNCTION_FILE_INQUIRY.to_owned());
-        message.file = Some(FileRecord::of(FileName::Updater));
-        message.pan = Some(card.number.clone());
-        message.expiry = Some(card.expiry.yymm());
+        message.function_code = Some(function.to_owned());
+        message.file = Some(record);
         message.blind = Some(BASE64URL_NOPAD.encode(&self.secrets.bytes::<16>()));
         message
     }

@@ -95,8 +95,9 @@ pub(super) fn save(
 fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO attempts (payment, n, public_id, token, brand, masked, expiry, fingerprint, \
-         terminal, stan, transmission_at, reversal_id, state, approved, kind, asked, saving) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+         terminal, stan, transmission_at, reversal_id, state, approved, kind, asked, saving, \
+         network_token) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?;
     statement.execute(params![
         payment,
@@ -116,6 +117,7 @@ fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         attempt.kind.as_str(),
         attempt.asked.get(),
         attempt.saving.as_ref().map(stored_cards::encode_saving).transpose()?,
+        attempt.network_token,
     ])?;
     Ok(())
 }

@@ -11,7 +11,9 @@ use wire::time::Timestamp;
 use super::rows::{corrupt, parsed, stored, word};
 use crate::domain::card::{Card, Fingerprint};
 use crate::domain::payment::Payment;
-use crate::domain::stored_card::{CardState, Consent, GivenOn, Saving, StoredCard};
+use crate::domain::stored_card::{
+    CardState, Consent, GivenOn, NetworkToken, NetworkTokenState, Saving, StoredCard,
+};
 
 /// A customer of a merchant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,7 +171,7 @@ pub fn payments_of(connection: &Connection, id: &CustomerId) -> Result<Vec<i64>,
 
 const CARD: &str = "SELECT public_id, customer, state, token, brand, masked, expiry, fingerprint, \
      par, consent, agreement, network_transaction_id, grandfathered, advice_code, last_update, \
-     updated_at, created_at FROM stored_cards";
+     updated_at, created_at, network_token FROM stored_cards";
 
 fn read_card(row: &Row<'_>) -> Result<StoredCard, DatabaseError> {
     let expiry = row.get_ref(6)?.as_str().map_err(|error| corrupt("expiry", error))?;
@@ -196,8 +198,35 @@ fn read_card(row: &Row<'_>) -> Result<StoredCard, DatabaseError> {
         advice_code: row.get(13)?,
         last_update: row.get(14)?,
         updated_at: optional_timestamp(row, 15)?,
+        network_token: read_token(row, 17)?,
         created_at: timestamp(row, 16)?,
     })
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredToken {
+    #[serde(rename = "r")]
+    record: TokenId,
+    #[serde(rename = "l")]
+    last4: String,
+    #[serde(rename = "s")]
+    state: String,
+}
+
+fn encode_token(token: &NetworkToken) -> Result<String, DatabaseError> {
+    let state = token.state.as_str().to_owned();
+    encode(&StoredToken { record: token.record, last4: token.last4.clone(), state })
+}
+
+fn read_token(row: &Row<'_>, column: usize) -> Result<Option<NetworkToken>, DatabaseError> {
+    let text: Option<String> = row.get(column)?;
+    let Some(text) = text else { return Ok(None) };
+    let read = |text: &str| {
+        let stored: StoredToken = serde_json::from_str(text).ok()?;
+        let state = NetworkTokenState::parse(&stored.state)?;
+        Some(NetworkToken { record: stored.record, last4: stored.last4, state })
+    };
+    read(&text).map(Some).ok_or_else(|| corrupt("network_token", text))
 }
 
 /// A saved card of a merchant; also one that was deleted.
@@ -264,12 +293,12 @@ pub fn save_card(
     let mut statement = connection.prepare_cached(
         "INSERT INTO stored_cards (public_id, merchant, customer, state, token, brand, masked, \
          expiry, fingerprint, par, consent, agreement, network_transaction_id, grandfathered, \
-         advice_code, last_update, updated_at, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         advice_code, last_update, updated_at, created_at, network_token) VALUES (?1, ?2, ?3, ?4, \
+         ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
          ON CONFLICT (public_id) DO UPDATE SET state = ?4, token = ?5, brand = ?6, masked = ?7, \
          expiry = ?8, fingerprint = ?9, par = ?10, consent = ?11, agreement = ?12, \
          network_transaction_id = ?13, grandfathered = ?14, advice_code = ?15, \
-         last_update = ?16, updated_at = ?17",
+         last_update = ?16, updated_at = ?17, network_token = ?19",
     )?;
     statement.execute(params![
         card.id.bytes(),
@@ -290,6 +319,7 @@ pub fn save_card(
         card.last_update,
         card.updated_at.map(Timestamp::millis),
         card.created_at.millis(),
+        card.network_token.as_ref().map(encode_token).transpose()?,
     ])?;
     Ok(())
 }

@@ -289,7 +289,10 @@ fn totals(report: &SettlementReport, correction: (i64, i64)) -> Option<Differenc
         (sum("refund").saturating_add(correction.1), summary.refunds),
         (sum("chargeback"), summary.chargebacks),
         (sum("case_won"), summary.cases_won),
-        (sum("dispute_fee") + sum("refund_returned") + sum("loss"), summary.adjustments),
+        (
+            sum("dispute_fee") + sum("refund_returned") + sum("loss") + sum("excessive_reattempt"),
+            summary.adjustments,
+        ),
     ];
     let parts: i64 = expected.iter().map(|(_, said)| said).sum();
     let net = parts - summary.merchant_discount - summary.reserve_in + summary.reserve_out;

@@ -146,6 +146,7 @@ impl FakeGateway {
             payment.card = Some(card());
             let n = u32::try_from(payment.attempts.len()).unwrap() + 1;
             payment.attempts.push(AttemptView {
+                network_token: None,
                 id: AttemptId::new(now, [u8::try_from(n).unwrap(); 10]),
                 n,
                 kind: "payment".into(),

@@ -138,7 +138,8 @@ impl CardStatus {
         }
     }
 
-    const fn refusal(self) -> Option<ResponseCode> {
+    /// How a card in this state refuses to pay.
+    pub const fn refusal(self) -> Option<ResponseCode> {
         match self {
             Self::Active => None,
             Self::Inactive | Self::BlockedTemp => Some(ResponseCode::NOT_ACTIVE),

@@ -45,6 +45,10 @@ pub const DISPUTE_FEE: i64 = 1500;
 /// What the loser of an arbitration pays, in hundredths of a whole unit.
 pub const FILING_FEE: i64 = 50_000;
 
+/// What a try costs that the networks do not allow, in hundredths of a whole unit: in the country of
+/// the card, and elsewhere.
+pub const EXCESSIVE_REATTEMPT: (i64, i64) = (10, 15);
+
 const EEA: [&str; 2] = ["FR", "DE"];
 
 /// What decides on the program of a presentment.

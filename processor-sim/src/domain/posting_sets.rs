@@ -136,6 +136,16 @@ pub fn dispute_fee(merchant: i64, fee: i64, currency: Currency) -> Set {
     Ok(sets.0)
 }
 
+/// A fee of a network that the acquirer passes on to the merchant.
+pub fn passed_on(network: Brand, merchant: i64, fee: i64, currency: Currency) -> Set {
+    let mut sets = Sets::default();
+    let lines = [(Account::AcquirerDue, fee), (Account::FeeIncome, -fee)];
+    sets.add(Party::Network(network), Reason::SchemeFee, currency, &lines)?;
+    let lines = [(Account::Merchant(merchant), fee), (Account::Scheme(network), -fee)];
+    sets.add(Party::Acquirer, Reason::SchemeFee, currency, &lines)?;
+    Ok(sets.0)
+}
+
 /// Money that is kept back for later, or given free with a negative amount.
 pub fn reserve(merchant: i64, amount: i64, currency: Currency) -> Set {
     let mut sets = Sets::default();

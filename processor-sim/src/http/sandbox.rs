@@ -13,13 +13,18 @@ use wire::time::Timestamp;
 use super::error;
 use crate::domain::account::AccountKind;
 use crate::domain::checks::CardStatus;
+use crate::domain::network_token::TokenState;
 use crate::domain::outcome::Triggers;
 use crate::domain::patch::Patch;
 use crate::domain::stop_order::{Reach, StopOrder};
 use crate::operations::control_cards::{self, CardReport, Issue, Wanted};
 use crate::operations::control_issuers::{self, IssuerReport};
-use crate::operations::{Context, check_invariants, control_ledgers, control_merchants};
-use crate::store::{Acceptor, AcceptorChange, AccountView, HoldView, LedgerBalance, LedgerLine};
+use crate::operations::{
+    Context, check_invariants, control_ledgers, control_merchants, network_tokens,
+};
+use crate::store::{
+    Acceptor, AcceptorChange, AccountView, HoldView, LedgerBalance, LedgerLine, StoredToken,
+};
 
 type Shared = web::Data<Context>;
 type Answer = Result<HttpResponse, Problem>;
@@ -110,6 +115,7 @@ struct ChangeBody {
     contact_wanted: Option<bool>,
     updater_opt_out: Option<bool>,
     stop_orders: Option<Vec<StopBody>>,
+    token_status: Option<String>,
     available: Option<Money>,
     #[serde(default)]
     restore: bool,
@@ -162,6 +168,9 @@ pub async fn change_card(received: ReceivedRequest, context: Shared) -> Answer {
         contact_wanted: body.contact_wanted,
         updater_opt_out: body.updater_opt_out,
         stop_orders: stop_orders(body.stop_orders)?,
+        token_status: parse(body.token_status.as_deref(), "token_status", |text| {
+            TokenState::parse(text).filter(|state| TokenState::event_to(*state).is_some())
+        })?,
         available: body.available,
         restore: body.restore,
     };
@@ -212,11 +221,32 @@ fn card(report: &CardReport) -> Value {
             "stop_orders": state.controls.stop_orders.iter().map(stop_order).collect::<Vec<_>>(),
         },
         "replaced_by": report.replaced_by,
+        "network_tokens": report.tokens.iter().map(|it| token(it)).collect::<Vec<_>>(),
         "approvals": stored.map(|stored| stored.approvals),
         "wrong_codes": stored.map(|stored| stored.wrong_codes),
         "verifications": stored.map(|stored| stored.verifications),
         "account": report.account.as_ref().map(|view| account(view, &[])),
     })
+}
+
+fn token(token: &StoredToken) -> Value {
+    object!({
+        "masked": token.number.masked().to_string(),
+        "requestor": token.requestor,
+        "status": token.state.as_str(),
+        "codes": token.codes,
+    })
+}
+
+/// `POST cards/{alias or id}/cryptogram`: a code with which the card's network token pays once, for
+/// tests of what happens when somebody else has it.
+pub async fn make_cryptogram(request: HttpRequest, context: Shared) -> Answer {
+    let found = control_cards::look_up(&context, request.match_info().query("name")).await;
+    let found = found.map_err(|refusal| error::card(&refusal))?;
+    let token = found.tokens.last().ok_or_else(Problem::not_found)?;
+    let code = network_tokens::new_code(&context, token).await;
+    let code = code.map_err(|failure| error::database(&failure))?;
+    Ok(HttpResponse::Created().json(object!({ "cryptogram": code })))
 }
 
 fn stop_order(order: &StopOrder) -> Value {
@@ -324,6 +354,15 @@ struct MerchantBody {
     #[serde(default, deserialize_with = "patch")]
     categories: Patch<Vec<String>>,
     triggers: Option<Vec<Trigger>>,
+    retry_policy: Option<RetryPolicy>,
+}
+
+/// What becomes of tries that the networks forbid.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum RetryPolicy {
+    Block,
+    AllowWithFee,
 }
 
 #[derive(Deserialize, PartialEq, Eq)]
@@ -339,6 +378,7 @@ pub async fn change_merchant(received: ReceivedRequest, context: Shared) -> Answ
     let change = AcceptorChange {
         blocked: body.blocked,
         categories: body.categories,
+        retries_for_fee: body.retry_policy.map(|policy| policy == RetryPolicy::AllowWithFee),
         triggers: body.triggers.map(|list| Triggers {
             holder_name: list.contains(&Trigger::HolderName),
             amount: list.contains(&Trigger::Amount),
@@ -360,6 +400,7 @@ fn merchant(acceptor: &Acceptor) -> Value {
         "blocked": acceptor.blocked,
         "categories": acceptor.categories,
         "triggers": triggers,
+        "retry_policy": if acceptor.retries_for_fee { "allow_with_fee" } else { "block" },
     })
 }
 

@@ -110,12 +110,13 @@ pub async fn replace(context: &Context, card: &IssuedCard) -> Result<StoredCard,
     Ok(old)
 }
 
-fn date(month: i64, year: i64) -> Option<Expiry> {
+/// A date in the future, where it can be one.
+pub fn date(month: i64, year: i64) -> Option<Expiry> {
     Expiry::new(u8::try_from(month).ok()?, u16::try_from(year).ok()?).ok()
 }
 
 /// The rows of a card and its account; written when this is its first use.
-async fn rows(context: &Context, card: &IssuedCard) -> Result<(i64, i64), CardError> {
+pub async fn rows(context: &Context, card: &IssuedCard) -> Result<(i64, i64), CardError> {
     match card.rows(context, &card.state()) {
         CardRows::Stored { card, account } => Ok((card, account)),
         CardRows::Missing(new) => {

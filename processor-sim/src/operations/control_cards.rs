@@ -9,14 +9,17 @@ use wire::money::Money;
 use wire::test_cards::{self, SANDBOX_BINS, TestCard};
 
 use super::card_table::{ISSUED_FAMILY, IssuedCard, own_security_code};
-use super::{Context, ContextError, card_lives};
+use super::{Context, ContextError, card_lives, network_tokens};
 use crate::domain::account::{AccountKind, AccountTerms};
 use crate::domain::behaviour;
 use crate::domain::checks::{CardControls, CardStatus};
+use crate::domain::network_token::TokenState;
 use crate::domain::parties::{Issuer, route_of};
 use crate::domain::patch::Patch;
 use crate::domain::stop_order::StopOrder;
-use crate::store::{AccountView, CardChange, CardRows, HoldView, NewCard, StoredCard};
+use crate::store::{
+    AccountView, CardChange, CardRows, HoldView, NewCard, StoredCard, StoredToken as NetworkToken,
+};
 
 /// Why a card was not issued or changed.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,8 @@ pub struct CardReport {
     pub account: Option<AccountView>,
     /// The card that took its place.
     pub replaced_by: Option<String>,
+    /// Its network tokens, oldest first.
+    pub tokens: Vec<Arc<NetworkToken>>,
 }
 
 /// Every card, without its account.
@@ -66,6 +71,7 @@ pub fn list(context: &Context) -> Vec<CardReport> {
         stored: None,
         account: None,
         replaced_by: None,
+        tokens: Vec::new(),
     };
     context.cards.all().into_iter().map(report).collect()
 }
@@ -80,10 +86,16 @@ pub async fn look_up(context: &Context, name: &str) -> Result<CardReport, CardEr
     Ok(CardReport {
         catalogue: card.alias.as_deref().and_then(test_cards::by_alias),
         replaced_by: next_of(context, &card).await?,
+        tokens: tokens_of(context, &card),
         card,
         stored,
         account,
     })
+}
+
+fn tokens_of(context: &Context, card: &IssuedCard) -> Vec<Arc<NetworkToken>> {
+    let row = card.state().stored.map(|rows| rows.card);
+    row.map(|row| context.tokens.of_card(row)).unwrap_or_default()
 }
 
 /// The card that took the place of another, by its id.
@@ -158,11 +170,34 @@ pub async fn issue(context: &Context, wanted: Issue) -> Result<CardReport, CardE
     let stored = context.store.issue_card(new).await?;
     let card = context.cards.take_over(&stored)?;
     let account = context.store.account_view(stored.account).await?;
-    Ok(CardReport { card, catalogue: None, stored: Some(stored), account, replaced_by: None })
+    Ok(CardReport {
+        card,
+        catalogue: None,
+        stored: Some(stored),
+        account,
+        replaced_by: None,
+        tokens: Vec::new(),
+    })
 }
 
 /// The next number of the control plane's own family.
 pub(super) async fn new_number(context: &Context, brand: Brand) -> Result<CardNumber, CardError> {
+    number_of_family(context, brand, (counter_name(brand), ISSUED_FAMILY.to_string())).await
+}
+
+/// The next number for a network token: of the same family, in the upper half of it.
+pub(super) async fn new_token_number(
+    context: &Context,
+    brand: Brand,
+) -> Result<CardNumber, CardError> {
+    number_of_family(context, brand, ("network_tokens", format!("{ISSUED_FAMILY}5"))).await
+}
+
+async fn number_of_family(
+    context: &Context,
+    brand: Brand,
+    (counter, family): (&'static str, String),
+) -> Result<CardNumber, CardError> {
     let (bin, _) = SANDBOX_BINS.iter().find(|(_, of)| *of == brand).ok_or(CardError::Unknown)?;
     let length: usize = match brand {
         Brand::Amex => 15,
@@ -176,14 +211,13 @@ pub(super) async fn new_number(context: &Context, brand: Brand) -> Result<CardNu
         | Brand::Mir
         | Brand::Private => 16,
     };
-    let counter = counter_name(brand);
-    let width = length.saturating_sub(10);
+    let width = length.saturating_sub(family.len().saturating_add(9));
     let count = context.store.reserve(counter, 1).await?;
     let serial = format!("{count:0width$}");
     if serial.len() > width {
         return Err(CardError::RangeExhausted);
     }
-    let body = format!("{bin}{ISSUED_FAMILY}{serial}");
+    let body = format!("{bin}{family}{serial}");
     let found = (0..10).find_map(|digit| CardNumber::parse(&format!("{body}{digit}")).ok());
     found.ok_or(CardError::RangeExhausted)
 }
@@ -228,6 +262,8 @@ pub struct Wanted {
     pub updater_opt_out: Option<bool>,
     /// What the cardholder has stopped.
     pub stop_orders: Option<Vec<StopOrder>>,
+    /// Where its network tokens are to stand.
+    pub token_status: Option<TokenState>,
     /// What is available from now on. The account then no longer pays its debt by itself.
     pub available: Option<Money>,
     /// Back to how it was issued: active, without controls, without a past, with all its money.
@@ -251,6 +287,9 @@ pub async fn change(
         Some(CardStatus::Replaced) => card_lives::replace(context, &card).await?,
         _ => stored,
     };
+    if let Some(next) = wanted.token_status {
+        network_tokens::set_all(context, stored.id, next).await?;
+    }
     let change = change_of(&card, &stored, wanted)?;
     let now = context.clock().now();
     let stored = context.store.change_card(stored.id, change, now).await?;
@@ -260,6 +299,7 @@ pub async fn change(
     Ok(CardReport {
         catalogue: card.alias.as_deref().and_then(test_cards::by_alias),
         replaced_by: next_of(context, &card).await?,
+        tokens: tokens_of(context, &card),
         card,
         stored: Some(stored),
         account,

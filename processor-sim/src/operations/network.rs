@@ -5,6 +5,7 @@ mod file_action;
 mod late_answer;
 mod manage;
 mod reverse;
+mod token_action;
 
 use bytes::Bytes;
 use kit::link::{LinkFailure, LocalAnswer, ReceivedMessage, Reply};

@@ -30,6 +30,7 @@ pub async fn recover(context: &Context) -> Result<Recovered, DatabaseError> {
             answer: Answer::refusal(ResponseCode::RESPONSE_TOO_LATE),
             obligation: processor::obligation_of(context, &transaction),
             retry: None,
+            fee: None,
             at: now,
         };
         // The inner refusal cannot be: only what is still `sent` was read.

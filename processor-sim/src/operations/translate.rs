@@ -11,7 +11,7 @@ use wire::processor_api::{
     REFUND, SandboxData, ThreeDsData,
 };
 
-use super::Context;
+use super::{Context, network_tokens};
 use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId, Results};
 use crate::domain::behaviour::Behaviour;
 use crate::domain::checks::Purpose;
@@ -58,8 +58,10 @@ pub struct RequestFields {
     pub identity: Identity,
     /// Digest of its business fields.
     pub digest: BusinessDigest,
-    /// Field 2.
+    /// Field 2, a card or a network token.
     pub number: CardNumber,
+    /// The card that pays: behind a token, the one that it stands for.
+    pub card: CardNumber,
     /// What it is for.
     pub purpose: Purpose,
     /// Field 4.
@@ -75,7 +77,9 @@ pub async fn request_fields(
     context: &Context,
     message: &Message,
 ) -> Result<RequestFields, TakeError> {
-    let number = message.pan.clone().ok_or_else(|| missing("pan"))?;
+    let number = message.pan.clone().or_else(|| message.token_pan.clone());
+    let number = number.ok_or_else(|| missing("pan"))?;
+    let card = network_tokens::opened(context, message).unwrap_or_else(|| number.clone());
     let currency = message.currency.ok_or_else(|| missing("currency"))?;
     let amount = message.amount.ok_or_else(|| missing("amount"))?;
     let purpose = purpose(message)?;
@@ -92,6 +96,7 @@ pub async fn request_fields(
         identity: identity(context, message).await?,
         digest: digest(context, message),
         number,
+        card,
         purpose,
         amount,
         currency,
@@ -195,8 +200,10 @@ pub fn digest(context: &Context, message: &Message) -> BusinessDigest {
             original.acquirer_id
         )
     });
+    // The card behind a token: the bank, which sees no token, comes to the same.
+    let card = network_tokens::opened(context, message);
     context.business_digest(&[
-        message.pan.as_ref().map_or("", CardNumber::expose).as_bytes(),
+        card.as_ref().map_or("", CardNumber::expose).as_bytes(),
         bytes(message.processing_code.as_deref()),
         number(message.amount).as_bytes(),
         bytes(message.mcc.as_deref()),
@@ -206,6 +213,10 @@ pub fn digest(context: &Context, message: &Message) -> BusinessDigest {
         original.unwrap_or_default().as_bytes(),
         number(message.replacement_amount).as_bytes(),
     ])
+}
+
+fn number_of(message: &Message) -> Option<&CardNumber> {
+    message.pan.as_ref().or(message.token_pan.as_ref())
 }
 
 fn bytes(field: Option<&str>) -> &[u8] {
@@ -323,8 +334,9 @@ pub fn kind(message: &Message) -> &'static str {
 
 /// What is known about a message.
 pub fn facts(context: &Context, message: &Message, trace: TraceId) -> Facts {
-    let card = message.pan.as_ref().and_then(|number| context.cards.find(number));
-    let network = message.pan.as_ref().map(|number| number.brand().as_str().to_owned());
+    let number = network_tokens::opened(context, message);
+    let card = number.and_then(|number| context.cards.find(&number));
+    let network = number_of(message).map(|number| number.brand().as_str().to_owned());
     Facts {
         payment: message.payment_reference.clone(),
         card: card.and_then(|card| card.alias.clone()),

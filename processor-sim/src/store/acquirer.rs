@@ -1,16 +1,19 @@
 //! The processor's transactions: recorded before anything is sent, concluded by what came back.
 
 use kit::http::NonceRow;
+use kit::random::IdGenerator;
 use kit::sqlite::DatabaseError;
 use rusqlite::{Connection, Row, params};
-use wire::card::MaskedPan;
+use wire::calendar::BusinessDay;
+use wire::card::{Brand, MaskedPan};
 use wire::money::{Currency, MinorUnits};
 use wire::time::Timestamp;
 
+use super::batches::{self, NewLine};
 use super::columns;
 use super::declines::{self, RetryNote};
 use super::obligations::{self, NewObligation};
-use super::{Store, captures, disputes, insert_nonce};
+use super::{Store, captures, clearing, disputes, insert_nonce};
 use crate::domain::acquirer_transaction::{
     AcquirerTransaction, TransactionEvent, TransactionState,
 };
@@ -18,6 +21,7 @@ use crate::domain::answer::{Answer, AuthCode, NetworkTransactionId};
 use crate::domain::checks::Purpose;
 use crate::domain::identity::{BusinessDigest, CardDigest, Identity};
 use crate::domain::outcome::OutcomeSource;
+use crate::domain::posting_sets;
 
 /// A transaction to be recorded before it is sent.
 #[derive(Clone, Debug)]
@@ -118,6 +122,19 @@ pub enum Opened {
     Disputed,
 }
 
+/// A try that was sent although the network does not allow it.
+#[derive(Clone, Debug)]
+pub struct RetryFee {
+    /// The merchant.
+    pub acceptor: i64,
+    /// The network.
+    pub network: Brand,
+    /// Minor units in the currency of the try.
+    pub amount: i64,
+    /// Names the batch, where it is the first of its day.
+    pub ids: IdGenerator,
+}
+
 /// What concludes a transaction.
 #[derive(Clone, Debug)]
 pub struct Conclusion {
@@ -131,6 +148,8 @@ pub struct Conclusion {
     pub obligation: Option<NewObligation>,
     /// What later tries are judged by.
     pub retry: Option<RetryNote>,
+    /// What the try costs the merchant, where the network does not allow it.
+    pub fee: Option<RetryFee>,
     /// Now.
     pub at: Timestamp,
 }
@@ -384,6 +403,9 @@ fn conclude(
     if let Some(retry) = &conclusion.retry {
         declines::note(connection, retry)?;
     }
+    if let Some(fee) = &conclusion.fee {
+        charge(connection, conclusion.id, fee, (currency, conclusion.at))?;
+    }
     if let (Some(base), true) = (raises, machine.is_approved()) {
         change(connection, base, TransactionEvent::Raised(machine.authorized))?;
     }
@@ -392,6 +414,26 @@ fn conclude(
         captures::insert_credit(connection, conclusion.id, amount, currency, conclusion.at)?;
     }
     Ok(Ok(()))
+}
+
+/// The network's fee, passed on to the merchant with the batch of the day.
+fn charge(
+    connection: &Connection,
+    transaction: i64,
+    fee: &RetryFee,
+    (currency, at): (Currency, Timestamp),
+) -> Result<(), DatabaseError> {
+    let sets = posting_sets::passed_on(fee.network, fee.acceptor, fee.amount, currency);
+    clearing::post_all(connection, sets, Some(transaction), at)?;
+    let line = NewLine {
+        kind: "excessive_reattempt",
+        amount: fee.amount.saturating_neg(),
+        net: fee.amount.saturating_neg(),
+        acquirer_due: fee.amount,
+        ..NewLine::about(transaction, None, "", fee.network, at)
+    };
+    let day = (fee.acceptor, BusinessDay::of(at), currency);
+    batches::add_line(connection, day, &line, &fee.ids)
 }
 
 /// Applies the acknowledgement of a reversal to its transaction.

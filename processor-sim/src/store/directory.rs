@@ -34,6 +34,8 @@ pub struct Acceptor {
     pub categories: Option<Vec<String>>,
     /// Which triggers choose outcomes.
     pub triggers: Triggers,
+    /// Tries that the networks forbid are sent, for a fee.
+    pub retries_for_fee: bool,
 }
 
 /// What is to change at a merchant.
@@ -43,6 +45,8 @@ pub struct AcceptorChange {
     pub blocked: Option<bool>,
     /// The enabled categories; cleared: all.
     pub categories: Patch<Vec<String>>,
+    /// Whether tries that the networks forbid are sent for a fee.
+    pub retries_for_fee: Option<bool>,
     /// New triggers.
     pub triggers: Option<Triggers>,
 }
@@ -160,6 +164,10 @@ fn change_acceptor(
             (id, triggers.holder_name, triggers.amount),
         )?;
     }
+    if let Some(sent) = change.retries_for_fee {
+        connection
+            .execute("UPDATE card_acceptors SET retries_for_fee = ?2 WHERE id = ?1", (id, sent))?;
+    }
     let mut statement = connection.prepare("SELECT * FROM card_acceptors WHERE id = ?1")?;
     let mut rows = statement.query_map([id], acceptor)?;
     Ok(rows.next().transpose()?)
@@ -178,5 +186,6 @@ fn acceptor(row: &Row<'_>) -> Result<Acceptor, rusqlite::Error> {
             holder_name: row.get("trigger_holder_name")?,
             amount: row.get("trigger_amount")?,
         },
+        retries_for_fee: row.get("retries_for_fee")?,
     })
 }

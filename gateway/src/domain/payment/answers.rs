@@ -33,11 +33,21 @@ impl Payment {
         if retry::is_blocked(&self.attempts, &card.card.fingerprint, at) {
             return Err(Refusal::RetryBlocked);
         }
-        let Submission { id, card, identity, reversal_id, caller, authentication, saving } = card;
+        let Submission {
+            id,
+            card,
+            identity,
+            reversal_id,
+            caller,
+            authentication,
+            saving,
+            network_token,
+        } = card;
         self.caller = caller;
         let asked = (AttemptKind::Payment, self.lacking());
         let mut attempt = Attempt::new(id, self.next_n(), asked, card, identity, reversal_id);
         attempt.saving = saving;
+        attempt.network_token = network_token;
         Ok(match authentication {
             Some(new) => self.authenticate_first(attempt, new, policy),
             None => self.send(attempt, policy),

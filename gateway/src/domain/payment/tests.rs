@@ -73,6 +73,7 @@ fn submitted(n: u8, at: Timestamp) -> Event {
         caller: None,
         authentication: None,
         saving: None,
+        network_token: None,
     })
 }
 
@@ -1113,6 +1114,7 @@ fn a_lost_or_stolen_card_is_not_tried_twice_and_another_card_is() {
         caller: None,
         authentication: None,
         saving: None,
+        network_token: None,
     });
     assert_eq!(it.apply(same, &Policy::default()), Err(Refusal::RetryBlocked));
     assert!(it.apply(submitted(2, later(60)), &Policy::default()).is_ok());

@@ -72,7 +72,10 @@ fn summary(batch: &StoredBatch, lines: &[SettlementLine]) -> SettlementSummary {
         interchange: sum(&all, |line| line.interchange),
         scheme_fees: sum(&all, |line| line.scheme_fee),
         merchant_discount: sum(&all, |line| line.discount),
-        adjustments: sum(&["dispute_fee", "refund_returned", "loss"], amount),
+        adjustments: sum(
+            &["dispute_fee", "refund_returned", "loss", "excessive_reattempt"],
+            amount,
+        ),
         reserve_in: batch.reserve_in,
         reserve_out: batch.reserve_out,
         carried_balance: batch.carried,

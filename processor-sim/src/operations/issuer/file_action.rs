@@ -11,6 +11,19 @@ use crate::operations::network::Hop;
 use crate::operations::translate::{self, Fault, TakeError};
 use crate::operations::{Context, card_lives};
 
+/// Whether a network token may stand for a card: one that pays may.
+fn agree(context: &Context, issuer: &'static Issuer, message: &Message) -> Result<Hop, TakeError> {
+    let number = message.pan.as_ref().ok_or_else(|| translate::missing("pan"))?;
+    let card = context.cards.find(number).filter(|card| card.issuer == issuer);
+    let refusal = match card {
+        Some(card) => card.state().status.refusal(),
+        None => Some(ResponseCode::INVALID_NUMBER),
+    };
+    let answer = message.answer(refusal.unwrap_or(ResponseCode::APPROVED));
+    let answer = answer.ok_or_else(|| Fault::format("an answer cannot be answered"))?;
+    Ok(Hop::Answer(Box::new(answer)))
+}
+
 /// Tells the account updater about a card.
 pub(super) fn file_action(
     context: &Context,
@@ -18,6 +31,9 @@ pub(super) fn file_action(
     message: &Message,
 ) -> Result<Hop, TakeError> {
     let number = message.pan.as_ref().ok_or_else(|| translate::missing("pan"))?;
+    if message.file.as_ref().is_some_and(|record| record.file == FileName::Token) {
+        return agree(context, issuer, message);
+    }
     let saved_with = match message.expiry.as_deref().map(Expiry::from_yymm) {
         Some(Err(_)) => return Err(Fault::format("expiry is not YYMM").into()),
         Some(Ok(expiry)) => Some(expiry),

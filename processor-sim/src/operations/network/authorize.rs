@@ -2,7 +2,7 @@
 
 use kit::facts::TraceId;
 use kit::link::{Call, LinkFailure, Reply, UnknownCause};
-use wire::card::Brand;
+use wire::card::{Brand, Expiry};
 use wire::codes::ResponseCode;
 use wire::processor_api::Message;
 
@@ -17,7 +17,7 @@ use crate::domain::outcome::OutcomeSource;
 use crate::domain::parties::{Issuer, route_of};
 use crate::domain::stand_in::{self, StandInCase, StandInReason};
 use crate::operations::translate::{self, Fault, RequestFields, TakeError};
-use crate::operations::{Context, card_lives, issuer};
+use crate::operations::{Context, card_lives, issuer, network_tokens};
 use crate::store::{NetworkState, NewNetworkTransaction, NewObligation, Recorded};
 
 /// How long after the processor's deadline a silent network lets its message go.
@@ -50,6 +50,8 @@ struct Passage<'p> {
     behaviour: Behaviour,
     source: Option<OutcomeSource>,
     id: NetworkTransactionId,
+    /// Why the network token of the request does not pay.
+    refused_token: Option<network_tokens::Refusal>,
     trace: TraceId,
 }
 
@@ -63,7 +65,7 @@ pub(super) async fn authorize(
     let fields = translate::request_fields(context, message).await?;
     let wish = translate::directive(message);
     let by_wish = wish.as_ref().and_then(|(wish, _)| translate::behaviour_of_wish(context, wish));
-    let by_card = || context.cards.find(&fields.number).map(|card| card.behaviour);
+    let by_card = || context.cards.find(&fields.card).map(|card| card.behaviour);
     let behaviour = by_wish.or_else(by_card).unwrap_or(PLAIN);
     if behaviour.network == NetworkRule::Silent {
         let until = context.timers.processor.saturating_add(SILENT_AFTER);
@@ -71,7 +73,7 @@ pub(super) async fn authorize(
         context.clock().sleep(until).await;
         return Ok(Hop::Silence);
     }
-    let route = route_of(brand, fields.number.expose());
+    let route = route_of(brand, fields.card.expose());
     let passage = Passage {
         context,
         brand,
@@ -80,6 +82,7 @@ pub(super) async fn authorize(
         behaviour,
         source: wish.map(|(_, source)| source),
         id: transaction_id(context, brand, message).await?,
+        refused_token: network_tokens::check(context, message, &fields).await?,
         fields,
         trace,
     };
@@ -111,6 +114,11 @@ impl Passage<'_> {
         };
         if let NetworkRule::Answer(code) = self.behaviour.network {
             return (self.refusal(code), AnsweredBy::Network);
+        }
+        if let Some((code, note)) = self.refused_token {
+            let source = Some(OutcomeSource::Account);
+            let note = Some(note.to_owned());
+            return (Answer { source, note, ..Answer::refusal(code) }, AnsweredBy::Network);
         }
         if translate::is_increment(self.message) && !self.takes_increments() {
             return (self.refusal(ResponseCode::INVALID_TRANSACTION), AnsweredBy::Network);
@@ -147,9 +155,17 @@ impl Passage<'_> {
     async fn ask(&self, issuer: &'static Issuer) -> Result<Answer, StandInReason> {
         let mut forwarded = self.message.clone();
         forwarded.network_transaction_id = Some(self.id.to_string());
+        if forwarded.token_pan.take().is_some() {
+            // The bank sees the card, with its own date.
+            forwarded.pan = Some(self.fields.card.clone());
+            forwarded.cryptogram = None;
+            let card = self.context.cards.find(&self.fields.card);
+            let date = card.and_then(|card| card.state().expiry).or(self.fields.expiry);
+            forwarded.expiry = date.map(Expiry::yymm);
+        }
         if self.fields.purpose == Purpose::Refund {
             // By this reference the bank finds the card that took the place of this one.
-            let reference = card_lives::reference_of(self.context, &self.fields.number);
+            let reference = card_lives::reference_of(self.context, &self.fields.card);
             forwarded.par = Some(reference);
         }
         let mut facts = translate::facts(self.context, &forwarded, self.trace);
@@ -163,7 +179,7 @@ impl Passage<'_> {
 
     /// Approves in the bank's place, or refuses.
     fn stand_in(&self, issuer: &Issuer, reason: StandInReason) -> (Answer, AnsweredBy) {
-        let card = self.context.cards.find(&self.fields.number);
+        let card = self.context.cards.find(&self.fields.card);
         let now = local_time(self.context.clock().now(), issuer.offset_minutes);
         let is_good = card.is_some_and(|card| {
             let not_past = self.fields.expiry.is_some_and(|expiry| !expiry.is_past(now));
@@ -227,7 +243,7 @@ impl Passage<'_> {
             answer.note = Some(NO_ORIGINAL_NOTE.to_owned());
         }
         if self.message.stored_credential.is_some() && answer.code.approves() {
-            let reference = card_lives::reference_of(self.context, &self.fields.number);
+            let reference = card_lives::reference_of(self.context, &self.fields.card);
             answer.results.account = Some(reference);
         }
         if self.brand == Brand::Visa {
@@ -240,8 +256,8 @@ impl Passage<'_> {
             digest: self.fields.digest,
             network: self.brand.as_str(),
             issuer: self.issuer.map(|issuer| issuer.id),
-            pan_masked: self.fields.number.masked(),
-            card_digest: self.context.card_digest(&self.fields.number),
+            pan_masked: self.fields.card.masked(),
+            card_digest: self.context.card_digest(&self.fields.card),
             amount: self.fields.amount,
             currency: self.fields.currency,
             answered_at: now,
@@ -282,14 +298,14 @@ impl Passage<'_> {
             AnsweredBy::NetworkInDoubt => (ObligationKind::NetworkReversal, "4021"),
             AnsweredBy::Issuer | AnsweredBy::Network => return None,
         };
-        let card = self.context.cards.find(&self.fields.number);
+        let card = self.context.cards.find(&self.fields.card);
         Some(NewObligation {
             obligation: Obligation::new(kind, self.context.clock().now()),
             original: self.fields.identity,
             network: self.brand.as_str().to_owned(),
             issuer: self.issuer.map(|issuer| issuer.id.to_owned()),
-            pan_masked: self.fields.number.masked(),
-            card_digest: self.context.card_digest(&self.fields.number),
+            pan_masked: self.fields.card.masked(),
+            card_digest: self.context.card_digest(&self.fields.card),
             card_alias: card.and_then(|card| card.alias.clone()),
             amount: self.fields.amount,
             currency: self.fields.currency,

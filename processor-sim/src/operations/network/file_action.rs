@@ -6,7 +6,7 @@ use wire::card::Brand;
 use wire::codes::ResponseCode;
 use wire::processor_api::{FUNCTION_FILE_INQUIRY, FileName, FileRecord, Message};
 
-use super::Hop;
+use super::{Hop, token_action};
 use crate::domain::parties::{Issuer, route_of};
 use crate::domain::updater::{self, Finding};
 use crate::operations::translate::{self, Fault, TakeError};
@@ -23,6 +23,9 @@ pub(super) async fn file_action(
     let function = message.function_code.as_deref();
     if record.file == FileName::Updater && function == Some(FUNCTION_FILE_INQUIRY) {
         return update(context, brand, message, trace).await;
+    }
+    if record.file == FileName::Token {
+        return token_action::token_action(context, brand, message, trace).await;
     }
     let note = "this network takes no such file action".to_owned();
     Err(Fault { code: ResponseCode::INVALID_TRANSACTION, note }.into())

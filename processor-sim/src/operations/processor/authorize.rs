@@ -15,13 +15,16 @@ use super::{Taken, answer_rule, rule_of, tolerance_of};
 use crate::domain::acquirer_transaction::{TransactionEvent, TransactionState};
 use crate::domain::answer::Answer;
 use crate::domain::checks::Purpose;
+use crate::domain::fees;
 use crate::domain::identity::BusinessDigest;
 use crate::domain::obligation::{Obligation, ObligationKind};
 use crate::domain::outcome::{self, Clues, OutcomeSource, Wish};
+use crate::domain::parties::{Issuer, route_of};
+use crate::domain::retry_policy::Block;
 use crate::operations::translate::{self, Fault, RequestFields, TakeError};
 use crate::operations::{Context, disputes, network};
 use crate::store::{
-    Acceptor, Conclusion, NewObligation, NewTransaction, Opened, StoredTransaction,
+    Acceptor, Conclusion, NewObligation, NewTransaction, Opened, RetryFee, StoredTransaction,
 };
 
 /// Timeout waiting for response (field 25 of a reversal).
@@ -37,9 +40,12 @@ pub(super) async fn authorize(
     let fields = translate::request_fields(context, message).await?;
     let acceptor = check(context, message, &fields).await?;
     let retries = Retries::of(context, message, &fields, acceptor.id);
-    if let Some(refusal) = forbidden(context, message, &fields, retries.as_ref()).await? {
-        return Ok(Taken::given(refusal));
-    }
+    let tried = judge(context, message, (&fields, &acceptor), retries.as_ref()).await?;
+    let fee = match tried {
+        Tried::Allowed => None,
+        Tried::ForFee(fee) => Some(fee),
+        Tried::Forbidden(refusal) => return Ok(Taken::given(*refusal)),
+    };
     let chosen = choose(context, message, &fields, &acceptor)?;
     let mut new = new_transaction(context, message, &fields, &acceptor, chosen.as_ref(), trace)?;
     new.raises = raised_by(context, message, &fields).await?;
@@ -66,8 +72,12 @@ pub(super) async fn authorize(
     let outcome = send(context, &forwarded, &fields, trace).await;
     let mut conclusion = conclude(context, id, outcome, &fields, obligation);
     conclusion.retry = retries.and_then(|retries| retries.note(context, &conclusion.answer));
+    conclusion.fee = fee;
     let answer = conclusion.answer.clone();
     let owes = conclusion.obligation.is_some();
+    if conclusion.fee.is_some() {
+        context.expect_clearing(conclusion.at);
+    }
     let concluded = context.store.conclude_transaction(conclusion).await?;
     context.plumbing.crash_points.reached(kind, Boundary::AnswerStored);
     context.plumbing.crash_points.reached(kind, Boundary::Stored);
@@ -92,18 +102,54 @@ pub(super) async fn authorize(
     }
 }
 
-/// The refusal of a try that the network forbids.
-async fn forbidden(
+/// What becomes of a try.
+enum Tried {
+    /// It is sent.
+    Allowed,
+    /// The network forbids it; the merchant has it sent for a fee.
+    ForFee(RetryFee),
+    /// It is refused, and nothing is sent.
+    Forbidden(Box<Message>),
+}
+
+/// Whether the network allows a try, and what the merchant has agreed to where it does not.
+async fn judge(
+    context: &Context,
+    message: &Message,
+    (fields, acceptor): (&RequestFields, &Acceptor),
+    retries: Option<&Retries>,
+) -> Result<Tried, TakeError> {
+    let Some(retries) = retries else { return Ok(Tried::Allowed) };
+    let Some(forbidden) = retries.judge(context, fields).await? else {
+        return Ok(Tried::Allowed);
+    };
+    // A message that is known is answered from its record.
+    if context.store.find_transaction(fields.identity).await?.is_some() {
+        return Ok(Tried::Allowed);
+    }
+    if acceptor.retries_for_fee && forbidden.block != Block::SecurityCode {
+        return Ok(Tried::ForFee(retry_fee(context, message, fields, acceptor.id)));
+    }
+    let refusal = retries::refusal(message, &forbidden).map(Box::new);
+    Ok(refusal.map_or(Tried::Allowed, Tried::Forbidden))
+}
+
+/// What a try costs that the network does not allow.
+fn retry_fee(
     context: &Context,
     message: &Message,
     fields: &RequestFields,
-    retries: Option<&Retries>,
-) -> Result<Option<Message>, TakeError> {
-    let Some(retries) = retries else { return Ok(None) };
-    let Some(forbidden) = retries.judge(context, fields).await? else { return Ok(None) };
-    // A message that is known is answered from its record.
-    let known = context.store.find_transaction(fields.identity).await?.is_some();
-    Ok(if known { None } else { retries::refusal(message, &forbidden) })
+    acceptor: i64,
+) -> RetryFee {
+    let network = fields.number.brand();
+    let route = route_of(network, fields.card.expose());
+    let bank = route.and_then(|route| Issuer::by_id(route.issuer));
+    let country = message.acceptor.as_ref().map(|acceptor| acceptor.country.as_str());
+    let (domestic, abroad) = fees::EXCESSIVE_REATTEMPT;
+    let is_domestic = bank.is_some_and(|bank| Some(bank.country) == country);
+    let hundredths = if is_domestic { domestic } else { abroad };
+    let amount = fees::fixed(hundredths, fields.currency.exponent());
+    RetryFee { acceptor, network, amount, ids: context.plumbing.ids.clone() }
 }
 
 /// The transaction that an increment raises: an approval of the same card that is still open.
@@ -118,7 +164,7 @@ async fn raised_by(
     let original = message.original.as_ref().ok_or_else(|| translate::missing("original"))?;
     let identity = translate::original_identity(context, original).await?;
     let found = context.store.find_transaction(identity).await?;
-    let card = context.card_digest(&fields.number);
+    let card = context.card_digest(&fields.card);
     let fits = found.filter(|base| {
         base.machine.state == TransactionState::Answered
             && base.machine.is_approved()
@@ -181,7 +227,7 @@ fn choose(
     fields: &RequestFields,
     acceptor: &Acceptor,
 ) -> Result<Chosen, Fault> {
-    let card = context.cards.find(&fields.number);
+    let card = context.cards.find(&fields.card);
     let clues = Clues {
         header: message.sandbox.as_ref().and_then(|sandbox| sandbox.outcome.as_deref()),
         holder_name: message.cardholder_name.as_deref(),
@@ -206,7 +252,7 @@ fn new_transaction(
     chosen: Option<&(Wish, OutcomeSource)>,
     trace: TraceId,
 ) -> Result<NewTransaction, Fault> {
-    let card = context.cards.find(&fields.number);
+    let card = context.cards.find(&fields.card);
     Ok(NewTransaction {
         identity: fields.identity,
         digest: fields.digest,
@@ -214,7 +260,7 @@ fn new_transaction(
         rrn: translate::retrieval_reference(message)?,
         network: Some(fields.number.brand().as_str()),
         pan_masked: Some(fields.number.masked()),
-        card_digest: Some(context.card_digest(&fields.number)),
+        card_digest: Some(context.card_digest(&fields.card)),
         card_alias: card.and_then(|card| card.alias.clone()),
         wish: chosen.map(|(wish, _)| wish.to_string()),
         purpose: fields.purpose,
@@ -360,7 +406,7 @@ fn conclude(
             (TransactionEvent::DeadlinePassed, answer, obligation)
         }
     };
-    Conclusion { id, event, answer, obligation, retry: None, at }
+    Conclusion { id, event, answer, obligation, retry: None, fee: None, at }
 }
 
 /// A known identity: the stored answer, a conflict, or the answer that is still to come.
