@@ -20,10 +20,10 @@ const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// Does all that is due; says when to be called again.
 pub async fn work_due(context: &Context) -> NextDue {
     match step(context).await {
-        Ok(next) => NextDue { work: next, calendar: None },
+        Ok(next) => NextDue::from(next),
         Err(trouble) => {
             tracing::error!(%trouble, "what is due was not done");
-            NextDue { work: Some(context.clock.now().plus(AFTER_TROUBLE)), calendar: None }
+            NextDue::from(Some(context.clock.now().plus(AFTER_TROUBLE)))
         }
     }
 }
@@ -63,5 +63,5 @@ pub async fn forget_old(context: &Context) -> NextDue {
         tracing::error!(%error, "old notifications were not forgotten");
         false
     });
-    NextDue::calendar(Some(if more { now } else { now.plus(FORGET_EVERY) }))
+    NextDue::unseen(if more { now } else { now.plus(FORGET_EVERY) })
 }
