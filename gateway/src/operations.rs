@@ -52,6 +52,7 @@ use kit::random::Random;
 use kit::sqlite::Database;
 use kit::worker::Wake;
 use tokio::sync::watch;
+use wire::time::Timestamp;
 
 use crate::directory::DirectoryServers;
 use crate::domain::payment::Policy;
@@ -122,9 +123,11 @@ impl Context {
         self.plumbing.mutants.has(fault)
     }
 
-    /// A part of the jitter of a repeat, in thousandths.
-    pub fn jitter_permille(&self) -> u32 {
-        u32::try_from(self.jitter.below(1001)).unwrap_or(0)
+    /// A part of the jitter of a repeat, in thousandths: of what, and when it was tried. It is the
+    /// same for the same seed, whatever else is repeated at that moment.
+    pub fn jitter_permille(&self, what: impl std::fmt::Display, tried: Timestamp) -> u32 {
+        let chance = self.jitter.child(&format!("{what} {}", tried.millis()));
+        u32::try_from(chance.below(1001)).unwrap_or(0)
     }
 }
 

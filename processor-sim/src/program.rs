@@ -130,9 +130,9 @@ impl Program {
                 worker::run(&plumbing, "releases", context.releases.clone(), || {
                     release_holds::step(holds.clone())
                 }),
-                worker::run(&plumbing, "clearing", context.clearing.clone(), || {
+                Box::pin(worker::run(&plumbing, "clearing", context.clearing.clone(), || {
                     clearing::step(cleared.clone())
-                }),
+                })),
                 Box::pin(worker::run(&plumbing, "challenges", context.acs.wake.clone(), || {
                     acs::step(asked.clone())
                 })),

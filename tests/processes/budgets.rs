@@ -59,7 +59,10 @@ async fn first_views_stay_within_their_budgets() {
     let body = r#"{"sku":"tea-42","quantity":1}"#.to_owned();
     let order = Http::default().send("POST", &format!("{shop}/api/orders"), &json, body).await;
     let order = order.json();
-    let mut payer = Payer::new(scenario::client::http::Http::new(Activity::default()));
+    let mut payer = Payer::new(scenario::client::http::Http::new(
+        Activity::default(),
+        kit::gate::Gate::default(),
+    ));
     let page = payer.open(order["checkout_url"].as_str().unwrap()).await.unwrap();
     assert!(page.has("card-form"));
     let page_bytes = weight(&up.url(Program::Gateway), &page.html).await;

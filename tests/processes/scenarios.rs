@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-use payrig_tests::processes::{Scratch, payrig};
+use kit::clock::Clock;
+use payrig::program::Program;
+use payrig_tests::http::Http;
+use payrig_tests::processes::{
+    Scratch, Signal, WORLD_WITHIN, Written, binary, payrig, quiet, signal, until,
+};
 use serde_json::Value;
 
 const RIGHT: &str = "version: 1
@@ -83,6 +88,29 @@ async fn a_run_that_fails_ends_with_4_and_shows_the_line() {
 }
 
 #[actix_web::test]
+async fn a_failing_world_is_held_with_its_addresses_until_ctrl_c() {
+    let scratch = files(&[("wrong", FAILING)]);
+    let path = text(scratch.path().into());
+    let arguments = ["run", &path, "--case", "two", "--hold"];
+    let mut process = quiet(&binary("payrig"), &arguments).spawn().unwrap();
+    let (output, notes) = (Written::by(process.stdout.take()), Written::by(process.stderr.take()));
+    let held = async || notes.text().contains("Ctrl-C ends it").then(|| notes.text());
+    let told = until("the world is held", WORLD_WITHIN, held).await;
+    for program in Program::ALL {
+        let mut lines = told.lines().filter(|line| line.contains(program.as_str()));
+        let line = lines.find(|line| line.contains("http://")).unwrap_or_else(|| panic!("{told}"));
+        let (_, place) = line.split_once("http://").unwrap();
+        let answer = Http::default().get(&format!("http://{}/healthz", place.trim())).await;
+        assert_eq!(answer.status, 200, "{line}");
+    }
+    signal(process.id().unwrap(), Signal::INT);
+    let ended = Clock::real().timeout(WORLD_WITHIN, process.wait()).await;
+    let ended = ended.unwrap_or_else(|_| panic!("it goes on: {}", notes.text())).unwrap();
+    assert_eq!(ended.code(), Some(4), "{}{}", output.text(), notes.text());
+    assert!(output.text().contains("expected 1, got 0"), "{}", output.text());
+}
+
+#[actix_web::test]
 async fn a_broken_file_ends_with_2_before_anything_starts() {
     let scratch = files(&[("broken", BROKEN), ("right", RIGHT)]);
     let path = text(scratch.path().into());
@@ -149,9 +177,32 @@ fn shipped(path: &str) -> String {
 
 #[actix_web::test]
 async fn scenarios_that_kill_programs_pass() {
-    let ended = payrig(&["run", &shipped("scenarios/crashes")]).await;
+    let ended = payrig(&["run", &shipped("scenarios/crashes"), "--jobs", "2"]).await;
     assert_eq!(ended.code, Some(0), "{}{}", ended.output, ended.notes);
-    assert!(ended.output.contains("11 passed"), "{}", ended.output);
+    assert!(ended.output.contains("12 passed"), "{}", ended.output);
+}
+
+#[actix_web::test]
+async fn the_same_seed_gives_the_same_lines_where_programs_are_killed() {
+    let paths =
+        ["scenarios/crashes/processor-dies-with-a-reversal.scenario.yaml", "scenarios/races"]
+            .map(shipped);
+    let lines = async |jobs: &str| {
+        let arguments = ["run", &paths[0], &paths[1], "--json", "--jobs", jobs];
+        let ended = payrig(&arguments).await;
+        assert_eq!(ended.code, Some(0), "{}", ended.notes);
+        let without_durations = |line: &str| {
+            let mut event: Value = serde_json::from_str(line).unwrap();
+            event.as_object_mut().unwrap().remove("real_ms");
+            event
+        };
+        ended.output.lines().map(without_durations).collect::<Vec<_>>()
+    };
+    let (one, two) = (lines("1").await, lines("2").await);
+    for (line, other) in one.iter().zip(&two) {
+        assert_eq!(line, other);
+    }
+    assert_eq!(one.len(), two.len());
 }
 
 #[actix_web::test]

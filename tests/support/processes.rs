@@ -178,7 +178,7 @@ pub async fn payrig(arguments: &[&str]) -> Ended {
 }
 
 /// A program that neither reads our terminal nor our settings, and ends with us.
-fn quiet(program: &Path, arguments: &[&str]) -> Command {
+pub fn quiet(program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).kill_on_drop(true);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -40,23 +40,30 @@ pub struct NextDue {
     pub work: Option<Timestamp>,
     /// Expiry, cut-off, settlement, retention: recurs for ever.
     pub calendar: Option<Timestamp>,
+    /// Tidying up that nobody sees: time goes past it, and it is done then.
+    pub unseen: Option<Timestamp>,
 }
 
 impl NextDue {
-    /// The earlier of the two.
+    /// The earlier of the two that are seen.
     pub fn earliest(&self) -> Option<Timestamp> {
         earlier(self.work, self.calendar)
     }
 
     /// A timer that "until idle" does not wait for.
     pub const fn calendar(at: Option<Timestamp>) -> Self {
-        Self { work: None, calendar: at }
+        Self { work: None, calendar: at, unseen: None }
+    }
+
+    /// A timer on which nothing in the world depends.
+    pub const fn unseen(at: Timestamp) -> Self {
+        Self { work: None, calendar: None, unseen: Some(at) }
     }
 }
 
 impl From<Option<Timestamp>> for NextDue {
     fn from(work: Option<Timestamp>) -> Self {
-        Self { work, calendar: None }
+        Self { work, calendar: None, unseen: None }
     }
 }
 
@@ -237,6 +244,7 @@ impl Activity {
             NextDue {
                 work: earlier(sooner.work, due.work),
                 calendar: earlier(sooner.calendar, due.calendar),
+                unseen: None,
             }
         })
     }

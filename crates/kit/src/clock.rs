@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::Notify;
 use wire::time::Timestamp;
 
 /// Longest wait on a real timer before the wall clock is read again: notices a laptop that slept.
@@ -50,12 +51,21 @@ pub enum TimerClass {
 
 /// A clock; clones share it.
 #[derive(Clone)]
-pub struct Clock(Arc<Inner>);
+pub struct Clock {
+    inner: Arc<Inner>,
+    /// Whose handle it is: decides who is woken first of those that wait for the same moment.
+    owner: &'static str,
+}
 
 struct Inner {
     mode: Mode,
     sleepers: Mutex<Sleepers>,
     next_sleeper: AtomicU64,
+    /// Whether somebody outside waits for rest, and then wakes sleepers one by one.
+    driven: AtomicBool,
+    /// Those that wait for a moment of real time or for rest, whatever comes first.
+    patient: AtomicUsize,
+    rest: Notify,
 }
 
 enum Mode {
@@ -65,10 +75,25 @@ enum Mode {
     Virtual { millis: AtomicI64 },
 }
 
-type SleeperKey = (Timestamp, u64);
+/// When, whose, which, and the how-manieth: those of one moment have an order that is no matter of
+/// luck.
+type SleeperKey = (Timestamp, &'static str, &'static str, u64);
+
+struct Sleeper {
+    class: TimerClass,
+    waker: Waker,
+    woken: bool,
+}
 
 #[derive(Default)]
-struct Sleepers(BTreeMap<SleeperKey, (TimerClass, Waker)>);
+struct Sleepers(BTreeMap<SleeperKey, Sleeper>);
+
+impl Sleepers {
+    fn due(&mut self, now: Timestamp) -> impl Iterator<Item = &mut Sleeper> {
+        let due = self.0.iter_mut().take_while(move |(key, _)| key.0 <= now);
+        due.map(|(_, sleeper)| sleeper)
+    }
+}
 
 impl Clock {
     /// Wall time; may be moved forward.
@@ -83,13 +108,25 @@ impl Clock {
     }
 
     fn with(mode: Mode) -> Self {
-        let sleepers = Mutex::new(Sleepers::default());
-        Self(Arc::new(Inner { mode, sleepers, next_sleeper: AtomicU64::new(0) }))
+        let inner = Inner {
+            mode,
+            sleepers: Mutex::new(Sleepers::default()),
+            next_sleeper: AtomicU64::new(0),
+            driven: AtomicBool::new(false),
+            patient: AtomicUsize::new(0),
+            rest: Notify::new(),
+        };
+        Self { inner: Arc::new(inner), owner: "" }
+    }
+
+    /// The same clock in the hands of a program.
+    pub fn of(&self, owner: &'static str) -> Self {
+        Self { inner: self.inner.clone(), owner }
     }
 
     /// The present. Never earlier than what an earlier call returned.
     pub fn now(&self) -> Timestamp {
-        match &self.0.mode {
+        match &self.inner.mode {
             Mode::Virtual { millis } => Timestamp::from_millis(millis.load(Ordering::Acquire)),
             Mode::Real { offset, last } => {
                 let moved = wall_millis().saturating_add(offset.load(Ordering::Acquire));
@@ -101,7 +138,7 @@ impl Clock {
 
     /// Whether time stands until it is moved.
     pub fn is_virtual(&self) -> bool {
-        matches!(self.0.mode, Mode::Virtual { .. })
+        matches!(self.inner.mode, Mode::Virtual { .. })
     }
 
     /// Moves the clock forward and wakes every sleeper whose time has come.
@@ -110,7 +147,7 @@ impl Clock {
             return Err(ClockError::TooFar);
         }
         let by = i64::try_from(by.as_millis()).map_err(|_| ClockError::TooFar)?;
-        match &self.0.mode {
+        match &self.inner.mode {
             Mode::Virtual { millis } => millis.fetch_add(by, Ordering::AcqRel),
             Mode::Real { offset, .. } => offset.fetch_add(by, Ordering::AcqRel),
         };
@@ -131,7 +168,7 @@ impl Clock {
     /// a world from outside and sign by its time.
     pub fn follow(&self, present: Timestamp) {
         let present = present.millis();
-        match &self.0.mode {
+        match &self.inner.mode {
             Mode::Virtual { millis } => millis.store(present, Ordering::Release),
             Mode::Real { offset, last } => {
                 offset.store(present.saturating_sub(wall_millis()), Ordering::Release);
@@ -144,15 +181,87 @@ impl Clock {
     fn wake_due(&self) {
         let now = self.now();
         let due: Vec<Waker> = {
-            let sleepers = self.sleepers();
-            let last = (now, u64::MAX);
-            sleepers.0.range(..=last).map(|(_, (_, waker))| waker.clone()).collect()
+            let mut sleepers = self.sleepers();
+            let woken = sleepers.due(now).map(|sleeper| {
+                sleeper.woken = true;
+                sleeper.waker.clone()
+            });
+            woken.collect()
         };
         due.into_iter().for_each(Waker::wake);
     }
 
+    /// Moves a virtual clock to `to` and wakes nobody that the world depends on: that is left to
+    /// [`Clock::wake_next`], one after the other. A real clock wakes all at once.
+    pub fn set_to(&self, to: Timestamp) -> Result<Timestamp, ClockError> {
+        let Mode::Virtual { millis } = &self.inner.mode else { return self.advance_to(to) };
+        let now = self.now();
+        if to < now {
+            return Err(ClockError::Backwards { now, wanted: to });
+        }
+        if to.since(now) > ADVANCE_MAX {
+            return Err(ClockError::TooFar);
+        }
+        millis.store(to.millis(), Ordering::Release);
+        let unseen: Vec<Waker> = {
+            let mut sleepers = self.sleepers();
+            let unseen = sleepers.due(to).filter(|it| it.class == TimerClass::Unseen);
+            unseen.map(|sleeper| sleeper.waker.clone()).collect()
+        };
+        unseen.into_iter().for_each(Waker::wake);
+        Ok(to)
+    }
+
+    /// Wakes the next sleeper whose time has come and who was not woken yet; false when there is
+    /// none. Before the first of them, those with [`Clock::patience`] are let go.
+    pub fn wake_next(&self) -> bool {
+        if self.patient() > 0 {
+            self.inner.rest.notify_waiters();
+            return true;
+        }
+        if !self.is_virtual() {
+            return false;
+        }
+        let now = self.now();
+        let next = {
+            let mut sleepers = self.sleepers();
+            sleepers.due(now).find(|sleeper| !sleeper.woken).map(|sleeper| {
+                sleeper.woken = true;
+                sleeper.waker.clone()
+            })
+        };
+        next.map(Waker::wake).is_some()
+    }
+
+    /// How many wait with [`Clock::patience`].
+    pub fn patient(&self) -> usize {
+        self.inner.patient.load(Ordering::Acquire)
+    }
+
+    /// Whether somebody waits for rest and calls [`Clock::wake_next`]: patience then ends there.
+    pub fn drive(&self, on: bool) {
+        self.inner.driven.store(on, Ordering::Release);
+    }
+
+    /// Waits for a moment of real time, for somebody who looks at a page; where the clock is
+    /// driven, until the world is at rest, so that the speed of the machine decides nothing.
+    pub async fn patience(&self, moment: Duration) {
+        let resting = self.inner.rest.notified();
+        let _counted = Patient::new(&self.inner.patient);
+        let tired = async {
+            real_timer(moment).await;
+            while self.inner.driven.load(Ordering::Acquire) {
+                real_timer(moment).await;
+            }
+        };
+        tokio::select! {
+            () = resting => {}
+            () = tired => {}
+        }
+    }
+
     fn sleepers(&self) -> MutexGuard<'_, Sleepers> {
-        self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until `at` on this clock.
@@ -162,7 +271,13 @@ impl Clock {
 
     /// Waits until `at`, as a timer of the given class.
     pub fn sleep_as(&self, at: Timestamp, class: TimerClass) -> Sleep {
-        Sleep { clock: self.clone(), at, class, key: None, timer: None }
+        self.sleep_named(at, class, "")
+    }
+
+    /// Waits until `at`, as a timer that has a name: of those of one moment the names decide who
+    /// is woken first.
+    pub fn sleep_named(&self, at: Timestamp, class: TimerClass, name: &'static str) -> Sleep {
+        Sleep { clock: self.clone(), at, class, name, key: None, timer: None }
     }
 
     /// Waits for `duration` on this clock.
@@ -190,15 +305,15 @@ impl Clock {
     /// The earliest time that a sleeper of this clock waits for, unseen ones left out.
     pub fn next_due(&self) -> Option<Timestamp> {
         let sleepers = self.sleepers();
-        let mut seen = sleepers.0.iter().filter(|(_, (class, _))| *class != TimerClass::Unseen);
-        seen.next().map(|((at, _), _)| *at)
+        let mut seen = sleepers.0.iter().filter(|(_, it)| it.class != TimerClass::Unseen);
+        seen.next().map(|(key, _)| key.0)
     }
 
     /// The earliest time that a sleeper of class [`TimerClass::Work`] waits for.
     pub fn next_work_due(&self) -> Option<Timestamp> {
         let sleepers = self.sleepers();
-        let mut work = sleepers.0.iter().filter(|(_, (class, _))| *class == TimerClass::Work);
-        work.next().map(|((at, _), _)| *at)
+        let mut work = sleepers.0.iter().filter(|(_, it)| it.class == TimerClass::Work);
+        work.next().map(|(key, _)| key.0)
     }
 
     /// Starts measuring real, monotonic time: for metrics and log fields only.
@@ -255,11 +370,28 @@ impl Stopwatch {
     }
 }
 
+/// Counts somebody with patience until it is dropped.
+struct Patient<'c>(&'c AtomicUsize);
+
+impl<'c> Patient<'c> {
+    fn new(count: &'c AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Patient<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// A wait on a [`Clock`]; dropping it forgets the timer.
 pub struct Sleep {
     clock: Clock,
     at: Timestamp,
     class: TimerClass,
+    name: &'static str,
     key: Option<SleeperKey>,
     timer: Option<Pin<Box<tokio::time::Sleep>>>,
 }
@@ -267,13 +399,15 @@ pub struct Sleep {
 impl Sleep {
     fn register(&mut self, waker: &Waker) {
         let key = *self.key.get_or_insert_with(|| {
-            (self.at, self.clock.0.next_sleeper.fetch_add(1, Ordering::Relaxed))
+            let number = self.clock.inner.next_sleeper.fetch_add(1, Ordering::Relaxed);
+            (self.at, self.clock.owner, self.name, number)
         });
         let class = self.class;
         let mut sleepers = self.clock.sleepers();
-        let entry = sleepers.0.entry(key).or_insert_with(|| (class, waker.clone()));
-        if !entry.1.will_wake(waker) {
-            entry.1.clone_from(waker);
+        let begins = || Sleeper { class, waker: waker.clone(), woken: false };
+        let entry = sleepers.0.entry(key).or_insert_with(begins);
+        if !entry.waker.will_wake(waker) {
+            entry.waker.clone_from(waker);
         }
     }
 
@@ -320,8 +454,6 @@ impl Drop for Sleep {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use super::*;
 
     const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -395,6 +527,48 @@ mod tests {
         assert_eq!((clock.next_due(), clock.next_work_due()), (None, None));
         clock.advance(Duration::from_secs(15)).unwrap();
         assert!(polled_once(&mut heartbeat).is_ready());
+    }
+
+    #[test]
+    fn sleepers_of_one_moment_are_woken_one_by_one_in_the_order_of_their_names() {
+        struct Named(&'static str, Arc<Mutex<Vec<&'static str>>>);
+        impl std::task::Wake for Named {
+            fn wake(self: Arc<Self>) {
+                self.1.lock().unwrap().push(self.0);
+            }
+        }
+        let clock = Clock::virtual_at(START);
+        let woken = Arc::new(Mutex::new(Vec::new()));
+        let at = START.plus(Duration::from_secs(1));
+        let mut sleepers = Vec::new();
+        for (owner, name) in
+            [("merchant", "due"), ("gateway", "reversals"), ("gateway", "captures")]
+        {
+            let mut sleep = clock.of(owner).sleep_named(at, TimerClass::Work, name);
+            let waker = Waker::from(Arc::new(Named(name, woken.clone())));
+            assert!(Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker)).is_pending());
+            sleepers.push(sleep);
+        }
+        assert_eq!(clock.set_to(at), Ok(at));
+        assert!(woken.lock().unwrap().is_empty());
+        for number in 1..=3 {
+            assert!(clock.wake_next());
+            assert_eq!(woken.lock().unwrap().len(), number);
+        }
+        assert!(!clock.wake_next());
+        assert_eq!(*woken.lock().unwrap(), ["captures", "reversals", "due"]);
+        assert!(clock.set_to(START).is_err());
+    }
+
+    #[tokio::test]
+    async fn patience_ends_when_the_world_is_at_rest() {
+        let clock = Clock::virtual_at(START);
+        clock.drive(true);
+        let mut waiting = Box::pin(clock.patience(Duration::from_secs(1000)));
+        assert!(polled_once(&mut waiting).is_pending());
+        assert!(clock.wake_next());
+        waiting.await;
+        assert!(!clock.wake_next());
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod crash_points;
 pub mod durations;
 pub mod facts;
 pub mod faults;
+pub mod gate;
 pub mod http;
 pub mod link;
 pub mod mutants;

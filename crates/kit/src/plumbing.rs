@@ -4,6 +4,7 @@ use crate::activity::Activity;
 use crate::clock::Clock;
 use crate::crash_points::CrashPoints;
 use crate::faults::FaultTable;
+use crate::gate::Gate;
 use crate::mutants::Mutants;
 use crate::random::{IdGenerator, Random, Secrets};
 use crate::shutdown::Shutdown;
@@ -31,6 +32,8 @@ pub struct Plumbing {
     pub crash_points: CrashPoints,
     /// The fault that a test has planted in the program itself.
     pub mutants: Mutants,
+    /// Where messages wait while somebody lets them go one by one.
+    pub gate: Gate,
     /// What the program is busy with.
     pub activity: Activity,
     /// Protections that a lesson has switched off; none after a start.
@@ -58,6 +61,7 @@ impl Plumbing {
         incarnation: u64,
         secrets: Secrets,
     ) -> Self {
+        let clock = clock.of(program);
         let mut random = Random::seeded(seed).child(program);
         if incarnation > 0 {
             random = random.child(&format!("incarnation {incarnation}"));
@@ -69,6 +73,7 @@ impl Plumbing {
             wire_log: WireLog::new(program, &clock),
             crash_points: CrashPoints::default(),
             mutants: Mutants::default(),
+            gate: Gate::default(),
             activity: Activity::default(),
             vulnerabilities: Vulnerabilities::default(),
             shutdown: Shutdown::new(),

@@ -75,13 +75,13 @@ where
             plumbing.shutdown.fail(format!("the worker `{name}` panicked"));
             return;
         }
-        wait_for_news(plumbing, &wake, status.0.next_due()).await;
+        wait_for_news(plumbing, name, &wake, status.0.next_due()).await;
         // A worker that always finds news must not keep others from running.
         tokio::task::yield_now().await;
     }
 }
 
-async fn wait_for_news(plumbing: &Plumbing, wake: &Wake, due: NextDue) {
+async fn wait_for_news(plumbing: &Plumbing, name: &'static str, wake: &Wake, due: NextDue) {
     let class = if due.work.is_some() && due.work == due.earliest() {
         TimerClass::Work
     } else {
@@ -89,14 +89,22 @@ async fn wait_for_news(plumbing: &Plumbing, wake: &Wake, due: NextDue) {
     };
     let timer = async {
         match due.earliest() {
-            Some(at) => plumbing.clock.sleep_as(at, class).await,
+            Some(at) => plumbing.clock.sleep_named(at, class, name).await,
             None => std::future::pending().await,
         }
     };
+    // Boxed: few workers have one, and all would carry it.
+    let unseen = Box::pin(async {
+        match due.unseen {
+            Some(at) => plumbing.clock.sleep_named(at, TimerClass::Unseen, name).await,
+            None => std::future::pending().await,
+        }
+    });
     tokio::select! {
         () = plumbing.shutdown.requested() => {}
         () = wake.woken() => {}
         () = timer => {}
+        () = unseen => {}
     }
 }
 

@@ -343,6 +343,8 @@ mod tests {
             received: 0,
             awaiting_answer: 0,
             serving: 0,
+            patient: 0,
+            at_gate: 0,
         }
     }
 

@@ -6,13 +6,15 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kit::activity::Activity;
+use http::Method;
+use kit::activity::{Activity, Snapshot};
 use kit::clock::Clock;
+use kit::gate::{Gate, Stops};
 use kit::plumbing::Plumbing;
 use kit::random::Secrets;
 use rustix::process::Signal;
-use scenario::world::{Credentials, Order, WorldError};
-use serde_json::{Map, Value};
+use scenario::world::{Credentials, Order, Pace, WorldError};
+use serde_json::{Map, Value, json};
 use wire::time::Timestamp;
 
 use crate::access::Access;
@@ -22,14 +24,20 @@ use crate::keys::{create_if_absent, read_world};
 use crate::program::{Addresses, Program};
 use crate::supervisor::child::Child;
 use crate::supervisor::{LogOutput, Supervisor, WorldSettings, own_executable, ports};
-use crate::timekeeping::{Idle, clock_of, is_quiet, latest, looks_needed, move_program};
+use crate::timekeeping::{Idle, clock_of, is_past, is_quiet, latest, move_program, set_program};
 
 /// How long a world may take to come to rest, in real time.
 const REST_WITHIN: Duration = Duration::from_secs(30);
+/// Looks in a row that must find the same quiet world.
+const QUIET_LOOKS: u32 = 2;
+/// A message that stays under way for this long, in real time, went to somebody who is gone.
+const LOST_AFTER: Duration = Duration::from_millis(500);
+/// How long a program that does not answer any more may take to be dead.
+const DEAD_WITHIN: Duration = Duration::from_secs(1);
 /// How often the programs are asked.
 const ASK_EVERY: Duration = Duration::from_millis(2);
 /// How long a program may take to come to the moment at which it is to be killed.
-const KILLED_WITHIN: Duration = Duration::from_secs(20);
+const KILLED_WITHIN: Duration = Duration::from_mins(1);
 
 /// Programs that are reached over HTTP only.
 pub struct RemoteWorld {
@@ -38,8 +46,21 @@ pub struct RemoteWorld {
     activity: Activity,
     addresses: Vec<(Program, String)>,
     due: Cell<(Option<Timestamp>, Option<Timestamp>)>,
+    /// One at a time waits for rest and sets off timers.
+    resting: tokio::sync::Mutex<()>,
+    /// Messages under way that nobody waits for any more.
+    lost: Cell<Imbalance>,
+    /// Our own calls wait here while messages go one by one.
+    gate: Gate,
+    pace: RefCell<Pace>,
+    driven: Cell<bool>,
+    /// By how many milliseconds a program's clock is ahead of the world's.
+    skews: RefCell<BTreeMap<Program, i64>>,
     own: Option<Own>,
 }
+
+/// Messages sent and not received, answers awaited and not made.
+type Imbalance = (i128, i128);
 
 /// What belongs to a world whose processes are ours.
 struct Own {
@@ -47,9 +68,38 @@ struct Own {
     children: RefCell<BTreeMap<Program, Child>>,
     /// Those that stand still by our order.
     stopped: RefCell<Vec<Program>>,
+    /// Those whose death somebody waits for: time stands until he has seen it.
+    awaited: RefCell<Vec<Program>>,
     state: PathBuf,
     /// Keeps the ports for us.
     _console: TcpListener,
+}
+
+impl Own {
+    /// Whether nobody still waits for the death of a program that is gone.
+    fn is_noticed(&self) -> bool {
+        let children = self.children.borrow();
+        self.awaited.borrow().iter().all(|program| children.contains_key(program))
+    }
+
+    /// Waits until a program has ended; whether it has.
+    async fn is_gone_within(&self, program: Program, limit: Duration) -> bool {
+        let real = Clock::real();
+        let stopwatch = real.stopwatch();
+        loop {
+            {
+                let mut children = self.children.borrow_mut();
+                if children.get_mut(&program).is_none_or(Child::has_ended) {
+                    children.remove(&program);
+                    return true;
+                }
+            }
+            if stopwatch.elapsed() > limit {
+                return false;
+            }
+            real.sleep(ASK_EVERY).await;
+        }
+    }
 }
 
 impl Drop for Own {
@@ -58,6 +108,11 @@ impl Drop for Own {
         self.children.borrow_mut().clear();
         std::fs::remove_dir_all(&self.state).ok();
     }
+}
+
+fn known(program: &str) -> Result<Program, WorldError> {
+    let known = Program::ALL.into_iter().find(|known| known.as_str() == program);
+    known.ok_or_else(|| WorldError(format!("no program {program}")))
 }
 
 fn failed(failure: Failure) -> WorldError {
@@ -95,6 +150,7 @@ impl RemoteWorld {
             supervisor,
             children: RefCell::new(children),
             stopped: RefCell::default(),
+            awaited: RefCell::default(),
             state: state.clone(),
             _console: console,
         };
@@ -132,6 +188,12 @@ impl RemoteWorld {
             activity: Activity::default(),
             addresses: Program::ALL.map(|program| (program, addresses.of(program))).to_vec(),
             due: Cell::new((None, None)),
+            resting: tokio::sync::Mutex::default(),
+            lost: Cell::default(),
+            gate: Gate::default(),
+            pace: RefCell::default(),
+            driven: Cell::default(),
+            skews: RefCell::default(),
             own,
         })
     }
@@ -156,12 +218,15 @@ impl RemoteWorld {
 
     /// Asks those that are there. One that has died at a crash point is there no more.
     async fn ask_all(&self) -> Outcome<Vec<Idle>> {
+        let up = self.up();
+        let asked = up.iter().map(|program| self.access.ask::<Idle>(*program, "idle"));
+        let told = futures_util::future::join_all(asked).await;
         let mut all = Vec::new();
-        for program in self.up() {
-            match self.access.ask(program, "idle").await {
-                Ok(idle) => all.push(idle),
+        for (program, idle) in up.into_iter().zip(told) {
+            match idle {
+                Ok(idle) => all.push(self.in_world_time(program, idle)),
                 Err(failure) => {
-                    if !self.forget_dead(program) {
+                    if !self.forget_dead(program).await {
                         return Err(failure);
                     }
                 }
@@ -170,42 +235,128 @@ impl RemoteWorld {
         Ok(all)
     }
 
-    fn forget_dead(&self, program: Program) -> bool {
+    /// Whether a program that does not answer is dead: it may be about to be.
+    async fn forget_dead(&self, program: Program) -> bool {
         let Some(own) = &self.own else { return false };
-        let mut children = own.children.borrow_mut();
-        let dead = children.get_mut(&program).is_some_and(Child::has_ended);
-        if dead {
-            children.remove(&program);
-        }
-        dead
+        own.is_gone_within(program, DEAD_WITHIN).await
     }
 
+    /// What a program says, by the clock of the world.
+    fn in_world_time(&self, program: Program, idle: Idle) -> Idle {
+        let ahead = self.skews.borrow().get(&program).copied().unwrap_or_default();
+        let world = |at: Timestamp| Timestamp::from_millis(at.millis().saturating_sub(ahead));
+        Idle {
+            program: program.as_str().to_owned(),
+            now: world(idle.now),
+            next_due_at: idle.next_due_at.map(world),
+            next_work_due_at: idle.next_work_due_at.map(world),
+            ..idle
+        }
+    }
+
+    /// Waits until nobody has anything to do; of the timers that are due, the next one is set off
+    /// only when what the one before has caused is over.
     async fn rest(&self) -> Outcome<Vec<Idle>> {
+        let _alone = self.resting.lock().await;
         let real = Clock::real();
         let stopwatch = real.stopwatch();
         let mut before = self.ask_all().await?;
-        let mut looks = 0;
+        let mut ours = self.activity.snapshot();
+        let (mut looks, mut same_since) = (0, stopwatch.elapsed());
         loop {
             let now = self.ask_all().await?;
-            looks = if is_quiet(&before, &now) { looks + 1 } else { 0 };
-            // Calls of our own are on their way as long as they are not served.
-            if looks > looks_needed(&now) {
-                let due = now.iter().filter_map(|idle| idle.next_due_at).min();
-                let work = now.iter().filter_map(|idle| idle.next_work_due_at).min();
-                self.due.set((due, work));
-                return Ok(now);
+            let own = self.activity.snapshot();
+            let same = is_quiet(&before, &now) && own == ours;
+            if !same {
+                same_since = stopwatch.elapsed();
+            }
+            let lasts = stopwatch.elapsed().saturating_sub(same_since) > LOST_AFTER;
+            let noticed = self.own.as_ref().is_none_or(Own::is_noticed);
+            let calm = same && noticed && own.in_flight == 0 && self.is_balanced(&now, &own, lasts);
+            looks = if calm { looks + 1 } else { 0 };
+            if looks >= QUIET_LOOKS {
+                if self.set_off(&now).await? {
+                    looks = 0;
+                } else if !now.iter().any(is_past) {
+                    let due = now.iter().filter_map(|idle| idle.next_due_at).min();
+                    let work = now.iter().filter_map(|idle| idle.next_work_due_at).min();
+                    self.due.set((due, work));
+                    return Ok(now);
+                }
             }
             if stopwatch.elapsed() > REST_WITHIN {
                 return Err(crate::timekeeping::restless(&now));
             }
             real.sleep(ASK_EVERY).await;
-            before = now;
+            (before, ours) = (now, own);
         }
     }
 
+    /// Whether every message that was sent has arrived, and every answer too.
+    fn is_balanced(&self, idle: &[Idle], own: &Snapshot, lasts: bool) -> bool {
+        let sum = |count: fn(&Idle) -> u64| idle.iter().map(count).map(i128::from).sum::<i128>();
+        let sent = sum(|it| it.sent).saturating_add(own.sent.into());
+        let awaited = sum(|it| it.awaiting_answer).saturating_add(own.awaiting_answer.into());
+        let now = (
+            sent.saturating_sub(sum(|it| it.received)),
+            awaited.saturating_sub(sum(|it| it.serving)),
+        );
+        if lasts {
+            self.lost.set(now);
+        }
+        now == self.lost.get()
+    }
+
+    /// Lets a message go or wakes the next one whose time has come; whether there was one.
+    async fn set_off(&self, idle: &[Idle]) -> Outcome<bool> {
+        let waiting = idle.iter().map(|idle| idle.at_gate).sum::<usize>();
+        let waiting = waiting.saturating_add(self.gate.waiting());
+        if waiting > 0 {
+            let chosen = self.pace.borrow().choose(waiting);
+            return self.let_go(idle, chosen).await;
+        }
+        for known in idle.iter().filter(|idle| idle.patient > 0 || is_past(idle)) {
+            let program = self.up().into_iter().find(|it| it.as_str() == known.program);
+            let Some(program) = program else { continue };
+            if self.wake(program, None).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ours come first, then those of the programs.
+    async fn let_go(&self, idle: &[Idle], chosen: usize) -> Outcome<bool> {
+        let ours = self.gate.waiting();
+        let Some(mut place) = chosen.checked_sub(ours) else { return Ok(self.gate.let_go(chosen)) };
+        for known in idle {
+            let program = self.up().into_iter().find(|it| it.as_str() == known.program);
+            match (program, place.checked_sub(known.at_gate)) {
+                (Some(program), None) => return self.wake(program, Some(place)).await,
+                (None, None) => return Ok(false),
+                (_, Some(further)) => place = further,
+            }
+        }
+        Ok(false)
+    }
+
+    async fn wake(&self, program: Program, message: Option<usize>) -> Outcome<bool> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            woken: bool,
+        }
+        let body = message.map(|message| json!({ "message": message }));
+        let reply = self.access.tell(program, Method::POST, "clock/wake", body.as_ref()).await?;
+        let answer: Option<Answer> = serde_json::from_slice(&reply.body).ok();
+        Ok(answer.is_some_and(|answer| answer.woken))
+    }
+
+    /// Moves all clocks, as far as each is ahead or behind; nobody is woken yet.
     async fn move_to(&self, to: Timestamp) -> Outcome {
         for program in self.up() {
-            move_program(&self.access, program, to).await?;
+            let ahead = self.skews.borrow().get(&program).copied().unwrap_or_default();
+            let own = Timestamp::from_millis(to.millis().saturating_add(ahead));
+            set_program(&self.access, program, own).await?;
         }
         if self.clock.is_virtual() {
             let moved = self.clock.advance_to(to);
@@ -216,11 +367,29 @@ impl RemoteWorld {
         }
     }
 
+    /// Makes the clock of a program go ahead of the others, or behind. No clock goes back: to fall
+    /// behind it stands still while the others go on.
+    async fn skew(&self, program: Program, ahead: i64) -> Outcome {
+        if self.own.is_none() {
+            return Err(Failure::could_not_run("the clocks of this world are not ours"));
+        }
+        self.rest().await?;
+        let before = self.skews.borrow_mut().insert(program, ahead).unwrap_or_default();
+        let further = ahead.saturating_sub(before);
+        let now = self.clock.now();
+        if further >= 0 {
+            self.move_to(now).await?;
+            return self.rest().await.map(drop);
+        }
+        let others = Timestamp::from_millis(now.millis().saturating_sub(further));
+        self.advance(others).await.map(drop)
+    }
+
     async fn advance(&self, target: Timestamp) -> Outcome<u32> {
         let mut fired: u32 = 0;
         loop {
             let idle = self.rest().await?;
-            let now = latest(&idle);
+            let now = if self.clock.is_virtual() { self.clock.now() } else { latest(&idle) };
             let due = idle.iter().filter_map(|idle| idle.next_due_at);
             let next = due.filter(|due| *due > now && *due <= target).min();
             let Some(next) = next else { break };
@@ -233,25 +402,45 @@ impl RemoteWorld {
         self.rest().await.map(|_| fired)
     }
 
+    /// A world of somebody else is looked at by others too: it goes at its own pace.
+    async fn drive_all(&self) -> Outcome {
+        if self.own.is_some() {
+            for program in self.up() {
+                self.drive_one(program).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn drive_one(&self, program: Program) -> Outcome {
+        let one_by_one = !matches!(*self.pace.borrow(), Pace::Free);
+        let body = json!({ "driven": self.driven.get(), "one_by_one": one_by_one });
+        self.access.tell(program, Method::POST, "clock/driven", Some(&body)).await.map(drop)
+    }
+
     async fn order(&self, program: Program, order: Order) -> Outcome<Option<u32>> {
         let Some(own) = &self.own else {
             return Err(Failure::could_not_run("the processes of this world are not ours"));
         };
         match order {
             Order::Kill | Order::Await => {
-                let Some(mut child) = own.children.borrow_mut().remove(&program) else {
-                    return Err(Failure::check(format!("{program} does not run")));
-                };
                 if order == Order::Kill {
+                    let children = own.children.borrow();
+                    let child = children.get(&program);
+                    let child =
+                        child.ok_or_else(|| Failure::check(format!("{program} does not run")))?;
                     child.signal(Signal::KILL);
                 }
-                let ended = kit::clock::real_timeout(KILLED_WITHIN, child.ended()).await;
-                ended.map_err(|_| {
+                own.awaited.borrow_mut().push(program);
+                let gone = own.is_gone_within(program, KILLED_WITHIN).await;
+                own.awaited.borrow_mut().retain(|other| *other != program);
+                if !gone {
                     let seconds = KILLED_WITHIN.as_secs();
-                    Failure::check(format!(
+                    return Err(Failure::check(format!(
                         "{program} did not come to that moment within {seconds} s"
-                    ))
-                })?;
+                    )));
+                }
+                own.stopped.borrow_mut().retain(|other| *other != program);
                 Ok(None)
             }
             Order::Stop | Order::Continue => {
@@ -272,7 +461,10 @@ impl RemoteWorld {
                 let child = own.supervisor.start_one(program).await?;
                 let pid = child.pid;
                 own.children.borrow_mut().insert(program, child);
-                move_program(&self.access, program, self.clock.now()).await?;
+                let ahead = self.skews.borrow().get(&program).copied().unwrap_or_default();
+                let own = self.clock.now().millis().saturating_add(ahead);
+                move_program(&self.access, program, Timestamp::from_millis(own)).await?;
+                self.drive_one(program).await?;
                 Ok(Some(pid))
             }
         }
@@ -327,11 +519,23 @@ impl scenario::world::World for RemoteWorld {
         self.up().iter().any(|known| known.as_str() == program)
     }
 
-    async fn turn(&self) -> Result<bool, WorldError> {
-        let idle = self.ask_all().await.map_err(failed)?;
-        let sent: u64 = idle.iter().map(|it| it.sent).sum();
-        let received: u64 = idle.iter().map(|it| it.received).sum();
-        Ok(sent.saturating_add(self.activity.snapshot().sent) <= received)
+    async fn drive(&self, on: bool) -> Result<(), WorldError> {
+        self.driven.set(on);
+        self.drive_all().await.map_err(failed)
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    async fn pace(&self, pace: Pace) -> Result<(), WorldError> {
+        self.gate.close(if self.own.is_some() { pace.stops() } else { Stops::Nothing });
+        *self.pace.borrow_mut() = pace;
+        self.drive_all().await.map_err(failed)
+    }
+
+    async fn skew(&self, program: &str, ahead_ms: i64) -> Result<(), WorldError> {
+        self.skew(known(program)?, ahead_ms).await.map_err(failed)
     }
 
     async fn settle(&self) -> Result<(), WorldError> {
@@ -343,8 +547,6 @@ impl scenario::world::World for RemoteWorld {
     }
 
     async fn process(&self, program: &str, order: Order) -> Result<Option<u32>, WorldError> {
-        let known = Program::ALL.into_iter().find(|known| known.as_str() == program);
-        let program = known.ok_or_else(|| WorldError(format!("no program {program}")))?;
-        self.order(program, order).await.map_err(failed)
+        self.order(known(program)?, order).await.map_err(failed)
     }
 }

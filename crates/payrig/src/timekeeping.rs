@@ -42,6 +42,12 @@ pub struct Idle {
     pub awaiting_answer: u64,
     /// Messages received and not answered.
     pub serving: u64,
+    /// Those that wait for a moment of real time, or for rest.
+    #[serde(default)]
+    pub patient: u64,
+    /// Messages that wait until they are let go.
+    #[serde(default)]
+    pub at_gate: usize,
 }
 
 /// What a program says about its clock.
@@ -139,7 +145,8 @@ pub async fn rest(access: &Access) -> Outcome<Vec<Idle>> {
     let mut looks = 0;
     loop {
         let now = ask_all(access).await?;
-        looks = if is_quiet(&before, &now) { looks + 1 } else { 0 };
+        let quiet = is_quiet(&before, &now) && !before.iter().chain(&now).any(is_past);
+        looks = if quiet { looks + 1 } else { 0 };
         if looks >= looks_needed(&now) {
             return Ok(now);
         }
@@ -151,17 +158,26 @@ pub async fn rest(access: &Access) -> Outcome<Vec<Idle>> {
     }
 }
 
+/// Sets a program's clock and wakes nobody there.
+pub(crate) async fn set_program(access: &Access, program: Program, to: Timestamp) -> Outcome {
+    let body = json!({ "advance_to": to, "wake": false });
+    match access.tell(program, Method::POST, "clock", Some(&body)).await {
+        // It is ahead of the others, or stood still while they went on.
+        Err(failure) if failure.message.contains("clock_backwards") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
 /// Nobody is busy, and no message moved between two looks.
 pub(crate) fn is_quiet(before: &[Idle], now: &[Idle]) -> bool {
-    let quiet = |all: &[Idle]| all.iter().all(|idle| !is_busy(idle));
+    let quiet = |all: &[Idle]| all.iter().all(|idle| idle.in_flight == 0 && idle.queued == 0);
     let moved = |all: &[Idle]| (sum(all, |idle| idle.sent), sum(all, |idle| idle.received));
     quiet(before) && quiet(now) && moved(before) == moved(now)
 }
 
-/// A timer that is past and still set belongs to a worker that is about to run.
-fn is_busy(idle: &Idle) -> bool {
-    let past = idle.next_due_at.is_some_and(|due| due <= idle.now);
-    idle.in_flight > 0 || idle.queued > 0 || past
+/// A timer that is past and still set belongs to a worker that is about to run, or is to be woken.
+pub(crate) fn is_past(idle: &Idle) -> bool {
+    idle.next_due_at.is_some_and(|due| due <= idle.now)
 }
 
 /// A message that was sent and is not being served is on its way, held back, or with a stranger:
@@ -202,6 +218,8 @@ mod tests {
             received: sent,
             awaiting_answer: 0,
             serving: 0,
+            patient: 0,
+            at_gate: 0,
         }
     }
 
@@ -212,9 +230,9 @@ mod tests {
         assert!(!is_quiet(&[idle(0, 5)], &[idle(0, 6)]));
         let due = |seconds| Some(Timestamp::from_seconds(seconds));
         let about_to_run = [Idle { next_due_at: due(1), ..idle(0, 5) }];
-        assert!(!is_quiet(&about_to_run, &about_to_run));
+        assert!(is_past(&about_to_run[0]));
         let asleep = [Idle { next_due_at: due(2), ..idle(0, 5) }];
-        assert!(is_quiet(&asleep, &asleep));
+        assert!(is_quiet(&asleep, &asleep) && !is_past(&asleep[0]));
         let waiting = Idle { awaiting_answer: 1, ..idle(0, 5) };
         assert!(looks_needed(&[waiting]) > looks_needed(&[idle(0, 5)]));
     }

@@ -11,10 +11,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kit::activity::{Activity, Snapshot};
 use kit::clock::Clock;
+use kit::gate::{Gate, Stops};
 use kit::mutants::Mutants;
 use kit::plumbing::Plumbing;
 use kit::random::Secrets;
-use scenario::world::{Credentials, WorldError};
+use scenario::world::{Credentials, Pace, WorldError};
 use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 use wire::time::Timestamp;
@@ -31,6 +32,8 @@ pub use rules::Rules;
 const REST_WITHIN: Duration = Duration::from_secs(30);
 /// Looks in a row that must find the same quiet world, each after every program has taken a turn.
 const QUIET_LOOKS: u32 = 3;
+/// The same, before the next message goes or the next timer of this moment is set off.
+const QUIET_BETWEEN: u32 = 2;
 /// A message that stays under way for this long, in real time, went to a stranger or is lost.
 const LOST_AFTER: Duration = Duration::from_millis(500);
 /// How long the programs may take to end, in real time.
@@ -69,6 +72,9 @@ pub struct World {
     /// Messages under way that nobody waits for any more: sent but not received, awaited but not
     /// served.
     lost: std::sync::Mutex<Imbalance>,
+    /// One at a time waits for rest and sets off timers.
+    settling: tokio::sync::Mutex<()>,
+    pace: std::sync::Mutex<Pace>,
 }
 
 /// How the messages sent and received differ, and those awaited and served.
@@ -87,7 +93,7 @@ struct Look {
 
 impl Look {
     fn is_busy(&self) -> bool {
-        self.due || self.counters.iter().any(|it| it.in_flight > 0 || it.queued > 0)
+        self.counters.iter().any(|it| it.in_flight > 0 || it.queued > 0)
     }
 
     fn imbalance(&self) -> Imbalance {
@@ -129,10 +135,12 @@ impl World {
         let rules = Rules::read(&settings)?;
         let keys = generate(&Secrets::seeded(seed), clock.now())
             .map_err(|error| Failure::could_not_run(error.to_string()))?;
+        let gate = Gate::default();
         let plumbing = |program| {
             let secrets = Secrets::seeded_for(seed, program, 0);
             let mut plumbing = Plumbing::new(program, clock.clone(), seed, secrets);
             plumbing.mutants = mutants.clone();
+            plumbing.gate = gate.clone();
             plumbing
         };
         let plumbings = ["gateway", "merchant", "processor-sim"].map(plumbing);
@@ -179,6 +187,8 @@ impl World {
             running,
             pings,
             lost,
+            settling: tokio::sync::Mutex::default(),
+            pace: std::sync::Mutex::default(),
         };
         world.settle().await?;
         Ok(world)
@@ -224,7 +234,11 @@ impl World {
     /// Counters alone could be read while a thread is between two of them. So each look is taken
     /// after every program has answered a ping: its threads have then done what they were woken
     /// for before.
+    ///
+    /// Of the timers that are due, the next one is set off only when what the one before has
+    /// caused is over: which of them is first is no matter of luck.
     pub async fn settle(&self) -> Outcome {
+        let _alone = self.settling.lock().await;
         let stopwatch = self.clock.stopwatch();
         let mut before = self.look();
         let mut quiet = 0;
@@ -238,7 +252,9 @@ impl World {
             let lasts = stopwatch.elapsed().saturating_sub(same_since) > LOST_AFTER;
             let calm = !now.is_busy() && now == before && self.is_balanced(&now, lasts);
             quiet = if calm { quiet + 1 } else { 0 };
-            if quiet >= QUIET_LOOKS {
+            if quiet >= QUIET_BETWEEN && (self.let_one_go() || self.clock.wake_next()) {
+                quiet = 0;
+            } else if quiet >= QUIET_LOOKS && !now.due {
                 return Ok(());
             }
             if stopwatch.elapsed() > REST_WITHIN {
@@ -246,6 +262,14 @@ impl World {
             }
             before = now;
         }
+    }
+
+    /// Of the messages that wait at the gate one goes, if there are any.
+    fn let_one_go(&self) -> bool {
+        let gate = &self.outside.gate;
+        let waiting = gate.waiting();
+        let pace = self.pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        waiting > 0 && gate.let_go(pace.choose(waiting))
     }
 
     fn look(&self) -> Look {
@@ -308,7 +332,7 @@ impl World {
     }
 
     fn move_to(&self, target: Timestamp) -> Outcome {
-        let moved = self.clock.advance_to(target);
+        let moved = self.clock.set_to(target);
         moved.map(drop).map_err(|error| Failure::could_not_run(error.to_string()))
     }
 }
@@ -357,9 +381,20 @@ impl scenario::world::World for World {
         self.next_work_due()
     }
 
-    async fn turn(&self) -> Result<bool, WorldError> {
-        self.ping().await.map_err(|failure| WorldError(failure.message))?;
-        Ok(self.look().imbalance().sent == self.lost().sent)
+    fn gate(&self) -> &Gate {
+        &self.outside.gate
+    }
+
+    async fn pace(&self, pace: Pace) -> Result<(), WorldError> {
+        self.outside.gate.close(pace.stops());
+        *self.pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = pace;
+        Ok(())
+    }
+
+    async fn drive(&self, on: bool) -> Result<(), WorldError> {
+        self.clock.drive(on);
+        self.outside.gate.close(if on { Pace::Free.stops() } else { Stops::Nothing });
+        Ok(())
     }
 
     async fn settle(&self) -> Result<(), WorldError> {

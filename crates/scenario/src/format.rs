@@ -386,12 +386,23 @@ static PROCESS: Object = Object {
         field("continue", PROGRAM, "a stopped one goes on"),
         field("start", PROGRAM, "a killed one, on the same data"),
         field("restart", PROGRAM, "killed and started"),
+        field("skew", Shape::Object(&SKEW), "how far clocks are ahead: +7m, -30s, 0s"),
         field("when", Shape::Object(&WHEN), "kills at this moment, not now"),
     ],
 };
 
 /// What can be done to a program's process.
-pub const ORDERS: &[&str] = &["kill", "stop", "continue", "start", "restart"];
+pub const ORDERS: &[&str] = &["kill", "stop", "continue", "start", "restart", "skew"];
+
+static SKEW: Object = Object {
+    name: "skew",
+    one_of: None,
+    fields: &[
+        field("merchant", Shape::Shift, "of the shop"),
+        field("gateway", Shape::Shift, "of the gateway"),
+        field("processor-sim", Shape::Shift, "of processor, networks and banks"),
+    ],
+};
 
 const PROGRAM: Shape = Shape::Word("program", PROGRAMS);
 

@@ -26,12 +26,13 @@ use crate::model::{Case, Scenario};
 use crate::references::Scope;
 use crate::world::{World, WorldError};
 
+pub(crate) use processes::shift;
 pub use result::{CaseReport, Class, StepReport, StepStatus, Trouble};
 
 /// Real time that a call may take when other branches may move the clock meanwhile.
 const CALL_WITHIN: Duration = Duration::from_secs(20);
 
-/// Real time after which a browser gives up on a page.
+/// Real time after which a browser gives up on a page while other branches run.
 const PAGE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is told while a case runs: one JSON object each.
@@ -69,6 +70,10 @@ struct Run<'r, W> {
     steps: RefCell<Vec<StepReport>>,
     /// Branches of `parallel` that are running.
     branches: Cell<u32>,
+    /// The branch whose turn it is; 0 outside of any.
+    branch: Cell<u64>,
+    /// Those that wait for rest, by rank and branch: the first goes on when it comes.
+    resting: RefCell<BTreeSet<(Rank, u64)>>,
     /// What branches tell, until they have come together: their order is left to chance.
     held: RefCell<Vec<(String, Value)>>,
     until: Option<String>,
@@ -77,6 +82,31 @@ struct Run<'r, W> {
     violated: RefCell<BTreeSet<String>>,
     /// Kills that were armed before their branch began, by step number.
     armed: RefCell<BTreeSet<String>>,
+}
+
+/// What somebody who waits for rest does then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// Looks or sends something.
+    Acts,
+    /// Moves the clock: only when nobody else has anything to do at this moment.
+    MovesTime,
+}
+
+/// A place among those that wait for rest, until it is dropped.
+struct Resting<'r>(&'r RefCell<BTreeSet<(Rank, u64)>>, (Rank, u64));
+
+impl<'r> Resting<'r> {
+    fn new(all: &'r RefCell<BTreeSet<(Rank, u64)>>, place: (Rank, u64)) -> Self {
+        all.borrow_mut().insert(place);
+        Self(all, place)
+    }
+}
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().remove(&self.1);
+    }
 }
 
 /// Plays a case in a world that has just begun.
@@ -102,20 +132,22 @@ pub async fn play<W: World>(
         scenario,
         listen,
         label: label.clone(),
-        http: Http::new(world.activity().clone()),
+        http: Http::new(world.activity().clone(), world.gate().clone()),
         scope: RefCell::new(scope.with_resolved_values()),
         apis: RefCell::default(),
         told: RefCell::default(),
         marks: RefCell::default(),
         steps: RefCell::default(),
         branches: Cell::new(0),
+        branch: Cell::new(0),
+        resting: RefCell::default(),
         held: RefCell::default(),
         until: options.until,
         stopped: Cell::new(false),
         violated: RefCell::default(),
         armed: RefCell::default(),
     };
-    let trouble = run.everything().await.err();
+    let trouble = run.driven().await.err();
     let report = CaseReport {
         scenario: scenario.name.clone(),
         path: scenario.path.clone(),
@@ -189,6 +221,16 @@ impl Scope {
 }
 
 impl<W: World> Run<'_, W> {
+    /// The world waits for rest where a program by itself would wait for a moment.
+    async fn driven(&self) -> Result<(), Trouble> {
+        let failed = |error: WorldError| Trouble::transport(error.to_string());
+        self.world.drive(true).await.map_err(failed)?;
+        let ended = self.everything().await;
+        // Who looks at the world afterwards has a clock of his own.
+        self.world.drive(false).await.map_err(failed)?;
+        ended
+    }
+
     async fn everything(&self) -> Result<(), Trouble> {
         self.tell(
             "case_started",
@@ -214,7 +256,22 @@ impl<W: World> Run<'_, W> {
     }
 
     async fn settle(&self) -> Result<(), Trouble> {
-        self.world.settle().await.map_err(|error| Trouble::transport(error.to_string()))
+        self.settle_as(Rank::Acts).await
+    }
+
+    /// Waits for rest. Of several branches that do, the first in the file goes on, and the others
+    /// wait until the world rests again; whoever wants to move the clock comes last.
+    async fn settle_as(&self, rank: Rank) -> Result<(), Trouble> {
+        let place = (rank, self.branch.get());
+        let _waiting = Resting::new(&self.resting, place);
+        loop {
+            let rest = self.world.settle().await;
+            rest.map_err(|error| Trouble::transport(error.to_string()))?;
+            let first = self.resting.borrow().first().copied();
+            if first.is_none_or(|first| first == place) {
+                return Ok(());
+            }
+        }
     }
 
     /// Tells one event; `about` is a mapping.

@@ -70,6 +70,9 @@ fn of(shape: Shape, definitions: &mut Map<String, Value>) -> Value {
         Shape::Duration => {
             json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$" })
         }
+        Shape::Shift => {
+            json!({ "type": "string", "pattern": "^[+-]?([0-9]+(ms|s|m|h|d))+$" })
+        }
         Shape::Time => json!({ "type": "string", "format": "date-time" }),
         Shape::Word(_, words) => json!({ "enum": words }),
         Shape::Link => json!({ "enum": format::LINKS }),

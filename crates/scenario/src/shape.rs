@@ -21,6 +21,8 @@ pub enum Shape {
     Boolean,
     /// `31s`, `5m`, `1h30m`.
     Duration,
+    /// `+7m`, `-30s`.
+    Shift,
     /// RFC 3339.
     Time,
     /// One word of a list; the first text says what it is.
@@ -94,7 +96,12 @@ pub fn check(node: &Node, shape: Shape, found: &mut Vec<Diagnostic>) {
     }
     match shape {
         Shape::Any => {}
-        Shape::Text | Shape::Digits | Shape::Duration | Shape::Time | Shape::Pattern => {
+        Shape::Text
+        | Shape::Digits
+        | Shape::Duration
+        | Shape::Shift
+        | Shape::Time
+        | Shape::Pattern => {
             text(node, shape, found);
         }
         Shape::Word(..) | Shape::Link | Shape::Card => word(node, shape, found),
@@ -146,6 +153,7 @@ fn text(node: &Node, shape: Shape, found: &mut Vec<Diagnostic>) {
                 "put it in quotes"
             }
             (Shape::Duration, _) => "durations have a unit: 250ms, 31s, 5m, 1h30m or 2d",
+            (Shape::Shift, _) => "a shift has a sign and a unit: +7m or -30s",
             (Shape::Time, _) => "times look like 2026-01-15T10:00:00Z",
             _ => "a text belongs here",
         };
@@ -160,6 +168,9 @@ fn text(node: &Node, shape: Shape, found: &mut Vec<Diagnostic>) {
         Shape::Duration => kit::durations::parse(text)
             .err()
             .map(|_| ("is not a duration", "write 250ms, 31s, 5m, 1h30m or 2d".to_owned())),
+        Shape::Shift => crate::runner::shift(text)
+            .is_none()
+            .then(|| ("is not a shift of a clock", "write +7m or -30s".to_owned())),
         Shape::Time => text
             .parse::<wire::time::Timestamp>()
             .err()

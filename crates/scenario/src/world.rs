@@ -4,6 +4,8 @@ use std::future::Future;
 
 use kit::activity::Activity;
 use kit::clock::Clock;
+use kit::gate::{Gate, Stops};
+use kit::random::Random;
 use wire::time::Timestamp;
 
 /// Credentials of an API client.
@@ -39,12 +41,45 @@ pub enum Order {
     Await,
 }
 
+/// How fast messages go, and which goes first.
+#[derive(Debug, Clone, Default)]
+pub enum Pace {
+    /// All at once, but for notifications: they go one by one, when the world rests otherwise.
+    #[default]
+    Free,
+    /// One by one, when the world rests otherwise: the first by its name.
+    OneByOne,
+    /// One by one, in an order that is drawn.
+    Race(Random),
+}
+
+impl Pace {
+    /// What waits at the gate.
+    pub const fn stops(&self) -> Stops {
+        match self {
+            Self::Free => Stops::Notifications,
+            Self::OneByOne | Self::Race(_) => Stops::Everything,
+        }
+    }
+
+    /// Which of so many messages goes first.
+    pub fn choose(&self, waiting: usize) -> usize {
+        let Self::Race(random) = self else { return 0 };
+        let limit = u64::try_from(waiting).unwrap_or(u64::MAX);
+        usize::try_from(random.below(limit)).unwrap_or(0)
+    }
+}
+
 /// A payment world, wherever it runs.
 pub trait World {
     /// Its clock.
     fn clock(&self) -> &Clock;
     /// Where calls from outside are counted as messages.
     fn activity(&self) -> &Activity;
+    /// Where calls from outside wait while messages go one by one.
+    fn gate(&self) -> &Gate;
+    /// How fast messages go from now on.
+    fn pace(&self, pace: Pace) -> impl Future<Output = Result<(), WorldError>>;
     /// Base address of `merchant`, `gateway` or `processor-sim`.
     fn address(&self, program: &str) -> Option<&str>;
     /// Credentials of an API client by its name.
@@ -59,8 +94,10 @@ pub trait World {
     fn next_due(&self) -> Option<Timestamp>;
     /// The next timer of work: deadlines, retries, reversals.
     fn next_work_due(&self) -> Option<Timestamp>;
-    /// Lets every program take a turn; whether every message that was sent has arrived.
-    fn turn(&self) -> impl Future<Output = Result<bool, WorldError>>;
+    /// Whether what waits for a moment of real time waits for rest instead, from now on.
+    fn drive(&self, _on: bool) -> impl Future<Output = Result<(), WorldError>> {
+        std::future::ready(Ok(()))
+    }
     /// Waits until nothing runs and no message is on its way.
     fn settle(&self) -> impl Future<Output = Result<(), WorldError>>;
     /// Moves time to `target`, timer by timer; how many fired.
@@ -69,6 +106,12 @@ pub trait World {
     /// Whether a program is there to be asked.
     fn is_up(&self, program: &str) -> bool {
         self.address(program).is_some()
+    }
+
+    /// Sets by how many milliseconds the clock of a program is ahead of the world's.
+    fn skew(&self, program: &str, _ahead_ms: i64) -> impl Future<Output = Result<(), WorldError>> {
+        let words = format!("skew {program}: the programs of this world share one clock");
+        std::future::ready(Err(WorldError(words)))
     }
 
     /// Does something to the process of a program; its process id, when it has one afterwards.

@@ -180,12 +180,17 @@ async fn pay(
     });
     // The work counts as activity; this only waits for it.
     let _waiting = context.plumbing.activity.waiting();
-    let notice = match kit::clock::real_timeout(PATIENCE, running).await {
-        Ok(Ok(Submission::Declined)) => "?notice=declined",
-        Ok(Ok(Submission::OrderPaid)) => "?notice=order_paid",
-        Ok(Ok(Submission::Unavailable)) => "?notice=unavailable",
+    let decided = tokio::select! {
+        biased;
+        done = running => done.ok(),
+        () = context.plumbing.clock.patience(PATIENCE) => None,
+    };
+    let notice = match decided {
+        Some(Submission::Declined) => "?notice=declined",
+        Some(Submission::OrderPaid) => "?notice=order_paid",
+        Some(Submission::Unavailable) => "?notice=unavailable",
         // Decided, on its way, sent before, or a panic that is logged: the status page knows.
-        Ok(Ok(Submission::Taken) | Err(_)) | Err(_) => "/status",
+        Some(Submission::Taken) | None => "/status",
     };
     format!("{}{notice}", visit.path())
 }

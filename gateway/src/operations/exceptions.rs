@@ -80,11 +80,12 @@ pub async fn requeue(context: &Context, id: ReversalId) -> Result<bool, Failure>
     let row =
         context.database.read(move |connection| reversals::payment_of(connection, &id)).await?;
     let Some(row) = row else { return Ok(false) };
+    let at = context.plumbing.clock.now();
     let event = Event::Reversal {
         id,
-        event: ReversalEvent::Requeued(context.plumbing.clock.now()),
+        event: ReversalEvent::Requeued(at),
         age_max: context.settings.timers.reversal_age_max,
-        jitter_permille: context.jitter_permille(),
+        jitter_permille: context.jitter_permille(id, at),
     };
     let trace = TraceId::new(&context.jitter);
     let take_in = move |change: &mut Change<'_>| change.take_in(event);

@@ -77,7 +77,7 @@ fn look(context: &Context, connection: &Connection, now: Timestamp) -> Result<Lo
         found > looked.searching.len() && u32::try_from(found).unwrap_or(u32::MAX) >= STEP_ROWS;
     let (work, any) = payments::next_due(connection, now)?;
     let calendar = any.filter(|_| any != work);
-    looked.next = NextDue { work, calendar };
+    looked.next = NextDue { work, calendar, unseen: None };
     Ok(looked)
 }
 

@@ -83,7 +83,7 @@ async fn attempt(
     committed(context, &stored.payment);
     let running = context.running.refunds.begin(refund.id, usize::MAX);
     let outcome = context.processor.refund(&stored.payment, &refund, *card, call.trace).await;
-    let event = outcome_event(context, outcome);
+    let event = outcome_event(context, refund.id, outcome);
     let refund = refund.id;
     let payment = record(context, stored.row, refund, event, call.trace).await?;
     drop(running);
@@ -93,13 +93,17 @@ async fn attempt(
 }
 
 /// What an outcome is to a refund.
-pub(super) fn outcome_event(context: &Context, outcome: Outcome<Answered0110>) -> RefundEvent {
+pub(super) fn outcome_event(
+    context: &Context,
+    id: RefundId,
+    outcome: Outcome<Answered0110>,
+) -> RefundEvent {
     let at = context.plumbing.clock.now();
     match outcome {
         Outcome::Answered(answer) => RefundEvent::Answered(Box::new(answer.taken_in(at))),
         Outcome::NotSent => RefundEvent::NotSent,
         Outcome::Unanswered => {
-            RefundEvent::Unanswered { at, jitter_permille: context.jitter_permille() }
+            RefundEvent::Unanswered { at, jitter_permille: context.jitter_permille(id, at) }
         }
     }
 }

@@ -76,10 +76,10 @@ async fn find_out(context: &Context, stored: Stored, id: RefundId) -> Result<(),
     let trace = TraceId::new(&context.jitter);
     let event = match refund.state {
         // It was left behind by a call that came to no end.
-        RefundState::Authorizing => RefundEvent::Unanswered {
-            at: context.plumbing.clock.now(),
-            jitter_permille: context.jitter_permille(),
-        },
+        RefundState::Authorizing => {
+            let at = context.plumbing.clock.now();
+            RefundEvent::Unanswered { at, jitter_permille: context.jitter_permille(id, at) }
+        }
         RefundState::Unknown => ask(context, &stored, refund, trace).await?,
         RefundState::Queued | RefundState::Failed | RefundState::Reversed => return Ok(()),
     };
@@ -105,7 +105,7 @@ async fn ask(
         // Not known there: sent again, as the same message.
         Outcome::Answered(Found::Nothing) => repeat(context, stored, refund, trace).await,
         Outcome::Answered(Found::StillOpen) | Outcome::NotSent | Outcome::Unanswered => {
-            let jitter_permille = context.jitter_permille();
+            let jitter_permille = context.jitter_permille(refund.id, at);
             Ok(RefundEvent::Unanswered { at, jitter_permille })
         }
     }
@@ -126,7 +126,7 @@ async fn repeat(
     let outcome = context.processor.refund(&stored.payment, &refund, card, trace).await;
     Ok(match outcome {
         // A repeat that was not sent says nothing about what was sent before.
-        Outcome::NotSent => outcome_event(context, Outcome::Unanswered),
-        Outcome::Answered(_) | Outcome::Unanswered => outcome_event(context, outcome),
+        Outcome::NotSent => outcome_event(context, refund.id, Outcome::Unanswered),
+        Outcome::Answered(_) | Outcome::Unanswered => outcome_event(context, refund.id, outcome),
     })
 }

@@ -112,7 +112,7 @@ async fn send(context: &Context, row: i64, id: ReversalId) -> Result<(), Failure
             Outcome::NotSent | Outcome::Unanswered => ReversalEvent::Unanswered(at),
         },
         age_max: context.settings.timers.reversal_age_max,
-        jitter_permille: context.jitter_permille(),
+        jitter_permille: context.jitter_permille(id, at),
     };
     let take_in = move |change: &mut Change<'_>| change.take_in(event);
     unit_of_work::in_background(context, stored.row, trace, take_in).await?;

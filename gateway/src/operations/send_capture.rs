@@ -130,7 +130,8 @@ async fn record(
         Outcome::Answered(code) if is_refusal(code) => Event::CaptureRefused(id),
         Outcome::Unanswered if context.planted("give_up_captures") => Event::CaptureRefused(id),
         Outcome::Answered(_) | Outcome::NotSent | Outcome::Unanswered => {
-            Event::CaptureUnanswered { id, at, jitter_permille: context.jitter_permille() }
+            let jitter_permille = context.jitter_permille(id, at);
+            Event::CaptureUnanswered { id, at, jitter_permille }
         }
     };
     let take_in = move |change: &mut Change<'_>| change.take_in(event);

@@ -150,8 +150,7 @@ impl Upkeep {
         }
         let busy = context.access.nonces().len() > BUSY_NONCES;
         let every = if busy { BUSY_UPKEEP_EVERY } else { UPKEEP_EVERY };
-        let next = code_ends.into_iter().chain([now.plus(every)]).min();
-        NextDue::calendar(next)
+        NextDue { calendar: code_ends, ..NextDue::unseen(now.plus(every)) }
     }
 
     async fn forget(&mut self, context: &Context, now: Timestamp) -> Result<(), TokenError> {

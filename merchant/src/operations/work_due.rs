@@ -22,7 +22,7 @@ pub async fn work_due(context: &Context) -> NextDue {
         Ok(next) => next,
         Err(trouble) => {
             tracing::error!(%trouble, "what is due was not done");
-            NextDue { work: Some(context.clock.now().plus(AFTER_TROUBLE)), calendar: None }
+            NextDue::from(Some(context.clock.now().plus(AFTER_TROUBLE)))
         }
     }
 }
@@ -35,7 +35,7 @@ async fn step(context: &Context) -> Result<NextDue, Trouble> {
             let work = context.store.next_due_at().await?;
             // Months recur for ever: nobody who waits for rest waits for them.
             let calendar = context.store.next_subscription_due().await?;
-            return Ok(NextDue { work, calendar });
+            return Ok(NextDue { work, calendar, unseen: None });
         }
         let done: Vec<Result<(), Trouble>> = futures_util::stream::iter(due)
             .map(|due| work(context, due))
@@ -63,5 +63,5 @@ pub async fn forget_old(context: &Context) -> NextDue {
         tracing::error!(%error, "old notifications were not forgotten");
         false
     });
-    NextDue::calendar(Some(if more { now } else { now.plus(FORGET_EVERY) }))
+    NextDue::unseen(if more { now } else { now.plus(FORGET_EVERY) })
 }

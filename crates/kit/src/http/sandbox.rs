@@ -21,6 +21,7 @@ use crate::crash_points::CrashPoint;
 use crate::durations;
 use crate::facts::TraceId;
 use crate::faults::{Action, Fault, FaultMatch};
+use crate::gate::Stops;
 use crate::plumbing::Plumbing;
 use crate::wirelog::{READ_MAX, WireFilter};
 
@@ -89,6 +90,8 @@ pub fn sandbox_routes_with(
             .route("/idle", web::get().to(idle))
             .route("/clock", web::get().to(read_clock))
             .route("/clock", web::post().to(move_clock))
+            .route("/clock/wake", web::post().to(wake_next))
+            .route("/clock/driven", web::post().to(drive_clock))
             .route("/timers", web::get().to(list_timers))
             .route("/vulnerabilities", web::get().to(list_vulnerabilities))
             .route("/vulnerabilities", web::post().to(set_vulnerabilities))
@@ -189,6 +192,8 @@ async fn idle(sandbox: Shared) -> Answer {
         "awaiting_answer": now.awaiting_answer,
         "serving": now.serving,
         "held": faults.held(),
+        "patient": clock.patient(),
+        "at_gate": sandbox.plumbing.gate.waiting(),
     })))
 }
 
@@ -207,6 +212,49 @@ async fn read_clock(sandbox: Shared) -> Answer {
 struct ClockMove {
     advance: Option<String>,
     advance_to: Option<Timestamp>,
+    /// Whether everybody whose time has come is woken at once.
+    wake: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Driven {
+    /// Whether patience ends at rest.
+    driven: bool,
+    /// Whether messages wait until they are let go.
+    one_by_one: bool,
+}
+
+/// Which message is let go, of those that wait.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhomToWake {
+    message: Option<usize>,
+}
+
+/// Wakes the next one whose time has come: for whoever waits for rest in between.
+async fn wake_next(sandbox: Shared, received: ReceivedRequest) -> Answer {
+    let whom = if received.body.is_empty() {
+        WhomToWake::default()
+    } else {
+        parse_json::<WhomToWake>(&received)?
+    };
+    let woken = match whom.message {
+        Some(index) => sandbox.plumbing.gate.let_go(index),
+        None => sandbox.plumbing.clock.wake_next(),
+    };
+    Ok(HttpResponse::Ok().json(json!({ "woken": woken })))
+}
+
+async fn drive_clock(sandbox: Shared, received: ReceivedRequest) -> Answer {
+    let wanted: Driven = parse_json(&received)?;
+    sandbox.plumbing.clock.drive(wanted.driven);
+    sandbox.plumbing.gate.close(match (wanted.driven, wanted.one_by_one) {
+        (_, true) => Stops::Everything,
+        (true, false) => Stops::Notifications,
+        (false, false) => Stops::Nothing,
+    });
+    Ok(HttpResponse::NoContent().finish())
 }
 
 async fn move_clock(sandbox: Shared, received: ReceivedRequest) -> Answer {
@@ -219,6 +267,7 @@ async fn move_clock(sandbox: Shared, received: ReceivedRequest) -> Answer {
             })?;
             clock.advance(by)
         }
+        (None, Some(to)) if wanted.wake == Some(false) => clock.set_to(to),
         (None, Some(to)) => clock.advance_to(to),
         _ => {
             let detail = "give either `advance` or `advance_to`";

@@ -64,7 +64,11 @@ pub(super) async fn send_with<D: Delivery>(
     let _waiting = plumbing.activity.waiting();
     let faults = plan.faults.clone();
     if plan.is_empty() {
-        let delivered = plumbing.clock.timeout(remainder.deadline, link.deliver(&prepared)).await;
+        let delivering = async {
+            at_gate(&link, prepared.kind, || name_at_gate(&link, &remainder.facts)).await;
+            link.deliver(&prepared).await
+        };
+        let delivered = plumbing.clock.timeout(remainder.deadline, delivering).await;
         let end = delivered.map_or(End::Lost(Outcome::Deadline), plain_end);
         return conclude(&link, &prepared, remainder, end, stopwatch, faults);
     }
@@ -75,7 +79,8 @@ pub(super) async fn send_with<D: Delivery>(
     });
     let prepared = Arc::new(prepared);
     let (back, coming_back) = oneshot::channel();
-    tokio::spawn(suffer(link.clone(), prepared.clone(), plan, about, back));
+    let name = name_at_gate(&link, &remainder.facts);
+    tokio::spawn(suffer(link.clone(), prepared.clone(), plan, (about, name), back));
     let deadline = remainder.at.plus(remainder.deadline);
     let end = match plumbing.clock.timeout(remainder.deadline, coming_back).await {
         Ok(Ok(End::Lost(outcome))) => {
@@ -86,6 +91,19 @@ pub(super) async fn send_with<D: Delivery>(
         Ok(Err(_)) | Err(_) => End::Lost(Outcome::Deadline),
     };
     conclude(&link, &prepared, remainder, end, stopwatch, faults)
+}
+
+/// Waits until a message may go, where messages go one by one.
+async fn at_gate<D: Delivery>(link: &D, kind: &str, name: impl FnOnce() -> String) {
+    link.plumbing().gate.pass(kind == "webhook", name).await;
+}
+
+/// What a message is called where it waits among others.
+fn name_at_gate<D: Delivery>(link: &D, facts: &Facts) -> String {
+    let Facts { kind, payment, order, .. } = facts;
+    let word = |word: &Option<String>| word.clone().unwrap_or_default();
+    let (program, link) = (link.plumbing().program, link.name());
+    format!("{program} {link} {kind} {} {}", word(payment), word(order))
 }
 
 fn plain_end(delivered: Delivered) -> End {
@@ -109,7 +127,7 @@ async fn suffer<D: Delivery>(
     link: D,
     prepared: Arc<Prepared>,
     mut plan: FaultPlan,
-    about: Option<HeldMessage>,
+    (about, name): (Option<HeldMessage>, String),
     back: oneshot::Sender<End>,
 ) {
     let plumbing = link.plumbing();
@@ -122,9 +140,10 @@ async fn suffer<D: Delivery>(
         let _ = back.send(end);
         return;
     }
+    at_gate(&link, prepared.kind, || name.clone()).await;
     let delivered = link.deliver(&prepared).await;
     if plan.copies > 1 {
-        tokio::spawn(deliver_copies(link.clone(), prepared.clone(), plan.copies));
+        tokio::spawn(deliver_copies(link.clone(), prepared.clone(), plan.copies, name));
     }
     if let Some(after) = plan.replay_after {
         let (link, prepared) = (link.clone(), prepared.clone());
@@ -140,8 +159,9 @@ async fn suffer<D: Delivery>(
 }
 
 /// Delivers the same bytes again; the answers go nowhere.
-async fn deliver_copies<D: Delivery>(link: D, prepared: Arc<Prepared>, copies: u32) {
+async fn deliver_copies<D: Delivery>(link: D, prepared: Arc<Prepared>, copies: u32, name: String) {
     for _ in 1..copies {
+        at_gate(&link, prepared.kind, || name.clone()).await;
         link.deliver(&prepared).await;
     }
 }

@@ -9,6 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kit::activity::Activity;
+use kit::gate::Gate;
 use kit::http::AGENT_PREFIX;
 use serde_json::{Map, Value};
 
@@ -16,6 +17,11 @@ use serde_json::{Map, Value};
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Paths about a program, whose requests it does not count.
 const UNCOUNTED: [&str; 4] = ["/_sandbox", "/healthz", "/metrics", "/assets/"];
+
+/// Whether a request is about a program, and so not part of what happens in the world.
+pub(crate) fn is_uncounted(path: &str) -> bool {
+    UNCOUNTED.iter().any(|start| path.starts_with(start))
+}
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +38,7 @@ pub struct NoAnswer {
 pub struct Http {
     client: Client<HttpConnector, Full<Bytes>>,
     activity: Activity,
+    gate: Gate,
 }
 
 /// What came back.
@@ -83,9 +90,9 @@ pub struct Outgoing {
 }
 
 impl Http {
-    /// A client that counts its requests there.
-    pub fn new(activity: Activity) -> Self {
-        Self { client: Client::builder(TokioExecutor::new()).build_http(), activity }
+    /// A client that counts its requests there, and waits at this gate with them.
+    pub fn new(activity: Activity, gate: Gate) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), activity, gate }
     }
 
     /// Sends one request and reads the answer.
@@ -97,16 +104,20 @@ impl Http {
     async fn exchange(&self, outgoing: Outgoing) -> Result<Answer, String> {
         let method = Method::from_bytes(outgoing.method.as_bytes()).map_err(said)?;
         let uri: ::http::Uri = outgoing.url.parse().map_err(said)?;
-        let counted = !UNCOUNTED.iter().any(|start| uri.path().starts_with(start));
+        let counted = !is_uncounted(uri.path());
+        let path = uri.path().to_owned();
         let mut request = Request::builder()
-            .method(method)
+            .method(method.clone())
             .uri(uri)
             .header("user-agent", format!("{AGENT_PREFIX}scenario"));
         for (name, value) in &outgoing.headers {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(outgoing.body.into())).map_err(said)?;
+        self.gate.pass(false, || format!("scenario {method} {path}")).await;
         let _on_its_way = counted.then(|| self.activity.message_sent());
+        // Whoever waits for rest waits for what is asked and changed by hand too.
+        let _asking = (!counted).then(|| self.activity.enter());
         let answer = self.client.request(request).await.map_err(said)?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;

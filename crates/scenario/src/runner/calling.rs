@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{CALL_WITHIN, PAGE_WITHIN, Run, Trouble};
 use crate::client::api::{Api, ApiCall, Tamper};
-use crate::client::http::{Answer, NoAnswer, Outgoing, encode_form};
+use crate::client::http::{Answer, NoAnswer, Outgoing, encode_form, is_uncounted};
 use crate::world::{Credentials, World};
 
 #[derive(Deserialize)]
@@ -129,8 +129,8 @@ impl<W: World> Run<'_, W> {
         } else if matches!(caller, "anonymous" | "operator" | "browser") {
             let outgoing = self.plain(&call, method, path, caller)?;
             // A control plane never waits for a timer of the world.
-            if path.starts_with("/_sandbox/") {
-                self.page_in_time(self.http.send(outgoing)).await?
+            if is_uncounted(path) {
+                self.http.send(outgoing).await
             } else {
                 self.in_time(self.http.send(outgoing)).await?
             }
@@ -204,14 +204,23 @@ impl<W: World> Run<'_, W> {
         Ok(api)
     }
 
-    /// Waits for a page: even in a world at rest a server may keep a browser waiting for a moment of
-    /// real time.
+    /// Waits for a page until the world is at rest, or, where another branch may move the clock,
+    /// for a moment of real time after it.
     pub(super) async fn page_in_time<T>(
         &self,
         sending: impl Future<Output = Result<T, NoAnswer>>,
     ) -> Result<Result<T, NoAnswer>, Trouble> {
-        let limited = kit::clock::real_timeout(PAGE_WITHIN, sending).await;
         let silent = || NoAnswer { url: String::new(), reason: "no page came".to_owned() };
+        let sending = pin!(sending);
+        let resting = pin!(self.settle());
+        let rested = match select(sending, resting).await {
+            Either::Left((answered, _)) => return Ok(answered),
+            Either::Right((rest, sending)) => rest.map(|()| sending)?,
+        };
+        if self.branches.get() == 0 {
+            return Ok(Err(silent()));
+        }
+        let limited = kit::clock::real_timeout(PAGE_WITHIN, rested).await;
         Ok(limited.unwrap_or_else(|_| Err(silent())))
     }
 
@@ -221,22 +230,20 @@ impl<W: World> Run<'_, W> {
         &self,
         sending: impl Future<Output = Result<T, NoAnswer>>,
     ) -> Result<Result<T, NoAnswer>, Trouble> {
+        let sending = pin!(sending);
+        let resting = pin!(self.settle());
+        let rested = match select(sending, resting).await {
+            Either::Left((answered, _)) => return Ok(answered),
+            Either::Right((rest, sending)) => rest.map(|()| sending)?,
+        };
         if self.branches.get() > 0 {
-            let limited = kit::clock::real_timeout(CALL_WITHIN, sending).await;
+            let limited = kit::clock::real_timeout(CALL_WITHIN, rested).await;
             let late = "no other branch moved the clock so far that an answer could come";
             return limited.map_err(|_| Trouble::check(late));
         }
-        let sending = pin!(sending);
-        let resting = pin!(self.settle());
-        match select(sending, resting).await {
-            Either::Left((answered, _)) => Ok(answered),
-            Either::Right((rest, _)) => {
-                rest?;
-                let reason = "the world is at rest and the answer waits for a timer: put the step \
-                    in `parallel` with a `clock` step";
-                Ok(Err(NoAnswer { url: String::new(), reason: reason.to_owned() }))
-            }
-        }
+        let reason = "the world is at rest and the answer waits for a timer: put the step in \
+            `parallel` with a `clock` step";
+        Ok(Err(NoAnswer { url: String::new(), reason: reason.to_owned() }))
     }
 }
 
@@ -277,13 +284,9 @@ fn tamper(wanted: &TamperBody) -> Result<Tamper, Trouble> {
 
 /// `-10m`: so many seconds earlier.
 fn skew(text: &str) -> Result<i64, Trouble> {
-    let (sign, rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1_i64, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let duration = kit::durations::parse(rest)
-        .map_err(|error| Trouble::check(format!("`{text}` is {error}")))?;
-    Ok(sign.saturating_mul(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)))
+    let shift = super::processes::shift(text)
+        .ok_or_else(|| Trouble::check(format!("`{text}` is not a shift of time: write -10m")))?;
+    Ok(shift.div_euclid(1000))
 }
 
 fn result_of(answer: &Answer, duration: &str) -> Value {

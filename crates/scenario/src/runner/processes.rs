@@ -1,7 +1,7 @@
 //! `process`: kills, stops and starts programs, now or at a boundary in the life of a message.
 
 use ::http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::changing::accepted;
 use super::{Run, Trouble};
@@ -13,6 +13,16 @@ fn failed(error: WorldError) -> Trouble {
     Trouble::transport(error.0)
 }
 
+/// `+7m`, `-30s`: in milliseconds.
+pub(crate) fn shift(text: &str) -> Option<i64> {
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1_i64, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let millis = kit::durations::parse(rest).ok()?.as_millis();
+    Some(sign.saturating_mul(i64::try_from(millis).unwrap_or(i64::MAX)))
+}
+
 /// The order of a step, and to which program.
 fn order_of(body: &Value) -> Option<(&'static str, &str)> {
     ORDERS.iter().find_map(|order| Some((*order, body.get(*order)?.as_str()?)))
@@ -20,6 +30,9 @@ fn order_of(body: &Value) -> Option<(&'static str, &str)> {
 
 impl<W: World> Run<'_, W> {
     pub(super) async fn process(&self, body: &Value, number: &str) -> Result<Value, Trouble> {
+        if let Some(skews) = body.get("skew").and_then(Value::as_object) {
+            return self.skew(skews).await;
+        }
         let Some((order, program)) = order_of(body) else {
             return Err(Trouble::check("what is to be done to which program?"));
         };
@@ -42,7 +55,23 @@ impl<W: World> Run<'_, W> {
             }
             _ => self.start(program).await?,
         };
+        if self.branches.get() > 0 {
+            // What the others make of it is over before the next step.
+            self.settle().await?;
+        }
         Ok(json!({ "pid": pid }))
+    }
+
+    /// Makes clocks go ahead of the others, or behind.
+    async fn skew(&self, skews: &Map<String, Value>) -> Result<Value, Trouble> {
+        for (program, ahead) in skews {
+            let text = ahead.as_str().unwrap_or_default();
+            let ahead = shift(text).ok_or_else(|| {
+                Trouble::check(format!("`{text}` is not a shift of a clock: write +7m or -30s"))
+            })?;
+            self.world.skew(program, ahead).await.map_err(failed)?;
+        }
+        Ok(json!({}))
     }
 
     /// A program that starts again has a new wire log.

@@ -200,7 +200,13 @@ impl<W: World> Run<'_, W> {
         for program in PROGRAMS.iter().filter(|program| self.world.is_up(program)) {
             let seen = after.get(program).copied().unwrap_or_default();
             let page = self.told_by(program, &format!("wire?after={seen}")).await?;
-            all.extend(list(&page, "entries"));
+            all.extend(list(&page, "entries").into_iter().map(|mut entry| {
+                // A program knows itself by a shorter name than we do.
+                if let Value::Object(fields) = &mut entry {
+                    fields.insert("program".into(), (*program).into());
+                }
+                entry
+            }));
         }
         all.sort_by_cached_key(|entry| {
             let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -224,9 +230,7 @@ impl<W: World> Run<'_, W> {
                 let last = told.entry(program).or_default();
                 *last = seq.max(*last);
             }
-            // How often a page is asked for while others race is left to chance.
-            let by_chance = raced && text_at(&entry, "link").starts_with("browser->");
-            if is_seen_by_its_sender(&entry) && !by_chance {
+            if is_seen_by_its_sender(&entry) {
                 let mut about = message(&entry);
                 if let Value::Object(fields) = &mut about {
                     fields.insert("step".into(), step.into());

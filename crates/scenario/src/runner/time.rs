@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wire::time::Timestamp;
 
-use super::{Run, Trouble};
+use super::{Rank, Run, Trouble};
 use crate::model::Step;
 use crate::world::World;
 
@@ -18,7 +18,7 @@ fn duration(body: &Value, key: &str) -> Result<Option<std::time::Duration>, Trou
 
 impl<W: World> Run<'_, W> {
     pub(super) async fn clock(&self, body: &Value) -> Result<Value, Trouble> {
-        self.settle().await?;
+        self.settle_as(Rank::MovesTime).await?;
         let fired = if let Some(by) = duration(body, "advance")? {
             self.advance_to(self.now().plus(by)).await?
         } else if let Some(to) = body.get("advance_to").and_then(Value::as_str) {
@@ -35,7 +35,22 @@ impl<W: World> Run<'_, W> {
         Ok(json!({ "now": self.now(), "fired": fired }))
     }
 
+    /// Timer by timer. While other branches run, what a timer leads them to do is done before the
+    /// next one.
     async fn advance_to(&self, target: Timestamp) -> Result<u32, Trouble> {
+        let mut fired: u32 = 0;
+        while self.branches.get() > 0
+            && let Some(due) = self.world.next_due().filter(|due| *due < target)
+        {
+            fired = fired.saturating_add(self.move_to(due).await?);
+            self.settle_as(Rank::MovesTime).await?;
+        }
+        fired = fired.saturating_add(self.move_to(target).await?);
+        self.settle_as(Rank::MovesTime).await?;
+        Ok(fired)
+    }
+
+    async fn move_to(&self, target: Timestamp) -> Result<u32, Trouble> {
         let moved = self.world.advance_to(target).await;
         moved.map_err(|error| Trouble::transport(error.to_string()))
     }

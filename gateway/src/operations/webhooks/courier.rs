@@ -329,7 +329,7 @@ impl Courier {
             duration_ms: u64::try_from(stopwatch.elapsed().as_millis()).unwrap_or(u64::MAX),
             signature,
             answer,
-            random: inner.jitter.u64(),
+            random: inner.jitter.child(&format!("{} {n}", event.id)).u64(),
         }
     }
 

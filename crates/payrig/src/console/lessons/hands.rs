@@ -89,7 +89,7 @@ fn unreachable(error: NoAnswer) -> Failure {
 }
 
 fn http(console: &Console) -> Http {
-    Http::new(console.access.plumbing.activity.clone())
+    Http::new(console.access.plumbing.activity.clone(), kit::gate::Gate::default())
 }
 
 /// One request of an outsider.
