@@ -173,7 +173,8 @@ fn start_workers(context: &Context, plumbing: &Plumbing) {
     let (worker, surroundings) = (context.clone(), plumbing.clone());
     actix_web::rt::spawn(async move {
         let wake = worker.due.clone();
-        kit::worker::run(&surroundings, "due", wake, || work_due::work_due(&worker)).await;
+        Box::pin(kit::worker::run(&surroundings, "due", wake, || work_due::work_due(&worker)))
+            .await;
     });
     let (worker, surroundings) = (context.clone(), plumbing.clone());
     actix_web::rt::spawn(async move {

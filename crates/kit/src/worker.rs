@@ -93,12 +93,13 @@ async fn wait_for_news(plumbing: &Plumbing, name: &'static str, wake: &Wake, due
             None => std::future::pending().await,
         }
     };
-    let unseen = async {
+    // Boxed: few workers have one, and all would carry it.
+    let unseen = Box::pin(async {
         match due.unseen {
             Some(at) => plumbing.clock.sleep_named(at, TimerClass::Unseen, name).await,
             None => std::future::pending().await,
         }
-    };
+    });
     tokio::select! {
         () = plumbing.shutdown.requested() => {}
         () = wake.woken() => {}

@@ -68,12 +68,20 @@ struct Own {
     children: RefCell<BTreeMap<Program, Child>>,
     /// Those that stand still by our order.
     stopped: RefCell<Vec<Program>>,
+    /// Those whose death somebody waits for: time stands until he has seen it.
+    awaited: RefCell<Vec<Program>>,
     state: PathBuf,
     /// Keeps the ports for us.
     _console: TcpListener,
 }
 
 impl Own {
+    /// Whether nobody still waits for the death of a program that is gone.
+    fn is_noticed(&self) -> bool {
+        let children = self.children.borrow();
+        self.awaited.borrow().iter().all(|program| children.contains_key(program))
+    }
+
     /// Waits until a program has ended; whether it has.
     async fn is_gone_within(&self, program: Program, limit: Duration) -> bool {
         let real = Clock::real();
@@ -142,6 +150,7 @@ impl RemoteWorld {
             supervisor,
             children: RefCell::new(children),
             stopped: RefCell::default(),
+            awaited: RefCell::default(),
             state: state.clone(),
             _console: console,
         };
@@ -262,7 +271,8 @@ impl RemoteWorld {
                 same_since = stopwatch.elapsed();
             }
             let lasts = stopwatch.elapsed().saturating_sub(same_since) > LOST_AFTER;
-            let calm = same && own.in_flight == 0 && self.is_balanced(&now, &own, lasts);
+            let noticed = self.own.as_ref().is_none_or(Own::is_noticed);
+            let calm = same && noticed && own.in_flight == 0 && self.is_balanced(&now, &own, lasts);
             looks = if calm { looks + 1 } else { 0 };
             if looks >= QUIET_LOOKS {
                 if self.set_off(&now).await? {
@@ -421,7 +431,10 @@ impl RemoteWorld {
                         child.ok_or_else(|| Failure::check(format!("{program} does not run")))?;
                     child.signal(Signal::KILL);
                 }
-                if !own.is_gone_within(program, KILLED_WITHIN).await {
+                own.awaited.borrow_mut().push(program);
+                let gone = own.is_gone_within(program, KILLED_WITHIN).await;
+                own.awaited.borrow_mut().retain(|other| *other != program);
+                if !gone {
                     let seconds = KILLED_WITHIN.as_secs();
                     return Err(Failure::check(format!(
                         "{program} did not come to that moment within {seconds} s"

@@ -24,7 +24,7 @@ impl Payer {
 
     /// Opens an address.
     pub async fn open(&mut self, url: &str) -> Result<Page, NoAnswer> {
-        self.request("GET", url, None).await
+        self.request("GET", url, None, REDIRECTS_MAX).await
     }
 
     /// Sends a form that stands on a page.
@@ -35,7 +35,19 @@ impl Payer {
         fields: &[(String, String)],
     ) -> Result<Page, NoAnswer> {
         let url = if action.is_empty() { page.url.clone() } else { absolute(&page.url, action) };
-        self.request("POST", &url, Some(encode_form(fields))).await
+        self.request("POST", &url, Some(encode_form(fields)), REDIRECTS_MAX).await
+    }
+
+    /// Sends a form that stands on a page and goes nowhere yet: where it is led to is the address
+    /// of what comes back.
+    pub async fn post(
+        &mut self,
+        page: &Page,
+        action: &str,
+        fields: &[(String, String)],
+    ) -> Result<Page, NoAnswer> {
+        let url = if action.is_empty() { page.url.clone() } else { absolute(&page.url, action) };
+        self.request("POST", &url, Some(encode_form(fields)), 0).await
     }
 
     async fn request(
@@ -43,9 +55,10 @@ impl Payer {
         method: &str,
         url: &str,
         form: Option<String>,
+        redirects_max: usize,
     ) -> Result<Page, NoAnswer> {
         let (mut method, mut url, mut form) = (method.to_owned(), url.to_owned(), form);
-        for _ in 0..REDIRECTS_MAX {
+        for redirects in 0..REDIRECTS_MAX {
             let origin = origin(&url);
             let mut headers = vec![("accept".to_owned(), "text/html".to_owned())];
             let cookies = self.cookies.iter().filter(|((of, _), _)| *of == origin);
@@ -72,6 +85,9 @@ impl Payer {
             }
             if matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 url = absolute(&url, answer.header("location"));
+                if redirects >= redirects_max {
+                    return Ok(Page { html: String::new(), status: answer.status, url });
+                }
                 "GET".clone_into(&mut method);
                 continue;
             }

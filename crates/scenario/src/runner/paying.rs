@@ -107,8 +107,16 @@ impl<W: World> Run<'_, W> {
         if let Some(key) = &pay.idempotency_key {
             set("key", key);
         }
-        let sent = payer.submit(&page, &form.action, &fields);
-        match self.page_in_time(sent).await? {
+        let sent = payer.post(&page, &form.action, &fields);
+        let seen = match self.page_in_time(sent).await? {
+            Ok(led) if (300..400).contains(&led.status) => {
+                // What the page shows then is no matter of speed.
+                self.settle().await?;
+                self.page_in_time(payer.open(&led.url)).await?
+            }
+            other => other,
+        };
+        match seen {
             Ok(page) => self.watch(payer, page, pay).await,
             Err(failure) => Ok(Err(failure)),
         }
