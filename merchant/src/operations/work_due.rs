@@ -29,7 +29,7 @@ pub async fn work_due(context: &Context) -> NextDue {
 
 async fn step(context: &Context) -> Result<NextDue, Trouble> {
     loop {
-        subscriptions::work(context).await?;
+        Box::pin(subscriptions::work(context)).await?;
         let due = context.store.due(context.clock.now()).await?;
         if due.is_empty() {
             let work = context.store.next_due_at().await?;
