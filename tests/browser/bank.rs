@@ -66,10 +66,8 @@ async fn without_scripts_buttons_lead_to_the_bank_and_back() {
     customer.type_card(NO_METHOD).await;
     browser.see("challenge-form").await;
     browser.assert_fits().await;
-    browser.picture("phone-to-the-bank").await;
     browser.press("challenge-continue").await;
     browser.press("challenge-cancel").await;
-    browser.picture("phone-bank-return").await;
     browser.press("return-submit").await;
     browser.see("decline").await;
     customer.type_card(NO_METHOD).await;

@@ -206,6 +206,24 @@ async fn a_sealed_form_that_nobody_sends_ends_and_the_order_is_paid_another_way(
 }
 
 #[actix_web::test]
+async fn a_sealed_form_for_another_amount_is_not_asked_about_for_ever() {
+    let world = World::start().await;
+    let switch = serde_json::json!({"id": "order_code_unchecked", "on": true});
+    world.sandbox("gateway", "POST", "/vulnerabilities", switch).await;
+    let mut payer = world.payer();
+    let (order, sealed) = seal_an_order(&world, &mut payer).await;
+    let page = payer.fill(&sealed, "data-testid=\"sealed-form\"", &[("amount", "1")]).await;
+    let paid = payer.pay(&page, CardTyped::new("4242424242424242")).await;
+    assert_eq!(paid.attribute("outcome", "data-outcome").as_deref(), Some("paid"));
+    world.advance("1h").await;
+    assert_eq!(world.order_status(&order).await, "awaiting_payment");
+    world.assert_invariants().await;
+    let kind = serde_json::Value::Null;
+    let timers = world.sandbox("merchant", "GET", "/clock", kind).await.json();
+    assert!(timers["next_work_due_at"].is_null(), "{timers:#}");
+}
+
+#[actix_web::test]
 async fn yen_and_dinar_are_charged_to_the_unit() {
     let world = World::start().await;
     for (value, currency) in [(1000, "JPY"), (1234, "KWD"), (1, "EUR"), (999_999_999, "USD")] {

@@ -62,6 +62,7 @@ pub async fn refresh(context: &Context, id: OrderId, number: u32) -> Result<Refr
     if context.mutants.has("never_read_payments") && matches!(question, Question::Read { .. }) {
         return Ok(Refreshed::Busy);
     }
+    let is_over = matches!(question, Question::Find { is_over: true, .. });
     let (answer, since) = match question {
         Question::Nothing => return Ok(Refreshed::Ended),
         Question::Create { key, request, amount } => {
@@ -69,7 +70,7 @@ pub async fn refresh(context: &Context, id: OrderId, number: u32) -> Result<Refr
             let body = Bytes::from(request);
             (context.gateway.create_payment(id, amount, body, &key).await, 0)
         }
-        Question::Find { key, is_over } => match context.gateway.payment_of_order(id).await {
+        Question::Find { key, .. } => match context.gateway.payment_of_order(id).await {
             Ok(Some(shown)) if shown.snapshot.idempotency_key.as_ref() == Some(&key) => {
                 (Ok(shown), 0)
             }
@@ -85,7 +86,13 @@ pub async fn refresh(context: &Context, id: OrderId, number: u32) -> Result<Refr
         }
     };
     match answer {
-        Ok(shown) => take_in(context, id, number, shown, since).await,
+        Ok(shown) => match take_in(context, id, number, shown, since).await? {
+            // What does not fit the order never will: the form cannot be sent again.
+            Refreshed::Unreachable if is_over => {
+                give_up(context, id, number, "form_differs".to_owned()).await
+            }
+            refreshed => Ok(refreshed),
+        },
         Err(Failure::Unknown(cause)) => {
             tracing::warn!(order.id = %id, payment.number = number, cause, "no answer yet");
             context.due.wake();
