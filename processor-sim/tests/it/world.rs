@@ -336,7 +336,10 @@ impl World {
             let ours = self.gateway.activity.snapshot();
             let theirs = |name: &str| idle[name].as_u64().unwrap();
             let counts = (ours.sent, theirs("received"));
-            let still = ours.in_flight == 0
+            // A worker whose time has come may not have run yet.
+            let overdue = self.clock.next_due().is_some_and(|due| due <= self.clock.now());
+            let still = !overdue
+                && ours.in_flight == 0
                 && theirs("in_flight") == 0
                 && theirs("queued") == 0
                 && ours.awaiting_answer == theirs("serving");
