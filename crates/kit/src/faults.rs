@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::activity::Activity;
 use crate::facts::Facts;
 use crate::random::Random;
 
@@ -17,7 +18,8 @@ pub use action::{Action, Delay, DrawnDelay, Order, ResetSide};
 pub use file::{Fault, FaultMatch};
 pub use held::HeldMessage;
 
-use held::Held;
+pub(crate) use held::in_turn;
+use held::{Held, Turn};
 
 /// Faults that can be armed at a time.
 pub const FAULTS_MAX: usize = 256;
@@ -274,15 +276,19 @@ impl FaultTable {
 
     /// Waits as long as a plan says that the message is parked or waits for others. Whoever lets
     /// it go may add to the plan.
-    pub(crate) async fn wait_for_release(&self, plan: &mut FaultPlan, about: Option<HeldMessage>) {
+    pub(crate) async fn wait_for_release(
+        &self,
+        plan: &mut FaultPlan,
+        about: Option<HeldMessage>,
+        activity: &Activity,
+    ) -> Option<Turn> {
         if let (Some(label), Some(about)) = (&plan.hold, about)
             && let Some(instead) = self.0.held.park(label, about).await
         {
             instead.apply(plan, "", &self.0.random);
         }
-        if let Some((group, window, order)) = &plan.reorder {
-            self.0.held.join_group(group, *window, *order, &self.0.random).await;
-        }
+        let (group, window, order) = plan.reorder.as_ref()?;
+        self.0.held.join_group((group, *window, *order), &self.0.random, activity).await
     }
 
     /// Decides what a message suffers. One atomic load when nothing is armed.

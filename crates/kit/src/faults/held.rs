@@ -1,12 +1,17 @@
 //! Messages that are held back: parked under a label, or waiting in a group to be reordered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::{Action, Order};
+use crate::activity::{Activity, Guard};
+use crate::clock::Clock;
 use crate::facts::Facts;
 use crate::random::Random;
 use crate::wirelog::mask_body;
@@ -46,7 +51,53 @@ impl HeldMessage {
 #[derive(Default)]
 pub(super) struct Held(Mutex<Waiting>);
 
-type Gate = oneshot::Sender<()>;
+type Gate = oneshot::Sender<Turn>;
+
+/// How long the rest of a group waits for the answer to the message before. A receiver that takes
+/// longer has it, and may be waiting for one of the rest.
+const TURN_MAX: Duration = Duration::from_secs(1);
+
+/// A message of a group that may leave. The next one may when this one is answered.
+#[must_use]
+pub(crate) struct Turn {
+    /// Until it leaves it is work.
+    leaving: Guard,
+    rest: Rest,
+}
+
+/// Those who leave afterwards; dropped, it lets the next one go.
+struct Rest {
+    gates: VecDeque<Gate>,
+    activity: Activity,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let mut gates = std::mem::take(&mut self.gates);
+        if let Some(gate) = gates.pop_front() {
+            let rest = Self { gates, activity: self.activity.clone() };
+            // A sender that has given up drops its turn, and so lets the next one go.
+            drop(gate.send(Turn { leaving: self.activity.enter(), rest }));
+        }
+    }
+}
+
+/// Delivers a message when its turn has come, if it belongs to a group.
+pub(crate) async fn in_turn<F: Future>(
+    turn: Option<Turn>,
+    clock: &Clock,
+    delivering: F,
+) -> F::Output {
+    let Some(Turn { leaving, rest }) = turn else { return delivering.await };
+    drop(leaving);
+    let mut delivering = pin!(delivering);
+    let delivered = clock.timeout(TURN_MAX, delivering.as_mut()).await;
+    drop(rest);
+    match delivered {
+        Ok(delivered) => delivered,
+        Err(_) => delivering.await,
+    }
+}
 
 /// A parked message, and the way to let it go: with what happens to it instead, if anything.
 struct Parked {
@@ -68,23 +119,21 @@ struct Waiting {
 struct Group {
     order: Order,
     random: Random,
+    activity: Activity,
     gates: Vec<Gate>,
 }
 
 impl Group {
-    /// Opens the gates in the group's order: the runtime wakes tasks in the order of their waking.
+    /// Lets them go in the group's order, one after the other; how many there are.
     fn release(mut self) -> usize {
         match self.order {
             Order::Reverse => self.gates.reverse(),
             Order::Shuffle => self.random.shuffle(&mut self.gates),
         }
-        open(self.gates)
+        let count = still_there(&self.gates);
+        drop(Rest { gates: self.gates.into(), activity: self.activity });
+        count
     }
-}
-
-/// A message whose sender has given up waits no more.
-fn open(gates: Vec<Gate>) -> usize {
-    gates.into_iter().filter_map(|gate| gate.send(()).ok()).count()
 }
 
 impl Held {
@@ -104,13 +153,20 @@ impl Held {
         all.map(|it| it.about.clone()).collect()
     }
 
-    pub(super) async fn join_group(&self, id: &str, window: u32, order: Order, random: &Random) {
+    /// Waits for the others, and for those who leave before.
+    pub(super) async fn join_group(
+        &self,
+        (id, window, order): (&str, u32, Order),
+        random: &Random,
+        activity: &Activity,
+    ) -> Option<Turn> {
         let (gate, opened) = oneshot::channel();
         let full = {
             let mut waiting = self.waiting();
             let group = waiting.groups.entry(id.to_owned()).or_insert_with(|| Group {
                 order,
                 random: random.clone(),
+                activity: activity.clone(),
                 gates: Vec::new(),
             });
             group.gates.push(gate);
@@ -120,7 +176,7 @@ impl Held {
         if let Some(group) = full {
             group.release();
         }
-        let _ = opened.await;
+        opened.await.ok()
     }
 
     pub(super) fn release(&self, label: &str, instead: Option<&Action>) -> usize {

@@ -15,7 +15,7 @@ use super::exchange::{run, wants_page};
 use super::serve::Served;
 use super::{Problem, ProblemContext};
 use crate::facts::{Facts, TraceId};
-use crate::faults::{Action, FaultPlan, HeldMessage, ResetSide};
+use crate::faults::{Action, FaultPlan, HeldMessage, ResetSide, in_turn};
 
 /// What the armed faults do to a request, if a browser sent it.
 pub(super) fn plan(served: &Served, request: &ServiceRequest, trace: TraceId) -> FaultPlan {
@@ -61,8 +61,9 @@ pub(super) async fn suffer(
             b"",
         )
     });
-    plumbing.faults.wait_for_release(&mut plan, about).await;
+    let mut turn = plumbing.faults.wait_for_release(&mut plan, about, &plumbing.activity).await;
     if let Some(delay) = plan.delay_request {
+        turn = None;
         plumbing.clock.sleep(delay).await;
     }
     match &plan.damage {
@@ -82,7 +83,8 @@ pub(super) async fn suffer(
         }
         _ => {}
     }
-    let response = run(served, request, next, request_id).await?;
+    let running = run(served, request, next, request_id);
+    let response = in_turn(turn, &plumbing.clock, running).await?;
     if let Some(delay) = plan.delay_response {
         plumbing.clock.sleep(delay).await;
     }

@@ -13,7 +13,7 @@ use super::{LinkFailure, Reply, UnknownCause};
 use crate::clock::Stopwatch;
 use crate::crash_points::Boundary;
 use crate::facts::Facts;
-use crate::faults::{Action, FaultPlan, HeldMessage, ResetSide};
+use crate::faults::{Action, FaultPlan, HeldMessage, ResetSide, in_turn};
 use crate::plumbing::Plumbing;
 use crate::wirelog::{Exchange, LoggedAnswer, LoggedRequest, Outcome, Side};
 
@@ -131,8 +131,9 @@ async fn suffer<D: Delivery>(
     back: oneshot::Sender<End>,
 ) {
     let plumbing = link.plumbing();
-    plumbing.faults.wait_for_release(&mut plan, about).await;
+    let mut turn = plumbing.faults.wait_for_release(&mut plan, about, &plumbing.activity).await;
     if let Some(delay) = plan.delay_request {
+        turn = None;
         plumbing.clock.sleep(delay).await;
     }
     if let Some(end) = instead_of_delivery(&prepared, plan.damage.as_ref()) {
@@ -140,8 +141,11 @@ async fn suffer<D: Delivery>(
         let _ = back.send(end);
         return;
     }
-    at_gate(&link, prepared.kind, || name.clone()).await;
-    let delivered = link.deliver(&prepared).await;
+    let delivering = async {
+        at_gate(&link, prepared.kind, || name.clone()).await;
+        link.deliver(&prepared).await
+    };
+    let delivered = in_turn(turn, &plumbing.clock, delivering).await;
     if plan.copies > 1 {
         tokio::spawn(deliver_copies(link.clone(), prepared.clone(), plan.copies, name));
     }

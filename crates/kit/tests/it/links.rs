@@ -254,6 +254,44 @@ async fn a_group_leaves_in_reverse_order_and_a_lone_rest_when_it_is_released() {
 }
 
 #[tokio::test]
+async fn a_group_waits_for_an_answer_and_not_for_ever() {
+    let clock = standing_clock();
+    let answer = Arc::new(tokio::sync::Notify::new());
+    let served = Served::start(plumbing("gateway", &clock), {
+        let answer = answer.clone();
+        move |config| {
+            let answer = answer.clone();
+            let slow = move |_: ReceivedRequest| {
+                let answer = answer.clone();
+                async move {
+                    answer.notified().await;
+                    HttpResponse::Ok()
+                }
+            };
+            config.route("/slow", web::post().to(slow));
+            config.route("/echo", web::post().to(async |_: ReceivedRequest| HttpResponse::Ok()));
+        }
+    });
+    let shop = plumbing("merchant", &clock);
+    let base = format!("http://{}", served.address);
+    let link = Link::new(LinkName(LINK), &base, Signing::Already, &shop).unwrap();
+    arm(&shop, json!({"on": LINK, "do": {"reorder": {"window": 2, "order": "reverse"}}}));
+    let send = |path: &'static str| {
+        let link = link.clone();
+        tokio::spawn(async move { link.send(Call { path: path.into(), ..call("webhook") }).await })
+    };
+    let first = send("/echo");
+    until(|| shop.faults.held() == 1).await;
+    let last = send("/slow");
+    until(|| served.plumbing.activity.snapshot().received == 1).await;
+    assert_eq!(served.plumbing.wire_log.last_seq(), 0, "the last one leaves first, alone");
+    shop.clock.advance(Duration::from_secs(1)).unwrap();
+    assert_eq!(first.await.unwrap().unwrap().status, 200);
+    answer.notify_one();
+    assert_eq!(last.await.unwrap().unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_too_large_is_not_read() {
     let world = World::new();
     let small = Call { answer_bytes_max: 4, ..call("api") };
