@@ -158,6 +158,8 @@ fn the_same_file_and_seed_give_the_same_run() {
         "timeouts/outage",
         "timeouts/found-out-by-inquiry",
         "webhooks/out-of-order",
+        "three-d-secure/step-up",
+        "three-d-secure/tab-closed-after-the-code",
     ]);
 }
 

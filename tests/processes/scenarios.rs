@@ -183,6 +183,29 @@ async fn scenarios_that_kill_programs_pass() {
 }
 
 #[actix_web::test]
+async fn the_same_seed_gives_the_same_lines_where_programs_are_killed() {
+    let paths =
+        ["scenarios/crashes/processor-dies-with-a-reversal.scenario.yaml", "scenarios/races"]
+            .map(shipped);
+    let lines = async |jobs: &str| {
+        let arguments = ["run", &paths[0], &paths[1], "--json", "--jobs", jobs];
+        let ended = payrig(&arguments).await;
+        assert_eq!(ended.code, Some(0), "{}", ended.notes);
+        let without_durations = |line: &str| {
+            let mut event: Value = serde_json::from_str(line).unwrap();
+            event.as_object_mut().unwrap().remove("real_ms");
+            event
+        };
+        ended.output.lines().map(without_durations).collect::<Vec<_>>()
+    };
+    let (one, two) = (lines("1").await, lines("2").await);
+    for (line, other) in one.iter().zip(&two) {
+        assert_eq!(line, other);
+    }
+    assert_eq!(one.len(), two.len());
+}
+
+#[actix_web::test]
 async fn a_capsule_is_repeated_and_the_first_difference_is_told() {
     let scratch = files(&[("right", RIGHT), ("wrong", FAILING)]);
     let path = text(scratch.path().into());

@@ -422,6 +422,8 @@ impl RemoteWorld {
         let Some(own) = &self.own else {
             return Err(Failure::could_not_run("the processes of this world are not ours"));
         };
+        // Who waits for a moment needs the world to go on; all else is done before time does.
+        let _busy = (order != Order::Await).then(|| self.activity.enter());
         match order {
             Order::Kill | Order::Await => {
                 if order == Order::Kill {

@@ -10,6 +10,7 @@ use wire::time::Timestamp;
 
 use super::prepare::{Prepared, Remainder};
 use super::{LinkFailure, Reply, UnknownCause};
+use crate::activity::{AwaitingGuard, WaitGuard};
 use crate::clock::Stopwatch;
 use crate::crash_points::Boundary;
 use crate::facts::Facts;
@@ -32,15 +33,21 @@ pub(super) struct Delivered {
     pub(super) request_verdict: Option<&'static str>,
     /// Whether the answer's signature fits, where the link verifies.
     pub(super) answer_verdict: Option<Result<(), RefusalReason>>,
+    /// Over the network: it counts as unanswered until its sender goes on.
+    pub(super) in_transit: Option<AwaitingGuard>,
 }
 
 impl Delivered {
     pub(super) const fn failed(failure: LinkFailure) -> Self {
-        Self { result: Err(failure), request_verdict: None, answer_verdict: None }
+        Self::of(Err(failure))
     }
 
-    fn fabricated(reply: Reply) -> Self {
-        Self { result: Ok(reply), request_verdict: None, answer_verdict: None }
+    pub(super) const fn answered(reply: Reply) -> Self {
+        Self::of(Ok(reply))
+    }
+
+    const fn of(result: Result<Reply, LinkFailure>) -> Self {
+        Self { result, request_verdict: None, answer_verdict: None, in_transit: None }
     }
 }
 
@@ -61,7 +68,7 @@ pub(super) async fn send_with<D: Delivery>(
 ) -> Result<Reply, LinkFailure> {
     let plumbing = link.plumbing().clone();
     let stopwatch = plumbing.clock.stopwatch();
-    let _waiting = plumbing.activity.waiting();
+    let waiting = plumbing.activity.waiting();
     let faults = plan.faults.clone();
     if plan.is_empty() {
         let delivering = async {
@@ -70,7 +77,7 @@ pub(super) async fn send_with<D: Delivery>(
         };
         let delivered = plumbing.clock.timeout(remainder.deadline, delivering).await;
         let end = delivered.map_or(End::Lost(Outcome::Deadline), plain_end);
-        return conclude(&link, &prepared, remainder, end, stopwatch, faults);
+        return conclude(&link, &prepared, remainder, (end, waiting), stopwatch, faults);
     }
     // On a task of its own: what is late arrives even after the sender has given up.
     let about = plan.hold.is_some().then(|| {
@@ -90,7 +97,7 @@ pub(super) async fn send_with<D: Delivery>(
         Ok(Ok(end)) => end,
         Ok(Err(_)) | Err(_) => End::Lost(Outcome::Deadline),
     };
-    conclude(&link, &prepared, remainder, end, stopwatch, faults)
+    conclude(&link, &prepared, remainder, (end, waiting), stopwatch, faults)
 }
 
 /// Waits until a message may go, where messages go one by one.
@@ -145,7 +152,7 @@ async fn suffer<D: Delivery>(
         at_gate(&link, prepared.kind, || name.clone()).await;
         link.deliver(&prepared).await
     };
-    let delivered = in_turn(turn, &plumbing.clock, delivering).await;
+    let mut delivered = in_turn(turn, &plumbing.clock, delivering).await;
     if plan.copies > 1 {
         tokio::spawn(deliver_copies(link.clone(), prepared.clone(), plan.copies, name));
     }
@@ -157,6 +164,7 @@ async fn suffer<D: Delivery>(
         });
     }
     if let Some(delay) = plan.delay_response {
+        delivered.in_transit = None;
         plumbing.clock.sleep(delay).await;
     }
     let _ = back.send(after_delivery(delivered, plan.damage.as_ref()));
@@ -173,7 +181,7 @@ async fn deliver_copies<D: Delivery>(link: D, prepared: Arc<Prepared>, copies: u
 /// What happens to a request that its receiver never sees.
 fn instead_of_delivery(prepared: &Prepared, damage: Option<&Action>) -> Option<End> {
     let fabricated = |status, body| {
-        End::Back(Delivered::fabricated(Reply::fabricated(status, body)), Outcome::Fabricated)
+        End::Back(Delivered::answered(Reply::fabricated(status, body)), Outcome::Fabricated)
     };
     match damage? {
         Action::DropRequest => Some(End::Lost(Outcome::LostRequest)),
@@ -190,7 +198,7 @@ fn instead_of_delivery(prepared: &Prepared, damage: Option<&Action>) -> Option<E
             if let Some(wait) = retry_after {
                 reply.headers.insert(http::header::RETRY_AFTER, wait.as_secs().into());
             }
-            Some(End::Back(Delivered::fabricated(reply), Outcome::Fabricated))
+            Some(End::Back(Delivered::answered(reply), Outcome::Fabricated))
         }
         Action::Answer(fields) => {
             let body = match prepared.fabricate {
@@ -230,7 +238,7 @@ fn conclude<D: Delivery>(
     link: &D,
     prepared: &Prepared,
     remainder: Remainder,
-    end: End,
+    (end, waiting): (End, WaitGuard),
     stopwatch: Stopwatch,
     fault: Option<String>,
 ) -> Result<Reply, LinkFailure> {
@@ -245,6 +253,8 @@ fn conclude<D: Delivery>(
     let now = plumbing.clock.now();
     let entry = exchange(link, prepared, &delivered, remainder.facts, remainder.at, now);
     plumbing.wire_log.record(Exchange { outcome, fault, duration: stopwatch.elapsed(), ..entry });
+    // Work again before it is no message any more: nobody finds the program idle in between.
+    drop((waiting, delivered.in_transit));
     let reply = delivered.result?;
     if let Some(Err(reason)) = delivered.answer_verdict {
         return Err(LinkFailure::Unknown(UnknownCause::AnswerRefused(reason)));

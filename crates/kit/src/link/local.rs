@@ -195,7 +195,7 @@ impl Inner {
     fn sign_and_verify(&self, prepared: &Prepared, answer: &LocalAnswer) -> Delivered {
         let Some(binding) = &prepared.binding else {
             let reply = Reply::fabricated(answer.status, answer.body.clone());
-            return Delivered { result: Ok(reply), request_verdict: None, answer_verdict: None };
+            return Delivered::answered(reply);
         };
         let created = self.plumbing.clock.now().seconds();
         let times = SignatureTimes { created, expires: created.saturating_add(SIGNATURE_SECONDS) };
@@ -215,11 +215,8 @@ impl Inner {
             created,
         );
         let reply = Reply { status: answer.status, body: answer.body.clone(), headers };
-        Delivered {
-            result: Ok(reply),
-            request_verdict: None,
-            answer_verdict: Some(verified.map_err(|refusal| refusal.reason)),
-        }
+        let verdict = verified.map_err(|refusal| refusal.reason);
+        Delivered { answer_verdict: Some(verdict), ..Delivered::answered(reply) }
     }
 }
 

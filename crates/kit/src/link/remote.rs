@@ -143,14 +143,14 @@ impl Delivery for Link {
     }
 
     async fn deliver(&self, prepared: &Prepared) -> Delivered {
-        let _in_transit = self.0.plumbing.activity.message_sent();
+        let in_transit = Some(self.0.plumbing.activity.message_sent());
         let (parts, body) = match self.exchange(prepared).await {
             Ok(answer) => answer,
-            Err(failure) => return Delivered::failed(failure),
+            Err(failure) => return Delivered { in_transit, ..Delivered::failed(failure) },
         };
         let reply = Reply { status: parts.status.as_u16(), headers: parts.headers, body };
         let verdict = self.verify(prepared, &reply);
-        Delivered { result: Ok(reply), request_verdict: None, answer_verdict: verdict }
+        Delivered { answer_verdict: verdict, in_transit, ..Delivered::answered(reply) }
     }
 }
 

@@ -265,11 +265,14 @@ async fn a_group_waits_for_an_answer_and_not_for_ever() {
                 let answer = answer.clone();
                 async move {
                     answer.notified().await;
-                    HttpResponse::Ok()
+                    HttpResponse::Ok().finish()
                 }
             };
             config.route("/slow", web::post().to(slow));
-            config.route("/echo", web::post().to(async |_: ReceivedRequest| HttpResponse::Ok()));
+            config.route(
+                "/echo",
+                web::post().to(async |_: ReceivedRequest| HttpResponse::Ok().finish()),
+            );
         }
     });
     let shop = plumbing("merchant", &clock);

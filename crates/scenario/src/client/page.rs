@@ -21,6 +21,11 @@ pub struct Form {
 }
 
 impl Page {
+    /// Whether it is an answer that leads to another address, which is `url`.
+    pub const fn leads_on(&self) -> bool {
+        matches!(self.status, 301 | 302 | 303 | 307 | 308)
+    }
+
     /// What a person reads: the text of the body without tags.
     pub fn text(&self) -> String {
         let body = self.html.split_once("<body").map_or(self.html.as_str(), |(_, body)| body);

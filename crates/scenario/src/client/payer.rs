@@ -34,8 +34,8 @@ impl Payer {
         action: &str,
         fields: &[(String, String)],
     ) -> Result<Page, NoAnswer> {
-        let url = if action.is_empty() { page.url.clone() } else { absolute(&page.url, action) };
-        self.request("POST", &url, Some(encode_form(fields)), REDIRECTS_MAX).await
+        let seen = self.post(page, action, fields).await?;
+        if seen.leads_on() { self.open(&seen.url).await } else { Ok(seen) }
     }
 
     /// Sends a form that stands on a page and goes nowhere yet: where it is led to is the address
@@ -83,15 +83,16 @@ impl Payer {
                     self.cookies.insert((origin.clone(), name.to_owned()), value.to_owned());
                 }
             }
-            if matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
-                url = absolute(&url, answer.header("location"));
-                if redirects >= redirects_max {
-                    return Ok(Page { html: String::new(), status: answer.status, url });
-                }
-                "GET".clone_into(&mut method);
-                continue;
+            let location = absolute(&url, answer.header("location"));
+            let seen = Page { html: answer.text(), status: answer.status, url };
+            if !seen.leads_on() {
+                return Ok(seen);
             }
-            return Ok(Page { html: answer.text(), status: answer.status, url });
+            if redirects >= redirects_max {
+                return Ok(Page { url: location, ..seen });
+            }
+            url = location;
+            "GET".clone_into(&mut method);
         }
         Err(NoAnswer { url, reason: "more than ten redirects".to_owned() })
     }

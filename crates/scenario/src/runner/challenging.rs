@@ -94,7 +94,7 @@ impl<W: World> Run<'_, W> {
                 None => fields.push(((*name).to_owned(), (*value).to_owned())),
             }
         }
-        self.page_in_time(payer.submit(page, &form.action, &fields)).await
+        self.submit(payer, page, &form.action, &fields).await
     }
 
     async fn answer(

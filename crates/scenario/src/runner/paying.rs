@@ -107,18 +107,27 @@ impl<W: World> Run<'_, W> {
         if let Some(key) = &pay.idempotency_key {
             set("key", key);
         }
-        let sent = payer.post(&page, &form.action, &fields);
-        let seen = match self.page_in_time(sent).await? {
-            Ok(led) if (300..400).contains(&led.status) => {
-                // What the page shows then is no matter of speed.
-                self.settle().await?;
-                self.page_in_time(payer.open(&led.url)).await?
-            }
-            other => other,
-        };
-        match seen {
+        match self.submit(payer, &page, &form.action, &fields).await? {
             Ok(page) => self.watch(payer, page, pay).await,
             Err(failure) => Ok(Err(failure)),
+        }
+    }
+
+    /// Sends a form, and goes where that leads: what the page shows then is no matter of speed.
+    pub(super) async fn submit(
+        &self,
+        payer: &mut Payer,
+        page: &Page,
+        action: &str,
+        fields: &[(String, String)],
+    ) -> Result<Result<Page, NoAnswer>, Trouble> {
+        let sent = self.page_in_time(payer.post(page, action, fields)).await?;
+        match sent {
+            Ok(led) if led.leads_on() => {
+                self.settle().await?;
+                self.page_in_time(payer.open(&led.url)).await
+            }
+            seen => Ok(seen),
         }
     }
 
