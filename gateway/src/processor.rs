@@ -15,7 +15,7 @@ use wire::ids::PaymentId;
 use wire::money::{Currency, MinorUnits};
 use wire::processor_api::{
     FUNCTION_FILE_ADD, FUNCTION_FILE_DELETE, FUNCTION_FILE_INQUIRY, FileName, Message,
-    PROCESSOR_PATH,
+    PROCESSOR_PATH, TokenStatus,
 };
 use wire::settlement::{AnswerDispute, DISPUTES_PATH, DisputeCase};
 use wire::test_cards;
@@ -28,7 +28,7 @@ use crate::domain::network_profile::OverCapture;
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::reversal::{Original, Reversal};
-use crate::domain::stored_card::{CardUpdate, NetworkTokenState};
+use crate::domain::stored_card::CardUpdate;
 use crate::settings::MerchantKeys;
 use crate::vault::CardData;
 
@@ -96,7 +96,7 @@ pub struct TokenForMessage {
 /// What the network has told of a token.
 pub struct TokenTold {
     /// Where it stands.
-    pub state: NetworkTokenState,
+    pub state: TokenStatus,
     /// Its number.
     pub number: Option<CardNumber>,
     /// Its date.
@@ -506,7 +506,7 @@ fn read_told(answer: &Message, asked: &CardData) -> Option<Told> {
 fn read_token(answer: &Message) -> Option<TokenTold> {
     let record = answer.file.as_ref().filter(|record| record.file == FileName::Token)?;
     Some(TokenTold {
-        state: NetworkTokenState::parse(record.token_status.as_deref()?)?,
+        state: record.token_status?,
         number: record.token_pan.clone(),
         expiry: record.expiry.as_deref().and_then(|text| Expiry::from_yymm(text).ok()),
         cryptogram: record.cryptogram.clone(),

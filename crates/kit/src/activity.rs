@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::oneshot;
 use wire::time::Timestamp;
 
 use crate::worker::Wake;
@@ -179,6 +180,30 @@ impl Drop for ServingGuard {
     }
 }
 
+/// Tells a result to one who waits for it.
+pub struct Teller<T>(Activity, oneshot::Sender<(T, Guard)>);
+
+impl<T> Teller<T> {
+    /// Tells it. One who waits no more is not told.
+    pub fn tell(self, result: T) {
+        drop(self.1.send((result, self.0.enter())));
+    }
+}
+
+/// Waits for a result.
+pub struct Told<T>(Activity, oneshot::Receiver<(T, Guard)>);
+
+impl<T> Told<T> {
+    /// The result; none when nobody will tell it.
+    pub async fn wait(self) -> Option<T> {
+        let waiting = self.0.waiting();
+        let told = self.1.await.ok();
+        // Work again before what was handed over ceases to count.
+        drop(waiting);
+        told.map(|(result, _)| result)
+    }
+}
+
 impl Activity {
     /// Counts work as running while the guard lives. For futures use [`Activity::track`].
     pub fn enter(&self) -> Guard {
@@ -186,11 +211,23 @@ impl Activity {
         Guard(self.clone())
     }
 
-    /// Runs a future as counted work. While it waits on a link it does not count.
-    pub async fn track<F: Future>(&self, future: F) -> F::Output {
+    /// Runs a future as counted work: from now on, not from its first step. While it waits on a
+    /// link it does not count.
+    pub fn track<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         let tracked = Arc::new(Tracked { activity: self.clone(), waits: AtomicI64::new(0) });
-        let _guard = self.enter();
-        CURRENT.scope(tracked, future).await
+        let guard = self.enter();
+        async move {
+            let output = CURRENT.scope(tracked, future).await;
+            drop(guard);
+            output
+        }
+    }
+
+    /// A way for one piece of work to tell its result to another that waits for it. Nobody finds
+    /// the program idle in between.
+    pub fn handover<T>(&self) -> (Teller<T>, Told<T>) {
+        let (teller, told) = oneshot::channel();
+        (Teller(self.clone(), teller), Told(self.clone(), told))
     }
 
     /// Marks the work this is called in as waiting for a timer or a peer.

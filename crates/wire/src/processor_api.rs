@@ -218,6 +218,44 @@ pub enum FileName {
     Token,
 }
 
+/// Where a network token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenStatus {
+    /// Asked for; the bank has not agreed yet.
+    Initiated,
+    /// It pays.
+    Active,
+    /// Its bank has suspended it.
+    Suspended,
+    /// It never pays again.
+    Deactivated,
+    /// The bank did not agree.
+    Failed,
+}
+
+impl TokenStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] =
+        [Self::Initiated, Self::Active, Self::Suspended, Self::Deactivated, Self::Failed];
+
+    /// The word on the wire and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Initiated => "initiated",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Deactivated => "deactivated",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The status of this word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
 /// A record of a file, as far as a 0302 names it or a 0312 tells it (field 72).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -246,7 +284,7 @@ pub struct FileRecord {
     pub expiry: Option<String>,
     /// Where a token stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token_status: Option<String>,
+    pub token_status: Option<TokenStatus>,
     /// The code with which a token pays once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cryptogram: Option<String>,

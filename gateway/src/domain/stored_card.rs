@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wire::codes::ResponseCode;
 use wire::ids::{CardId, CustomerId, PaymentId, TokenId};
+use wire::processor_api::TokenStatus;
 use wire::stored_credential::{Initiator, MitReason};
 use wire::time::Timestamp;
 
@@ -267,47 +268,10 @@ pub struct StoredCard {
     pub created_at: Timestamp,
 }
 
-/// Where a network token stands, as the network told it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NetworkTokenState {
-    /// Asked for.
-    Initiated,
-    /// It pays.
-    Active,
-    /// Its bank has suspended it.
-    Suspended,
-    /// It never pays again.
-    Deactivated,
-    /// The bank did not agree.
-    Failed,
-}
-
-impl NetworkTokenState {
-    /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Initiated, Self::Active, Self::Suspended, Self::Deactivated, Self::Failed];
-
-    /// The word as it is stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Initiated => "initiated",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Deactivated => "deactivated",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// The state of this word.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-
-    /// Whether payments are sent with it. One that is suspended stays in use, so that the bank can
-    /// say so: paying by the number instead would go around what it has decided.
-    pub const fn may_pay(self) -> bool {
-        matches!(self, Self::Active | Self::Suspended)
-    }
+/// Whether payments are sent with a network token. One that is suspended stays in use, so that the
+/// bank can say so: paying by the number instead would go around what it has decided.
+pub const fn may_pay(token: TokenStatus) -> bool {
+    matches!(token, TokenStatus::Active | TokenStatus::Suspended)
 }
 
 /// A number of the network that stands for a saved card at this merchant.
@@ -318,7 +282,7 @@ pub struct NetworkToken {
     /// Its last four digits.
     pub last4: String,
     /// Where it stands.
-    pub state: NetworkTokenState,
+    pub state: TokenStatus,
 }
 
 /// Why a saved card does not pay.

@@ -168,16 +168,8 @@ async fn pay(
         trace: received.trace,
     };
     let work = context.clone();
-    let activity = context.plumbing.activity.clone();
-    // Counted from here on: nobody may take the program for idle before the work has begun.
-    let counted = activity.enter();
-    let running = actix_web::rt::spawn(async move {
-        let paying = async {
-            drop(counted);
-            hosted_page::pay(&work, payer, form_key, card, consent).await
-        };
-        activity.track(paying).await
-    });
+    let paying = async move { hosted_page::pay(&work, payer, form_key, card, consent).await };
+    let running = actix_web::rt::spawn(context.plumbing.activity.track(paying));
     // The work counts as activity; this only waits for it.
     let _waiting = context.plumbing.activity.waiting();
     let decided = tokio::select! {

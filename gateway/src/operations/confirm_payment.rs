@@ -2,10 +2,10 @@
 
 use std::future::Future;
 
+use kit::activity::Teller;
 use kit::crash_points::Boundary;
 use kit::facts::TraceId;
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 use wire::codes::ResponseCode;
 use wire::ids::{AttemptId, CaptureId, CardId, PaymentId, ReversalId, TokenId};
 use wire::stored_credential::Initiator;
@@ -74,21 +74,18 @@ pub async fn confirm(
     call: Call,
     confirmation: Confirmation,
 ) -> Result<Answered, Failure> {
-    let (answered, answer) = oneshot::channel();
+    let (teller, told) = context.plumbing.activity.handover();
     let inner = context.clone();
-    detach(context, async move { pay(&inner, call, confirmation, answered).await });
-    // The detached work counts as activity; this only waits for it.
-    let _waiting = context.plumbing.activity.waiting();
-    answer.await.map_err(|_| Failure::Ending)?
+    detach(context, async move { pay(&inner, call, confirmation, teller).await });
+    told.wait().await.ok_or(Failure::Ending)?
 }
 
 /// Runs work that must not end with the request that began it.
 pub(super) fn detach(context: &Context, work: impl Future<Output = ()> + Send + 'static) {
-    let activity = context.plumbing.activity.clone();
-    tokio::spawn(async move { activity.track(work).await });
+    tokio::spawn(context.plumbing.activity.track(work));
 }
 
-pub(super) type Reply = oneshot::Sender<Result<Answered, Failure>>;
+pub(super) type Reply = Teller<Result<Answered, Failure>>;
 
 async fn pay(context: &Context, call: Call, confirmation: Confirmation, reply: Reply) {
     if let Some(wanted) = confirmation.charged() {
@@ -135,15 +132,11 @@ pub(super) async fn tell(
         Ok(Paid::Decided(stored)) => {
             committed(context, &stored.payment);
             let captures = send_capture::jobs(&stored.payment, stored.row, call.trace);
-            let _ = reply.send(Ok(Answered::Payment(Box::new(stored.payment))));
+            reply.tell(Ok(Answered::Payment(Box::new(stored.payment))));
             send_capture::send_all(context, captures).await;
         }
-        Ok(Paid::Replayed(answered)) => {
-            let _ = reply.send(Ok(answered));
-        }
-        Err(failure) => {
-            let _ = reply.send(idempotency::keep(context, call, failure).await);
-        }
+        Ok(Paid::Replayed(answered)) => reply.tell(Ok(answered)),
+        Err(failure) => reply.tell(idempotency::keep(context, call, failure).await),
     }
 }
 

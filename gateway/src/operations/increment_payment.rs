@@ -1,6 +1,5 @@
 //! Asking for more money on an authorization that is open: the estimate was too low.
 
-use tokio::sync::oneshot;
 use wire::ids::{AttemptId, PaymentId, ReversalId};
 use wire::money::MinorUnits;
 
@@ -29,7 +28,7 @@ pub async fn increment(
     id: PaymentId,
     incrementing: Incrementing,
 ) -> Result<Answered, Failure> {
-    let (answered, answer) = oneshot::channel();
+    let (teller, told) = context.plumbing.activity.handover();
     let inner = context.clone();
     detach(context, async move {
         let sandbox_outcome = incrementing.sandbox_outcome;
@@ -37,11 +36,9 @@ pub async fn increment(
             Ok(begun) => follow(&inner, &call, begun, (None, None), sandbox_outcome).await,
             Err(failure) => Err(failure),
         };
-        tell(&inner, &call, paid, answered).await;
+        tell(&inner, &call, paid, teller).await;
     });
-    // The detached work counts as activity; this only waits for it.
-    let _waiting = context.plumbing.activity.waiting();
-    answer.await.map_err(|_| Failure::Ending)?
+    told.wait().await.ok_or(Failure::Ending)?
 }
 
 /// The first unit of work: the attempt and the identity under which it is about to be sent.

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 use wire::ids::{CardId, MerchantId, TokenId};
+use wire::processor_api::TokenStatus;
 use wire::stored_credential::Initiator;
 use wire::time::Timestamp;
 
@@ -9,7 +10,7 @@ use super::Context;
 use super::failure::Failure;
 use super::idempotency::Call;
 use super::stored_cards::{self, WantedCard};
-use crate::domain::stored_card::{CardState, NetworkToken, NetworkTokenState, StoredCard};
+use crate::domain::stored_card::{CardState, NetworkToken, StoredCard, may_pay};
 use crate::processor::{Outcome, TokenForMessage, TokenTold};
 use crate::store::stored_cards as rows;
 use crate::store::vault::{Opening, Purpose, erase_card, keep_card, open_card};
@@ -33,7 +34,7 @@ async fn provision(context: &Context, call: &Call, id: CardId) -> Result<(), Fai
         .write(move |connection| -> Result<_, Failure> {
             let found = rows::card(connection, &merchant, &id)?;
             let wants = |card: &StoredCard| {
-                let live = card.network_token.as_ref().is_some_and(|it| it.state.may_pay());
+                let live = card.network_token.as_ref().is_some_and(|it| may_pay(it.state));
                 card.state == CardState::Active && !live
             };
             let Some(card) = found.filter(wants) else { return Ok(None) };
@@ -120,7 +121,7 @@ async fn ready(
     let mut message =
         TokenForMessage { number: data.number.clone(), expiry: data.expiry, cryptogram: None };
     let by_customer = wanted.initiator == Initiator::Customer;
-    if !by_customer && token.state == NetworkTokenState::Active {
+    if !by_customer && token.state == TokenStatus::Active {
         return Ok(Some(message));
     }
     let identity = context.identities.next().await?;
@@ -129,7 +130,7 @@ async fn ready(
         return Ok(Some(message).filter(|_| !by_customer));
     };
     note_state(context, (call.merchant, id), told.state).await?;
-    if !told.state.may_pay() {
+    if !may_pay(told.state) {
         return Ok(None);
     }
     message.cryptogram = told.cryptogram.filter(|_| by_customer);
@@ -172,7 +173,7 @@ async fn opened(
             let Ok(card) = stored_cards::find(connection, &merchant, &wanted) else {
                 return Ok(None);
             };
-            let token = card.network_token.filter(|token| token.state.may_pay());
+            let token = card.network_token.filter(|token| may_pay(token.state));
             let Some(token) = token else { return Ok(None) };
             let data = open(&inner, connection, (merchant, token.record), now)?;
             Ok(Some((card.id, token, data)))
@@ -183,7 +184,7 @@ async fn opened(
 async fn note_state(
     context: &Context,
     (merchant, id): (MerchantId, CardId),
-    state: NetworkTokenState,
+    state: TokenStatus,
 ) -> Result<(), Failure> {
     context
         .database

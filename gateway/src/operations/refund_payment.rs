@@ -1,7 +1,6 @@
 //! Giving captured money back, and taking such a refund back before the cut-off.
 
 use kit::crash_points::Boundary;
-use tokio::sync::oneshot;
 use wire::ids::{PaymentId, RefundId, ReversalId};
 use wire::money::MinorUnits;
 
@@ -46,15 +45,13 @@ pub async fn refund(
     if let Some(reason) = &refunding.reason {
         text(reason, "reason", REASON_CHARACTERS_MAX)?;
     }
-    let (answered, answer) = oneshot::channel();
+    let (teller, told) = context.plumbing.activity.handover();
     let inner = context.clone();
     detach(context, async move {
         // A caller that hung up is not told; its key will tell it.
-        let _ = answered.send(give_back(&inner, call, id, refunding).await);
+        teller.tell(give_back(&inner, call, id, refunding).await);
     });
-    // The detached work counts as activity; this only waits for it.
-    let _waiting = context.plumbing.activity.waiting();
-    answer.await.map_err(|_| Failure::Ending)?
+    told.wait().await.ok_or(Failure::Ending)?
 }
 
 async fn give_back(

@@ -5,15 +5,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use wire::card::{Brand, Expiry, MaskedPan};
 use wire::ids::{CardId, CustomerId, MerchantId, PaymentId, TokenId};
+use wire::processor_api::TokenStatus;
 use wire::stored_credential::MitReason;
 use wire::time::Timestamp;
 
 use super::rows::{corrupt, parsed, stored, word};
 use crate::domain::card::{Card, Fingerprint};
 use crate::domain::payment::Payment;
-use crate::domain::stored_card::{
-    CardState, Consent, GivenOn, NetworkToken, NetworkTokenState, Saving, StoredCard,
-};
+use crate::domain::stored_card::{CardState, Consent, GivenOn, NetworkToken, Saving, StoredCard};
 
 /// A customer of a merchant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,7 +222,7 @@ fn read_token(row: &Row<'_>, column: usize) -> Result<Option<NetworkToken>, Data
     let Some(text) = text else { return Ok(None) };
     let read = |text: &str| {
         let stored: StoredToken = serde_json::from_str(text).ok()?;
-        let state = NetworkTokenState::parse(&stored.state)?;
+        let state = TokenStatus::parse(&stored.state)?;
         Some(NetworkToken { record: stored.record, last4: stored.last4, state })
     };
     read(&text).map(Some).ok_or_else(|| corrupt("network_token", text))

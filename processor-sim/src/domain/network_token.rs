@@ -3,21 +3,7 @@
 use data_encoding::BASE64;
 use wire::card::Brand;
 use wire::codes::ResponseCode;
-
-/// Where a network token stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenState {
-    /// Asked for; the bank has not agreed yet.
-    Initiated,
-    /// It pays.
-    Active,
-    /// It does not pay for now.
-    Suspended,
-    /// It never pays again.
-    Deactivated,
-    /// The bank did not agree.
-    Failed,
-}
+use wire::processor_api::TokenStatus;
 
 /// What can happen to a network token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,67 +20,43 @@ pub enum TokenEvent {
     Deactivated,
 }
 
-impl TokenState {
-    /// Every state.
-    pub const ALL: [Self; 5] =
-        [Self::Initiated, Self::Active, Self::Suspended, Self::Deactivated, Self::Failed];
-
-    /// The stable word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Initiated => "initiated",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Deactivated => "deactivated",
-            Self::Failed => "failed",
-        }
+/// The state after an event; none where the event does not apply.
+pub const fn apply(status: TokenStatus, event: TokenEvent) -> Option<TokenStatus> {
+    use {TokenEvent as E, TokenStatus as S};
+    match (status, event) {
+        (S::Initiated, E::Approved) | (S::Suspended, E::Resumed) => Some(S::Active),
+        (S::Initiated, E::Refused) => Some(S::Failed),
+        (S::Active, E::Suspended) => Some(S::Suspended),
+        (S::Initiated | S::Active | S::Suspended, E::Deactivated) => Some(S::Deactivated),
+        (S::Initiated, E::Suspended | E::Resumed)
+        | (S::Active, E::Approved | E::Refused | E::Resumed)
+        | (S::Suspended, E::Approved | E::Refused | E::Suspended)
+        | (S::Deactivated | S::Failed, _) => None,
     }
+}
 
-    /// The state of this word.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
+/// The event that leads to a state that a bank sets by hand.
+pub const fn event_to(next: TokenStatus) -> Option<TokenEvent> {
+    match next {
+        TokenStatus::Active => Some(TokenEvent::Resumed),
+        TokenStatus::Suspended => Some(TokenEvent::Suspended),
+        TokenStatus::Deactivated => Some(TokenEvent::Deactivated),
+        TokenStatus::Initiated | TokenStatus::Failed => None,
     }
+}
 
-    /// The state after an event; none where the event does not apply.
-    pub const fn apply(self, event: TokenEvent) -> Option<Self> {
-        use TokenEvent as E;
-        match (self, event) {
-            (Self::Initiated, E::Approved) | (Self::Suspended, E::Resumed) => Some(Self::Active),
-            (Self::Initiated, E::Refused) => Some(Self::Failed),
-            (Self::Active, E::Suspended) => Some(Self::Suspended),
-            (Self::Initiated | Self::Active | Self::Suspended, E::Deactivated) => {
-                Some(Self::Deactivated)
-            }
-            (Self::Initiated, E::Suspended | E::Resumed)
-            | (Self::Active, E::Approved | E::Refused | E::Resumed)
-            | (Self::Suspended, E::Approved | E::Refused | E::Suspended)
-            | (Self::Deactivated | Self::Failed, _) => None,
-        }
-    }
+/// Whether nothing becomes of it any more.
+pub const fn is_final(status: TokenStatus) -> bool {
+    matches!(status, TokenStatus::Deactivated | TokenStatus::Failed)
+}
 
-    /// The event that leads to a state that a bank sets by hand.
-    pub const fn event_to(next: Self) -> Option<TokenEvent> {
-        match next {
-            Self::Active => Some(TokenEvent::Resumed),
-            Self::Suspended => Some(TokenEvent::Suspended),
-            Self::Deactivated => Some(TokenEvent::Deactivated),
-            Self::Initiated | Self::Failed => None,
-        }
-    }
-
-    /// Whether nothing becomes of it any more.
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Deactivated | Self::Failed)
-    }
-
-    /// How a payment with such a token is refused.
-    pub const fn refusal(self) -> Option<ResponseCode> {
-        match self {
-            Self::Active => None,
-            Self::Suspended => Some(ResponseCode::NOT_ACTIVE),
-            Self::Deactivated => Some(ResponseCode::CLOSED_ACCOUNT),
-            Self::Initiated | Self::Failed => Some(ResponseCode::INVALID_NUMBER),
-        }
+/// How a payment with such a token is refused.
+pub const fn refusal(status: TokenStatus) -> Option<ResponseCode> {
+    match status {
+        TokenStatus::Active => None,
+        TokenStatus::Suspended => Some(ResponseCode::NOT_ACTIVE),
+        TokenStatus::Deactivated => Some(ResponseCode::CLOSED_ACCOUNT),
+        TokenStatus::Initiated | TokenStatus::Failed => Some(ResponseCode::INVALID_NUMBER),
     }
 }
 
@@ -163,10 +125,10 @@ mod tests {
             TokenEvent::Deactivated,
         ];
         let mut grid = String::new();
-        for state in TokenState::ALL {
-            assert_eq!(TokenState::parse(state.as_str()), Some(state));
+        for state in TokenStatus::ALL {
+            assert_eq!(TokenStatus::parse(state.as_str()), Some(state));
             for event in events {
-                let next = state.apply(event).map_or("-", TokenState::as_str);
+                let next = apply(state, event).map_or("-", TokenStatus::as_str);
                 let _ = writeln!(grid, "{:11} {event:?} -> {next}", state.as_str());
             }
         }

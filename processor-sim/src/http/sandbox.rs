@@ -8,12 +8,13 @@ use serde_json::{Value, json as object};
 use wire::card::{Brand, Expiry};
 use wire::ids::AccountId;
 use wire::money::Money;
+use wire::processor_api::TokenStatus;
 use wire::time::Timestamp;
 
 use super::error;
 use crate::domain::account::AccountKind;
 use crate::domain::checks::CardStatus;
-use crate::domain::network_token::TokenState;
+use crate::domain::network_token;
 use crate::domain::outcome::Triggers;
 use crate::domain::patch::Patch;
 use crate::domain::stop_order::{Reach, StopOrder};
@@ -169,7 +170,7 @@ pub async fn change_card(received: ReceivedRequest, context: Shared) -> Answer {
         updater_opt_out: body.updater_opt_out,
         stop_orders: stop_orders(body.stop_orders)?,
         token_status: parse(body.token_status.as_deref(), "token_status", |text| {
-            TokenState::parse(text).filter(|state| TokenState::event_to(*state).is_some())
+            TokenStatus::parse(text).filter(|it| network_token::event_to(*it).is_some())
         })?,
         available: body.available,
         restore: body.restore,

@@ -6,6 +6,7 @@ use kit::sqlite::DatabaseError;
 use wire::card::{Brand, CardNumber, Expiry};
 use wire::ids::{AccountId, CardId};
 use wire::money::Money;
+use wire::processor_api::TokenStatus;
 use wire::test_cards::{self, SANDBOX_BINS, TestCard};
 
 use super::card_table::{ISSUED_FAMILY, IssuedCard, own_security_code};
@@ -13,7 +14,6 @@ use super::{Context, ContextError, card_lives, network_tokens};
 use crate::domain::account::{AccountKind, AccountTerms};
 use crate::domain::behaviour;
 use crate::domain::checks::{CardControls, CardStatus};
-use crate::domain::network_token::TokenState;
 use crate::domain::parties::{Issuer, route_of};
 use crate::domain::patch::Patch;
 use crate::domain::stop_order::StopOrder;
@@ -263,7 +263,7 @@ pub struct Wanted {
     /// What the cardholder has stopped.
     pub stop_orders: Option<Vec<StopOrder>>,
     /// Where its network tokens are to stand.
-    pub token_status: Option<TokenState>,
+    pub token_status: Option<TokenStatus>,
     /// What is available from now on. The account then no longer pays its debt by itself.
     pub available: Option<Money>,
     /// Back to how it was issued: active, without controls, without a past, with all its money.

@@ -38,11 +38,7 @@ pub async fn step(context: Context) -> Option<Timestamp> {
 }
 
 fn begin(context: &Context, stored: StoredObligation) {
-    let context = context.clone();
-    tokio::spawn(async move {
-        let activity = context.plumbing.activity.clone();
-        activity.track(fulfil(context, stored)).await;
-    });
+    tokio::spawn(context.plumbing.activity.track(fulfil(context.clone(), stored)));
 }
 
 /// Sends one message and records what came of it.

@@ -8,16 +8,18 @@ mod reverse;
 mod token_action;
 
 use bytes::Bytes;
-use kit::link::{LinkFailure, LocalAnswer, ReceivedMessage, Reply};
+use kit::facts::TraceId;
+use kit::link::{Call, LinkFailure, LocalAnswer, ReceivedMessage, Reply};
 use kit::sqlite::DatabaseError;
 use serde_json::{Map, Value};
 use wire::card::Brand;
 use wire::codes::ResponseCode;
 use wire::processor_api::{Message, Mti, SandboxData};
 
-use super::Context;
 use super::translate::{self, TakeError};
+use super::{Context, issuer};
 use crate::domain::outcome::OutcomeSource;
+use crate::domain::parties::Issuer;
 
 /// Where a network takes messages.
 pub fn path(brand: Brand) -> String {
@@ -66,6 +68,23 @@ pub async fn receive(context: Context, brand: Brand, received: ReceivedMessage) 
         | Mti::NetworkAnswer => return local(400, Bytes::new()),
     };
     answer_hop(&message, taken)
+}
+
+/// Asks the bank of a card about its file; none when it does not answer.
+async fn ask_bank(
+    context: &Context,
+    bank: &'static Issuer,
+    message: &Message,
+    trace: TraceId,
+) -> Option<Message> {
+    let mut facts = translate::facts(context, message, trace);
+    facts.issuer = Some(bank.id.to_owned());
+    let call = Call::post(issuer::path(bank), translate::encode(message))
+        .facts(facts)
+        .deadline(context.timers.network)
+        .fabricate(fabricate);
+    let reply = context.hops.to_issuer(context, bank, call).await.ok().filter(Reply::is_success)?;
+    serde_json::from_slice(&reply.body).ok()
 }
 
 /// Takes a message from a bank: sign-on and sign-off, and answers that nobody waits for.

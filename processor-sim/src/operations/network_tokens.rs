@@ -7,14 +7,14 @@ use std::time::Duration;
 use kit::sqlite::DatabaseError;
 use wire::card::CardNumber;
 use wire::codes::ResponseCode;
-use wire::processor_api::Message;
+use wire::processor_api::{Message, TokenStatus};
 use wire::test_cards::SANDBOX_BINS;
 
 use super::card_table::IssuedCard;
 use super::control_cards::{CardError, new_token_number};
 use super::translate::RequestFields;
 use super::{Context, card_lives};
-use crate::domain::network_token::{Cryptogram, TokenEvent, TokenState, has_tokens};
+use crate::domain::network_token::{self, Cryptogram, TokenEvent, has_tokens};
 use crate::store::{NewToken, Store, StoredToken};
 
 /// How long a token is good for.
@@ -93,7 +93,7 @@ pub async fn check(
         let note = "this network token pays for another merchant only";
         return Ok(Some((ResponseCode::NOT_PERMITTED, note)));
     }
-    if let Some(code) = token.state.refusal() {
+    if let Some(code) = network_token::refusal(token.state) {
         return Ok(Some((code, "this network token is not active")));
     }
     if fields.expiry != Some(token.expiry) {
@@ -151,7 +151,9 @@ pub async fn request(
 ) -> Result<Arc<StoredToken>, CardError> {
     let (row, _) = card_lives::rows(context, card).await?;
     let known = context.tokens.of_card(row);
-    let own = known.into_iter().find(|it| it.requestor == requestor && !it.state.is_final());
+    let own = known
+        .into_iter()
+        .find(|it| it.requestor == requestor && !network_token::is_final(it.state));
     if let Some(own) = own {
         return Ok(own);
     }
@@ -175,8 +177,8 @@ pub async fn happen(
 }
 
 /// What the bank does with the tokens of a card by hand.
-pub async fn set_all(context: &Context, card: i64, next: TokenState) -> Result<(), DatabaseError> {
-    let Some(event) = TokenState::event_to(next) else { return Ok(()) };
+pub async fn set_all(context: &Context, card: i64, next: TokenStatus) -> Result<(), DatabaseError> {
+    let Some(event) = network_token::event_to(next) else { return Ok(()) };
     for token in context.tokens.of_card(card) {
         happen(context, &token, event).await?;
     }

@@ -4,24 +4,24 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use kit::activity::{Activity, Teller, Told};
 
 /// Those who wait, by transaction row.
 #[derive(Default)]
 pub struct Waiting {
     count: AtomicUsize,
-    waiting: Mutex<HashMap<i64, Vec<oneshot::Sender<()>>>>,
+    waiting: Mutex<HashMap<i64, Vec<Teller<()>>>>,
 }
 
 impl Waiting {
     /// Resolves when the transaction is concluded. Look at the transaction again after this call
     /// and before waiting: it may have been concluded in between.
-    pub fn wait_for(&self, transaction: i64) -> oneshot::Receiver<()> {
-        let (sender, receiver) = oneshot::channel();
+    pub fn wait_for(&self, transaction: i64, activity: &Activity) -> Told<()> {
+        let (teller, told) = activity.handover();
         let mut waiting = self.lock();
-        waiting.entry(transaction).or_default().push(sender);
+        waiting.entry(transaction).or_default().push(teller);
         self.count.store(waiting.len(), Ordering::Release);
-        receiver
+        told
     }
 
     /// Tells those who wait for a transaction that it is concluded.
@@ -30,14 +30,11 @@ impl Waiting {
             return;
         }
         let mut waiting = self.lock();
-        for sender in waiting.remove(&transaction).unwrap_or_default() {
-            // Who has given up waiting needs no word.
-            let _ = sender.send(());
-        }
+        waiting.remove(&transaction).into_iter().flatten().for_each(|teller| teller.tell(()));
         self.count.store(waiting.len(), Ordering::Release);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Vec<oneshot::Sender<()>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Vec<Teller<()>>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

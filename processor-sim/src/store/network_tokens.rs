@@ -3,11 +3,12 @@
 use kit::sqlite::DatabaseError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::card::{CardNumber, Expiry};
+use wire::processor_api::TokenStatus;
 use wire::time::Timestamp;
 
 use super::{Store, columns};
 use crate::domain::identity::Identity;
-use crate::domain::network_token::{TokenEvent, TokenState};
+use crate::domain::network_token::{TokenEvent, apply};
 
 /// A network token.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub struct StoredToken {
     /// Its date.
     pub expiry: Expiry,
     /// Where it stands.
-    pub state: TokenState,
+    pub state: TokenStatus,
     /// Codes that it was given.
     pub codes: i64,
 }
@@ -88,7 +89,7 @@ impl Store {
         self.database
             .write(move |connection| {
                 let token = find(connection, id)?;
-                if let Some(state) = token.state.apply(event) {
+                if let Some(state) = apply(token.state, event) {
                     connection.execute(
                         "UPDATE network_tokens SET state = ?2 WHERE id = ?1",
                         (id, state.as_str()),
@@ -157,7 +158,7 @@ fn read(row: &Row<'_>) -> Result<StoredToken, DatabaseError> {
         card: row.get("card")?,
         requestor: row.get("requestor")?,
         expiry: columns::word(row, "expiry", |text| Expiry::from_yymm(text).ok())?,
-        state: columns::word(row, "state", TokenState::parse)?,
+        state: columns::word(row, "state", TokenStatus::parse)?,
         codes: row.get("codes")?,
     })
 }

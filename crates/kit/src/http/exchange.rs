@@ -112,7 +112,7 @@ pub(super) async fn run(
     let activity = served.plumbing.activity.clone();
     let may_act = !request.method().is_safe();
     let work = next.call(request).map_ok(ServiceResponse::map_into_boxed_body);
-    let work = AssertUnwindSafe(async move { activity.track(work).await }).catch_unwind();
+    let work = AssertUnwindSafe(activity.track(work)).catch_unwind();
     // A task of its own runs to its end even when the client goes away: half a payment is worse
     // than an answer that nobody reads.
     let called = if may_act {

@@ -10,7 +10,7 @@ use wire::time::Timestamp;
 
 use super::prepare::{Prepared, Remainder};
 use super::{LinkFailure, Reply, UnknownCause};
-use crate::activity::{AwaitingGuard, WaitGuard};
+use crate::activity::{AwaitingGuard, Guard, WaitGuard};
 use crate::clock::Stopwatch;
 use crate::crash_points::Boundary;
 use crate::facts::Facts;
@@ -33,8 +33,17 @@ pub(super) struct Delivered {
     pub(super) request_verdict: Option<&'static str>,
     /// Whether the answer's signature fits, where the link verifies.
     pub(super) answer_verdict: Option<Result<(), RefusalReason>>,
-    /// Over the network: it counts as unanswered until its sender goes on.
-    pub(super) in_transit: Option<AwaitingGuard>,
+    /// It counts until its sender goes on.
+    pub(super) in_transit: Option<InTransit>,
+}
+
+/// How a message counts whose sender has not gone on yet.
+#[expect(dead_code, reason = "held, not looked at")]
+pub(super) enum InTransit {
+    /// As unanswered.
+    Message(AwaitingGuard),
+    /// As work of the program that both roles belong to.
+    Work(Guard),
 }
 
 impl Delivered {

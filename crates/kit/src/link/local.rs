@@ -12,7 +12,7 @@ use wire::signature::{
     SignedHeaders, SigningKey, VerifiedSignature, Wire, verify_request, verify_response,
 };
 
-use super::deliver::{Delivered, Delivery, send_with};
+use super::deliver::{Delivered, Delivery, InTransit, send_with};
 use super::prepare::{Prepared, Remainder, Sender};
 use super::{Call, LinkFailure, LinkName, Reply, Signing};
 use crate::crash_points::Boundary;
@@ -135,11 +135,14 @@ impl Delivery for Role {
             trace: self.trace,
         };
         let (activity, receive) = (inner.plumbing.activity.clone(), self.receive.clone());
-        let work = async move { activity.track(receive(message)).await };
-        let answer = Unstoppable(Some(Box::pin(work))).await;
-        let mut delivered = inner.sign_and_verify(prepared, &answer);
-        delivered.request_verdict = Some("ok");
-        delivered
+        let counted = activity.clone();
+        let work = activity.track(async move {
+            let answer = receive(message).await;
+            (answer, InTransit::Work(counted.enter()))
+        });
+        let (answer, in_transit) = Unstoppable(Some(Box::pin(work))).await;
+        let delivered = inner.sign_and_verify(prepared, &answer);
+        Delivered { request_verdict: Some("ok"), in_transit: Some(in_transit), ..delivered }
     }
 }
 
@@ -266,12 +269,12 @@ impl<'h> Received<'h> {
 }
 
 /// Work that goes on in the background when the one who waits for it goes away.
-struct Unstoppable(Option<Pin<Box<dyn Future<Output = LocalAnswer> + Send>>>);
+struct Unstoppable<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
 
-impl Future for Unstoppable {
-    type Output = LocalAnswer;
+impl<T: Send> Future for Unstoppable<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<LocalAnswer> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         let Some(work) = self.0.as_mut() else { return Poll::Pending };
         let answer = std::task::ready!(work.as_mut().poll(context));
         self.0 = None;
@@ -279,7 +282,7 @@ impl Future for Unstoppable {
     }
 }
 
-impl Drop for Unstoppable {
+impl<T: Send> Drop for Unstoppable<T> {
     fn drop(&mut self) {
         // Without a runtime the program is ending, as in a crash.
         if let (Some(work), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {

@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use wire::signature::{ReceivedHeaders, RefusalReason, verify_response};
 
-use super::deliver::{Delivered, Delivery, send_with};
+use super::deliver::{Delivered, Delivery, InTransit, send_with};
 use super::outgoing::Outgoing;
 use super::prepare::{Prepared, Sender};
 use super::resolve::{AddressPolicy, PolicyResolver, check_literal};
@@ -143,7 +143,7 @@ impl Delivery for Link {
     }
 
     async fn deliver(&self, prepared: &Prepared) -> Delivered {
-        let in_transit = Some(self.0.plumbing.activity.message_sent());
+        let in_transit = Some(InTransit::Message(self.0.plumbing.activity.message_sent()));
         let (parts, body) = match self.exchange(prepared).await {
             Ok(answer) => answer,
             Err(failure) => return Delivered { in_transit, ..Delivered::failed(failure) },

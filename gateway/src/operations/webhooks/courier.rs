@@ -271,16 +271,8 @@ impl Courier {
 
     fn begin_slot(&self, lane: &Arc<Lane>) {
         let (courier, lane) = (self.clone(), lane.clone());
-        let activity = self.0.plumbing.activity.clone();
-        // Counted from here on: nobody may take the program for idle in between.
-        let counted = activity.enter();
-        tokio::spawn(async move {
-            let slot = async {
-                drop(counted);
-                courier.run_slot(lane).await;
-            };
-            activity.track(slot).await;
-        });
+        let slot = async move { courier.run_slot(lane).await };
+        tokio::spawn(self.0.plumbing.activity.track(slot));
     }
 
     async fn run_slot(&self, lane: Arc<Lane>) {

@@ -91,12 +91,10 @@ pub(super) async fn authorize(
         }
         IssuerTiming::Twice => {
             let (context, answered) = (context.clone(), answered.clone());
-            let brand = deciding.brand;
-            tokio::spawn(async move {
-                let activity = context.plumbing.activity.clone();
-                let second = send_unasked(&context, issuer, brand, &answered, trace);
-                activity.track(second).await;
-            });
+            let (activity, brand) = (context.plumbing.activity.clone(), deciding.brand);
+            tokio::spawn(activity.track(async move {
+                send_unasked(&context, issuer, brand, &answered, trace).await;
+            }));
         }
     }
     Ok(Hop::Answer(Box::new(answered)))

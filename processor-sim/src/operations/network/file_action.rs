@@ -1,7 +1,6 @@
 //! 0302 at a network: the account updater asks the bank that issued the card.
 
 use kit::facts::TraceId;
-use kit::link::{Call, Reply};
 use wire::card::Brand;
 use wire::codes::ResponseCode;
 use wire::processor_api::{FUNCTION_FILE_INQUIRY, FileName, FileRecord, Message};
@@ -9,8 +8,8 @@ use wire::processor_api::{FUNCTION_FILE_INQUIRY, FileName, FileRecord, Message};
 use super::{Hop, token_action};
 use crate::domain::parties::{Issuer, route_of};
 use crate::domain::updater::{self, Finding};
+use crate::operations::Context;
 use crate::operations::translate::{self, Fault, TakeError};
-use crate::operations::{Context, issuer};
 
 /// Takes a file action from the processor.
 pub(super) async fn file_action(
@@ -46,15 +45,7 @@ async fn update(
     let Some(bank) = route.and_then(|route| Issuer::by_id(route.issuer)) else {
         return told(message, ResponseCode::NOT_FOUND, Finding::NoMatch.word(brand));
     };
-    let mut facts = translate::facts(context, message, trace);
-    facts.issuer = Some(bank.id.to_owned());
-    let call = Call::post(issuer::path(bank), translate::encode(message))
-        .facts(facts)
-        .deadline(context.timers.network)
-        .fabricate(super::fabricate);
-    let reply = context.hops.to_issuer(context, bank, call).await;
-    let reply = reply.ok().filter(Reply::is_success);
-    let answer = reply.and_then(|reply| serde_json::from_slice::<Message>(&reply.body).ok());
+    let answer = super::ask_bank(context, bank, message, trace).await;
     let unavailable = || message.answer(ResponseCode::ISSUER_UNAVAILABLE);
     let answer = answer.or_else(unavailable);
     let answer = answer.ok_or_else(|| Fault::format("an answer cannot be answered"))?;

@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use kit::facts::TraceId;
-use kit::link::{Call, Reply};
 use wire::card::{Brand, Expiry};
 use wire::codes::ResponseCode;
 use wire::processor_api::{
     FUNCTION_FILE_ADD, FUNCTION_FILE_DELETE, FUNCTION_FILE_INQUIRY, FileName, FileRecord, Message,
+    TokenStatus,
 };
 
 use super::Hop;
-use crate::domain::network_token::{TokenEvent, TokenState};
-use crate::domain::parties::Issuer;
-use crate::operations::card_table::IssuedCard;
+use crate::domain::network_token::TokenEvent;
 use crate::operations::control_cards::CardError;
 use crate::operations::translate::{self, Fault, TakeError};
-use crate::operations::{Context, issuer, network_tokens};
+use crate::operations::{Context, network_tokens};
 use crate::store::StoredToken;
 
 /// Takes what a merchant wants of a token.
@@ -77,10 +75,11 @@ async fn provision(
             return told(context, message, ResponseCode::SYSTEM_MALFUNCTION, None, None);
         }
     };
-    if token.state != TokenState::Initiated {
+    if token.state != TokenStatus::Initiated {
         return told(context, message, ResponseCode::APPROVED, Some(&token), None);
     }
-    let code = ask_bank(context, &card, message, trace).await;
+    let answer = super::ask_bank(context, card.issuer, message, trace).await;
+    let code = answer.and_then(|it| it.response_code).unwrap_or(ResponseCode::ISSUER_UNAVAILABLE);
     let agreed = code == ResponseCode::APPROVED;
     let event = if agreed { TokenEvent::Approved } else { TokenEvent::Refused };
     let mut token = network_tokens::happen(context, &token, event).await?;
@@ -88,27 +87,6 @@ async fn provision(
         token = network_tokens::happen(context, &token, TokenEvent::Suspended).await?;
     }
     told(context, message, code, Some(&token), None)
-}
-
-/// Whether the bank agrees that a token stands for its card.
-async fn ask_bank(
-    context: &Context,
-    card: &IssuedCard,
-    message: &Message,
-    trace: TraceId,
-) -> ResponseCode {
-    let bank: &'static Issuer = card.issuer;
-    let mut facts = translate::facts(context, message, trace);
-    facts.issuer = Some(bank.id.to_owned());
-    let call = Call::post(issuer::path(bank), translate::encode(message))
-        .facts(facts)
-        .deadline(context.timers.network)
-        .fabricate(super::fabricate);
-    let reply = context.hops.to_issuer(context, bank, call).await;
-    let reply = reply.ok().filter(Reply::is_success);
-    let answer = reply.and_then(|reply| serde_json::from_slice::<Message>(&reply.body).ok());
-    let code = answer.and_then(|answer| answer.response_code);
-    code.unwrap_or(ResponseCode::ISSUER_UNAVAILABLE)
 }
 
 fn told(
@@ -122,7 +100,7 @@ fn told(
     let mut answer = answer.ok_or_else(|| Fault::format("an answer cannot be answered"))?;
     let mut record = FileRecord::of(FileName::Token);
     if let Some(token) = token {
-        record.token_status = Some(token.state.as_str().to_owned());
+        record.token_status = Some(token.state);
         record.token_pan = Some(token.number.clone());
         record.expiry = Some(Expiry::yymm(token.expiry));
         answer.blind = Some(BASE64URL_NOPAD.encode(&context.plumbing.secrets.bytes::<16>()));

@@ -427,18 +427,15 @@ async fn repeat(
         return taken(message, &Answer::refusal(ResponseCode::DUPLICATE), false);
     }
     if known.machine.state == TransactionState::Sent {
-        let concluded = context.waiting.wait_for(known.id);
+        let concluded = context.waiting.wait_for(known.id, &context.plumbing.activity);
         if let Some(now) = context.store.find_transaction(known.identity).await? {
             known = now;
         }
         if known.machine.state == TransactionState::Sent {
             let limit = context.timers.gateway;
-            let waited = {
-                let _waiting = context.plumbing.activity.waiting();
-                context.clock().timeout(limit, concluded).await
-            };
+            let waited = context.clock().timeout(limit, concluded.wait()).await;
             let reread = context.store.find_transaction(known.identity).await?;
-            if let (Ok(_), Some(now)) = (waited, reread) {
+            if let (Ok(Some(())), Some(now)) = (waited, reread) {
                 known = now;
             }
         }
