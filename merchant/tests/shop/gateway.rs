@@ -348,6 +348,7 @@ async fn create(served: Data<Served>, received: ReceivedRequest) -> Result<HttpR
         next_action: None,
         purpose: wire::stored_credential::PaymentPurpose::Purchase,
         customer_id: None,
+        currency_conversion: None,
         stored_card: None,
         initiator: wire::stored_credential::Initiator::Customer,
         mit_reason: None,
@@ -425,6 +426,7 @@ async fn refund(served: Data<Served>, received: ReceivedRequest) -> Result<HttpR
             reason: asked.reason,
             failure: None,
             arn: None,
+            currency_conversion: None,
             moved_to: None,
             created_at: now,
         });

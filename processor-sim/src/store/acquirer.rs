@@ -11,6 +11,7 @@ use wire::time::Timestamp;
 
 use super::batches::{self, NewLine};
 use super::columns;
+use super::conversions::{self, NewConversion};
 use super::declines::{self, RetryNote};
 use super::obligations::{self, NewObligation};
 use super::{Store, captures, clearing, disputes, insert_nonce};
@@ -56,6 +57,8 @@ pub struct NewTransaction {
     pub amount: MinorUnits,
     /// Currency.
     pub currency: Currency,
+    /// What it was converted from at the till.
+    pub conversion: Option<NewConversion>,
     /// Chosen by the gateway.
     pub reversal_id: Option<[u8; 16]>,
     /// The gateway's payment.
@@ -284,6 +287,9 @@ pub(super) fn insert(
         connection
             .prepare_cached("INSERT INTO authentications VALUES (?1, ?2)")?
             .execute((id, indicator))?;
+    }
+    if let Some(conversion) = &new.conversion {
+        conversions::insert(connection, id, conversion)?;
     }
     Ok(Some(id))
 }

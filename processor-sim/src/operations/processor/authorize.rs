@@ -11,7 +11,7 @@ use wire::processor_api::{Message, SandboxData};
 use wire::test_cards;
 
 use super::retries::{self, Retries};
-use super::{Taken, answer_rule, rule_of, tolerance_of};
+use super::{Taken, answer_rule, conversion, rule_of, tolerance_of};
 use crate::domain::acquirer_transaction::{TransactionEvent, TransactionState};
 use crate::domain::answer::Answer;
 use crate::domain::checks::Purpose;
@@ -49,6 +49,7 @@ pub(super) async fn authorize(
     let chosen = choose(context, message, &fields, &acceptor)?;
     let mut new = new_transaction(context, message, &fields, &acceptor, chosen.as_ref(), trace)?;
     new.raises = raised_by(context, message, &fields).await?;
+    new.conversion = conversion::agreed(context, message, &fields, acceptor.id).await?;
     let (alias, wish) = (new.card_alias.clone(), new.wish.clone());
     let over_capture = tolerance_of(
         context,
@@ -269,6 +270,7 @@ fn new_transaction(
         indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
         amount: fields.amount,
         currency: fields.currency,
+        conversion: None,
         reversal_id: translate::reversal_bytes(message),
         payment: translate::payment_bytes(message),
         trace: *trace.bytes(),

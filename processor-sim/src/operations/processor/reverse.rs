@@ -82,6 +82,7 @@ async fn new_reversal(
         indicator: None,
         amount,
         currency,
+        conversion: None,
         reversal_id: translate::reversal_bytes(message),
         payment: translate::payment_bytes(message),
         trace: *trace.bytes(),
