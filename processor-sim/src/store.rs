@@ -66,6 +66,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007_network_tokens.sql"),
     include_str!("../migrations/0008_retry_fees.sql"),
     include_str!("../migrations/0009_conversions.sql"),
+    include_str!("../migrations/0010_statements.sql"),
 ];
 
 /// A handle to the database; clones share it. Every method is one unit of work.

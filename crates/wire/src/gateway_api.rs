@@ -155,6 +155,10 @@ pub struct CreatePayment {
     /// Shown to the payer, at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Stands on the cardholder's statement, at most 200 characters; the account's name when
+    /// absent. Networks keep the first 25 characters, Mastercard and Maestro 22.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_descriptor: Option<String>,
     /// Who pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerDetails>,
@@ -732,6 +736,9 @@ pub struct PaymentView {
     pub captures: Vec<CaptureView>,
     /// Shown to the payer.
     pub description: Option<String>,
+    /// Stands on the cardholder's statement; once there is a card, as its network keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_descriptor: Option<String>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -163,6 +163,8 @@ pub struct Line {
 pub struct Details {
     /// Shown to the payer.
     pub description: Option<String>,
+    /// Stands on the cardholder's statement.
+    pub descriptor: Option<String>,
     /// Where the payer returns to.
     pub return_url: Option<String>,
     /// Where the payer goes who cancels.

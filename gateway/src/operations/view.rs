@@ -23,6 +23,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::capture::Capture;
 use crate::domain::card::Card;
 use crate::domain::conversion::Conversion;
+use crate::domain::descriptor::on_statement;
 use crate::domain::payment::{CaptureMode, Payment, State};
 use crate::domain::refund::{Refund, RefundState};
 use crate::domain::reversal::ReversalState;
@@ -175,6 +176,10 @@ pub fn payment(payment: &Payment) -> PaymentView {
         refunds: payment.refunds.iter().map(|it| refund(payment, it)).collect(),
         captures: payment.captures.iter().map(capture).collect(),
         description: details.description.clone(),
+        statement_descriptor: details.descriptor.as_ref().map(|text| match shown {
+            None => text.clone(),
+            Some(attempt) => on_statement(text, attempt.card.brand),
+        }),
         created_at: payment.created_at,
         expires_at: payment.expires_at,
         metadata: Metadata(details.metadata.clone()),

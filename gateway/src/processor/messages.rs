@@ -14,15 +14,13 @@ use wire::time::Timestamp;
 
 use super::{About, CaptureMessage, CardForMessage, Processor};
 use crate::domain::attempt::{Attempt, AttemptKind};
+use crate::domain::descriptor::on_statement;
 use crate::domain::identity::Identity;
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::reversal::{Form, Original as Reversed, Reversal};
 use crate::domain::stored_card::UseOfCard;
 use crate::vault::CardData;
-
-/// Longest name on a statement (field 43).
-const NAME_CHARACTERS_MAX: usize = 25;
 
 impl Processor {
     fn message(&self, mti: Mti, identity: Identity, about: &About) -> Message {
@@ -59,11 +57,12 @@ impl Processor {
         }
     }
 
-    fn with_card(&self, message: &mut Message, card: CardForMessage) {
+    fn with_card(&self, message: &mut Message, payment: &Payment, card: CardForMessage) {
         let merchant = &self.merchant;
+        let name = payment.details.descriptor.as_ref().unwrap_or(&merchant.name);
         message.mcc = Some(merchant.mcc.clone());
         message.acceptor = Some(Acceptor {
-            name: merchant.name.chars().take(NAME_CHARACTERS_MAX).collect(),
+            name: on_statement(name, card.data.number.brand()),
             country: merchant.country.clone(),
             city: Some(merchant.city.clone()),
             url: None,
@@ -103,7 +102,7 @@ impl Processor {
         message.reversal_id = Some(attempt.reversal_id);
         message.sandbox = sandbox_outcome
             .map(|outcome| SandboxData { outcome: Some(outcome), ..SandboxData::default() });
-        self.with_card(&mut message, card);
+        self.with_card(&mut message, payment, card);
         if let Some(category) = &payment.terms.category {
             message.mcc = Some(category.clone());
         }
@@ -170,7 +169,7 @@ impl Processor {
         message.original =
             paid.map(|attempt| self.original(Mti::AuthorizationRequest, attempt.identity));
         message.network_transaction_id = paid.and_then(|attempt| payment.network_id_of(attempt));
-        self.with_card(&mut message, card);
+        self.with_card(&mut message, payment, card);
         message
     }
 

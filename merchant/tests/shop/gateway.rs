@@ -365,6 +365,7 @@ async fn create(served: Data<Served>, received: ReceivedRequest) -> Result<HttpR
         attempts: vec![],
         refunds: vec![],
         captures: vec![],
+        statement_descriptor: None,
         description: asked.description,
         created_at: now,
         expires_at: now.plus(std::time::Duration::from_mins(30)),

@@ -87,6 +87,7 @@ fn record(view: &ClearingView) -> Value {
         "interchange": view.interchange,
         "discount": view.discount,
         "billed": billed,
+        "descriptor": view.descriptor,
         "conversion": conversion,
     })
 }

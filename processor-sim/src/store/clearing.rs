@@ -53,6 +53,8 @@ pub struct FiledRecord {
     pub card_alias: Option<String>,
     /// Merchant category code.
     pub category: Option<String>,
+    /// What stands on the cardholder's statement.
+    pub descriptor: Option<String>,
     /// Electronic commerce indicator.
     pub indicator: Option<String>,
     /// The interchange program of the purchase that a credit belongs to.
@@ -404,6 +406,8 @@ pub struct ClearingView {
     pub discount: Option<i64>,
     /// What the cardholder was billed.
     pub billed: Option<(i64, String, Option<String>)>,
+    /// What stands on the statement.
+    pub descriptor: Option<String>,
     /// The merchant's side, where it was converted at the till.
     pub conversion: Option<RecordConversion>,
 }
@@ -418,7 +422,8 @@ fn views(connection: &Connection) -> Result<Vec<ClearingView>, DatabaseError> {
                  AND batch_lines.kind IN ('sale', 'refund')),
              (SELECT discount FROM batch_lines WHERE record = records.id
                  AND batch_lines.kind IN ('sale', 'refund')),
-             billed, billed_currency, issuer_postings.rate, ",
+             billed, billed_currency, issuer_postings.rate,
+             issuer_postings.descriptor AS posted_as, ",
         quoted!(),
         " FROM clearing_records AS records
          JOIN acquirer_transactions AS auths ON auths.id = records.transaction_id
@@ -437,6 +442,7 @@ fn views(connection: &Connection) -> Result<Vec<ClearingView>, DatabaseError> {
         };
         views.push(ClearingView {
             conversion: conversions::of_record(row)?,
+            descriptor: row.get("posted_as")?,
             payment: row.get(1)?,
             kind: row.get(2)?,
             amount: row.get(3)?,
@@ -492,6 +498,7 @@ fn records_of(
              auths.purpose AS purpose, auths.network_transaction_id AS ntid,
              auths.auth_code AS auth_code, auths.pan_masked AS pan_masked,
              auths.card_alias AS card_alias, auths.category AS category,
+             auths.descriptor AS descriptor,
              auths.payment AS payment, auths.acceptor AS acceptor, auths.id AS auth_id,
              authentications.indicator AS indicator,
              CASE records.kind WHEN 'credit' THEN (SELECT program FROM batch_lines
@@ -544,6 +551,7 @@ fn record(row: &Row<'_>) -> Result<FiledRecord, DatabaseError> {
         pan_masked: row.get::<_, Option<String>>("pan_masked")?.unwrap_or_default(),
         card_alias: row.get("card_alias")?,
         category: row.get("category")?,
+        descriptor: row.get("descriptor")?,
         indicator: row.get("indicator")?,
         program: row.get("program")?,
         payment: row.get("payment")?,

@@ -69,6 +69,9 @@ pub(super) struct RecordBody {
     pub card: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
+    /// What stands on the statement (field 43).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<String>,
     /// The cardholder agreed to pay in the currency of the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversion: Option<CurrencyConversion>,

@@ -72,6 +72,7 @@ pub(super) fn body(names: &mut Names<'_>, record: &FiledRecord, file: &StoredFil
         authorized: record.remaining,
         card: record.card_alias.clone(),
         program: record.program.clone(),
+        descriptor: record.descriptor.clone(),
         conversion: record.conversion.as_ref().map(told_conversion),
     }
 }
@@ -205,6 +206,7 @@ pub(super) async fn at_bank(
         last: of.last,
         late: of.late,
         account,
+        descriptor: record.descriptor.clone(),
         terms: terms_of(context, record),
         // Who agreed to pay in the currency of the card is billed what was agreed.
         abroad: outcome_of(record) == "fx_drift" && record.conversion.is_none(),

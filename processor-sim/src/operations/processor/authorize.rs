@@ -10,6 +10,7 @@ use wire::money::MinorUnits;
 use wire::processor_api::{Message, SandboxData};
 use wire::test_cards;
 
+use super::capture::{granted, over_capture};
 use super::retries::{self, Retries};
 use super::{Taken, answer_rule, conversion, rule_of, tolerance_of};
 use crate::domain::acquirer_transaction::{TransactionEvent, TransactionState};
@@ -58,6 +59,7 @@ pub(super) async fn authorize(
         new.card_alias.as_deref(),
         new.currency,
     );
+    let over_capture = granted(over_capture, Some(&acceptor));
     let obligation = timeout_obligation(context, message, &new);
     let id = match context.store.open_transaction(new, nonce).await? {
         Opened::New(id) => id,
@@ -267,6 +269,7 @@ fn new_transaction(
         purpose: fields.purpose,
         raises: None,
         category: message.mcc.clone(),
+        descriptor: message.acceptor.as_ref().map(|acceptor| acceptor.name.clone()),
         indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
         amount: fields.amount,
         currency: fields.currency,
@@ -458,14 +461,7 @@ fn given(
     let answer = known.answer.clone().unwrap_or_else(unanswered);
     let lost = answer_rule(context, known).loses_outcome() && answer.code.approves();
     let mut taken = taken(message, &answer, lost)?;
-    let over_capture = tolerance_of(
-        context,
-        known.network.as_deref(),
-        known.category.as_deref(),
-        known.card_alias.as_deref(),
-        known.currency,
-    );
-    super::capture::tell(&mut taken.message, over_capture);
+    super::capture::tell(&mut taken.message, over_capture(context, known));
     Ok(taken)
 }
 

@@ -79,6 +79,7 @@ async fn new_reversal(
         purpose: Purpose::Purchase,
         raises: None,
         category: None,
+        descriptor: None,
         indicator: None,
         amount,
         currency,
