@@ -9,6 +9,7 @@ use kit::link::{Call, Link};
 use kit::random::Secrets;
 use serde_json::{Map, Value};
 use wire::card::CardNumber;
+use wire::money::Money;
 use wire::test_cards;
 use wire::three_ds::{
     AuthenticationRequest, AuthenticationResponse, InquiredResult, NOTIFY_PATH, ResultInquiry,
@@ -112,6 +113,11 @@ impl DirectoryServers {
     ) -> Option<Response> {
         let attempt = payment.attempts.last()?;
         let category = payment.terms.category.as_ref().unwrap_or(&self.merchant.mcc);
+        // What the bank shows and binds the result to is what it will be asked for.
+        let money = attempt.conversion.as_ref().map_or_else(
+            || Money::new(attempt.asked, payment.currency),
+            |conversion| conversion.converted(),
+        );
         let request = AuthenticationRequest {
             message_type: "AReq".to_owned(),
             message_version: VERSION.to_owned(),
@@ -121,8 +127,8 @@ impl DirectoryServers {
             challenge_indicator: authentication.wanted.code().to_owned(),
             number: Some(card.number.clone()),
             card_expiry_date: card.expiry.yymm(),
-            purchase_amount: attempt.asked,
-            purchase_currency: payment.currency,
+            purchase_amount: money.value,
+            purchase_currency: money.currency,
             merchant_name: self.merchant.name.clone(),
             acquirer_merchant_id: self.merchant.card_acceptor_id.clone(),
             mcc: category.clone(),

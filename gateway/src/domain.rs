@@ -7,6 +7,8 @@ pub mod capture;
 pub mod card;
 pub mod card_attempts;
 pub mod check_rules;
+pub mod conversion;
+pub mod descriptor;
 pub mod identity;
 pub mod network_profile;
 pub mod operator;

@@ -8,6 +8,7 @@ pub mod capture_payment;
 pub mod card_attempts;
 pub mod card_updater;
 pub mod confirm_payment;
+pub mod convert_payment;
 pub mod create_payment;
 pub mod customers;
 pub mod dashboard;

@@ -2,6 +2,7 @@
 
 mod messages;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use wire::time::Timestamp;
 
 use crate::domain::answer::Answer;
 use crate::domain::capture::Capture;
+use crate::domain::conversion::{Conversion, QuoteRefusal};
 use crate::domain::identity::Identity;
 use crate::domain::network_profile::OverCapture;
 use crate::domain::payment::Payment;
@@ -124,6 +126,10 @@ pub struct About {
     pub network: Option<Brand>,
     /// Alias of the test card, where it is known.
     pub card: Option<&'static str>,
+    /// The payer pays in the currency of the card.
+    pub conversion: Option<Arc<Conversion>>,
+    /// What that is in the currency of the card, where it is not a plain part.
+    pub card_amount: Option<MinorUnits>,
 }
 
 impl About {
@@ -138,7 +144,60 @@ impl About {
             attempt: payment.attempts.last().map(|attempt| attempt.n),
             network: payment.attempts.last().map(|attempt| attempt.card.brand),
             card: None,
+            conversion: payment.attempts.last().and_then(|attempt| attempt.conversion.clone()),
+            card_amount: None,
         }
+    }
+
+    /// About a refund.
+    pub fn refund(payment: &Payment, refund: &Refund, trace: TraceId) -> Self {
+        Self {
+            amount: refund.amount,
+            conversion: payment.conversion_of(refund.attempt).cloned(),
+            card_amount: refund.card_amount,
+            ..Self::payment(payment, trace)
+        }
+    }
+
+    /// About a reversal.
+    fn reversal(payment: &Payment, reversal: &Reversal, trace: TraceId) -> Self {
+        let (attempt, card_amount) = match reversal.original {
+            Original::Attempt(id) => (Some(id), None),
+            Original::Refund(id) => {
+                let refund = payment.refunds.iter().find(|it| it.id == id);
+                (refund.map(|it| it.attempt), refund.and_then(|it| it.card_amount))
+            }
+        };
+        Self {
+            amount: reversal.amount,
+            conversion: attempt.and_then(|id| payment.conversion_of(id)).cloned(),
+            card_amount,
+            ..Self::payment(payment, trace)
+        }
+    }
+
+    /// An amount of ours as the message carries it.
+    fn on_card(&self, amount: MinorUnits) -> MinorUnits {
+        self.conversion.as_ref().map_or(amount, |it| it.on_card(amount))
+    }
+
+    /// What the message carries: amount and currency.
+    fn carried(&self) -> (MinorUnits, Currency) {
+        match &self.conversion {
+            None => (self.amount, self.currency),
+            Some(it) => {
+                (self.card_amount.unwrap_or_else(|| it.on_card(self.amount)), it.card_currency)
+            }
+        }
+    }
+
+    /// An answer in the merchant's currency.
+    fn own(&self, answer: Answer) -> Answer {
+        let Some(it) = &self.conversion else { return answer };
+        let amount = answer.amount.map(|amount| {
+            if amount == self.carried().0 { self.amount } else { it.from_card(amount) }
+        });
+        Answer { amount, ..answer }
     }
 }
 
@@ -163,7 +222,7 @@ impl Processor {
         let number = card.data.number.clone();
         let message = self.authorization(&about, payment, attempt, card, sandbox_outcome);
         let answer = self.send("authorization", &about, &message).await;
-        answer.then(|answer| read_answer(&answer, Some(&number)))
+        answer.then(|answer| Some(about.own(read_answer(&answer, Some(&number))?)))
     }
 
     /// 0100 or 0101 with the processing code of a refund: gives money back to the card.
@@ -174,13 +233,12 @@ impl Processor {
         card: CardForMessage,
         trace: TraceId,
     ) -> Outcome<Answer> {
-        let mut about = About::payment(payment, trace);
-        about.amount = refund.amount;
+        let mut about = About::refund(payment, refund, trace);
         about.card = alias(&card.data.number);
         let number = card.data.number.clone();
         let message = self.refund_message(&about, payment, refund, card);
         let answer = self.send("refund", &about, &message).await;
-        answer.then(|answer| read_answer(&answer, Some(&number)))
+        answer.then(|answer| Some(about.own(read_answer(&answer, Some(&number))?)))
     }
 
     /// 0220 or 0221: takes money that was authorized.
@@ -197,8 +255,7 @@ impl Processor {
         reversal: &Reversal,
         trace: TraceId,
     ) -> Outcome<ResponseCode> {
-        let mut about = About::payment(payment, trace);
-        about.amount = reversal.amount;
+        let about = About::reversal(payment, reversal, trace);
         let Some(original) = original_of(payment, reversal.original) else {
             tracing::error!(payment.id = %payment.id, "a reversal has no original");
             return Outcome::Unanswered;
@@ -218,7 +275,12 @@ impl Processor {
     ) -> Outcome<Found> {
         let message = self.inquiry_message(about, identity, original);
         let answer = self.send("inquiry", about, &message).await;
-        answer.then(|answer| read_found(answer, number))
+        answer.then(|answer| {
+            Some(match read_found(answer, number)? {
+                Found::Answer(answer) => Found::Answer(Box::new(about.own(*answer))),
+                other => other,
+            })
+        })
     }
 
     /// 0600 about a capture: whether it has left for clearing.
@@ -285,6 +347,19 @@ impl Processor {
         answer.then(|answer| read_told(&answer, card))
     }
 
+    /// 0302: asks what the holder of a card would pay in the currency of the card.
+    pub async fn request_quote(
+        &self,
+        payment: &Payment,
+        card: &CardData,
+        identity: Identity,
+        trace: TraceId,
+    ) -> Outcome<Result<Conversion, QuoteRefusal>> {
+        let message = self.conversion_message(payment, card, identity);
+        let answer = self.send_about_card(&card.number, &message, trace).await;
+        answer.then(read_quote)
+    }
+
     /// 0302: asks for a network token of a saved card.
     pub async fn request_token(
         &self,
@@ -342,7 +417,7 @@ impl Processor {
             payment: Some(about.payment.to_string()),
             order: Some(about.order.clone()),
             card: about.card.map(str::to_owned),
-            amount: Some(about.amount.get()),
+            amount: message.amount.map(MinorUnits::get),
             attempt: about.attempt,
             network: about.network.map(|brand| brand.as_str().to_owned()),
             mti: Some(message.mti.as_str().to_owned()),
@@ -500,6 +575,19 @@ fn read_told(answer: &Message, asked: &CardData) -> Option<Told> {
         | CardUpdate::NotParticipating => None,
     };
     Some(Told { update, card, par: answer.par.clone() })
+}
+
+/// What a 0312 about conversion says: an offer, or that there is none (25).
+fn read_quote(answer: Message) -> Option<Result<Conversion, QuoteRefusal>> {
+    match answer.response_code? {
+        ResponseCode::NOT_FOUND => Some(Err(QuoteRefusal::NotOffered)),
+        code if code.approves() => Some(Ok(Conversion {
+            agreed: answer.conversion?,
+            card_amount: answer.amount_billing?,
+            card_currency: answer.currency_billing?,
+        })),
+        _ => None,
+    }
 }
 
 /// What a 0312 about a token says; none where there is no token.

@@ -6,6 +6,7 @@ pub mod authentications;
 pub mod captures;
 pub mod cases;
 pub mod checklist;
+pub mod conversions;
 pub mod counters;
 pub mod dashboard;
 mod details;
@@ -33,6 +34,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007_three_ds.sql"),
     include_str!("../migrations/0008_stored_cards.sql"),
     include_str!("../migrations/0009_card_updates.sql"),
+    include_str!("../migrations/0010_conversions.sql"),
 ];
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ impl Gateway {
     ) -> Result<Shown, Failure> {
         let path = format!("/api/payments/{id}/confirm");
         let about = About { order: Some(order), payment: Some(id), amount: None };
-        let body = encode(&ConfirmPayment { card_token })?;
+        let body = encode(&ConfirmPayment { card_token, currency_conversion: None })?;
         self.shown(&Request::post(&path, body, idempotency_key, about)).await
     }
 

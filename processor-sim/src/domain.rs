@@ -11,6 +11,7 @@ pub mod business_day;
 pub mod capture;
 pub mod checks;
 pub mod clearing;
+pub mod conversion;
 pub mod dispute;
 pub mod exchange;
 pub mod fees;

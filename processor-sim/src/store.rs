@@ -7,6 +7,7 @@ mod captures;
 mod cards;
 mod clearing;
 mod columns;
+mod conversions;
 mod declines;
 mod directory;
 mod disputes;
@@ -34,6 +35,7 @@ pub use batches::{MerchantTerms, StoredBatch, StoredLine};
 pub use captures::{CaptureOutcome, NewCapture};
 pub use cards::{CardChange, NewCard, StoredCard};
 pub use clearing::{ClearingView, FiledRecord, ForcePost, RecordNews, RecordResult, StoredFile};
+pub use conversions::{NewConversion, RecordConversion, StoredQuote};
 pub use declines::{RetryKey, RetryNote};
 pub use directory::{Acceptor, AcceptorChange};
 pub use disputes::{DisputeChange, NewDispute, Planned, StoredDispute};
@@ -63,6 +65,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_card_lives.sql"),
     include_str!("../migrations/0007_network_tokens.sql"),
     include_str!("../migrations/0008_retry_fees.sql"),
+    include_str!("../migrations/0009_conversions.sql"),
+    include_str!("../migrations/0010_statements.sql"),
 ];
 
 /// A handle to the database; clones share it. Every method is one unit of work.

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use crate::codes::{Advice, DeclineCode, ResponseCode};
 use crate::ids::{
-    AttemptId, CaptureId, CardId, CustomerId, EndpointId, EventId, MerchantId, PaymentId, RefundId,
-    TokenId,
+    AttemptId, CaptureId, CardId, CustomerId, EndpointId, EventId, MerchantId, PaymentId, QuoteId,
+    RefundId, TokenId,
 };
 use crate::json::Metadata;
 use crate::money::{MinorUnits, Money};
@@ -155,6 +155,10 @@ pub struct CreatePayment {
     /// Shown to the payer, at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Stands on the cardholder's statement, at most 200 characters; the account's name when
+    /// absent. Networks keep the first 25 characters, Mastercard and Maestro 22.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_descriptor: Option<String>,
     /// Who pays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerDetails>,
@@ -697,6 +701,9 @@ pub struct PaymentView {
     /// A rule of the merchant wants a person to look: which one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<String>,
+    /// What the payer pays in the currency of the card, where that was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency_conversion: Option<ConversionView>,
     /// Card of the last attempt.
     pub card: Option<CardView>,
     /// Why the last attempt did not work.
@@ -729,6 +736,9 @@ pub struct PaymentView {
     pub captures: Vec<CaptureView>,
     /// Shown to the payer.
     pub description: Option<String>,
+    /// Stands on the cardholder's statement; once there is a card, as its network keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_descriptor: Option<String>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -780,6 +790,9 @@ pub struct RefundView {
     /// had paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_to: Option<String>,
+    /// What the payer gets in the currency of the card, at the rate of the payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency_conversion: Option<ConversionView>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -818,6 +831,73 @@ pub struct ConfirmPayment {
     /// A single-use token.
     #[schema(value_type = String)]
     pub card_token: TokenId,
+    /// The payer has chosen to pay in the currency of the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency_conversion: Option<TakeQuote>,
+}
+
+/// The offer that a payer has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeQuote {
+    /// A conversion quote of this payment and this token.
+    #[schema(value_type = String)]
+    pub quote: QuoteId,
+}
+
+/// `POST /api/payments/{id}/conversion_quotes`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateQuote {
+    /// The card that would pay, as a single-use token. It is not used up.
+    #[schema(value_type = String)]
+    pub card_token: TokenId,
+}
+
+/// An offer to pay in the currency of the card. Show the payer both amounts, the rate and the
+/// markup, and let the payer choose: nothing may be chosen beforehand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QuoteView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: QuoteId,
+    /// Always `conversion_quote`.
+    pub object: String,
+    /// Of which payment.
+    #[schema(value_type = String)]
+    pub payment: PaymentId,
+    /// What the merchant asks for, and gets.
+    #[schema(value_type = MoneySchema)]
+    pub amount: Money,
+    /// What the payer would pay.
+    #[schema(value_type = MoneySchema)]
+    pub converted: Money,
+    /// What the payer would pay for one unit of the merchant's currency, markup included; decimal.
+    pub rate: String,
+    /// The same without the markup.
+    pub base_rate: String,
+    /// What is added to the rate, decimal percent.
+    pub markup_percent: String,
+    /// Until when it can be taken.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+/// What the payer has agreed to pay in the currency of the card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConversionView {
+    /// The offer that was taken.
+    #[schema(value_type = String)]
+    pub quote: QuoteId,
+    /// The amount in the currency of the card.
+    #[schema(value_type = MoneySchema)]
+    pub amount: Money,
+    /// For one unit of the merchant's currency, markup included; decimal.
+    pub rate: String,
+    /// The same without the markup.
+    pub base_rate: String,
+    /// Decimal percent.
+    pub markup_percent: String,
 }
 
 /// `POST /api/payments/{id}/capture`

@@ -168,6 +168,8 @@ ids! {
     LedgerId = "ldg";
     /// A settlement batch.
     SettlementId = "set";
+    /// An offer to convert an amount into the currency of a card.
+    QuoteId = "fxq";
 }
 
 #[cfg(test)]

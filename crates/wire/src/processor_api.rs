@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::{CardNumber, SecurityCode, on_the_wire};
 use crate::codes::ResponseCode;
-use crate::ids::ReversalId;
+use crate::ids::{QuoteId, ReversalId};
 use crate::money::{Currency, MinorUnits};
 use crate::time::Timestamp;
 
@@ -216,6 +216,29 @@ pub enum FileName {
     Updater,
     /// Network tokens.
     Token,
+    /// Rates for conversion at the till.
+    Conversion,
+}
+
+/// Conversion at the till: the amount of the message is in the currency of the card, and this is
+/// what the merchant asked for (fields 4, 49 of the sale), at which rate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurrencyConversion {
+    /// The offer that the cardholder took.
+    pub quote: QuoteId,
+    /// The merchant's amount.
+    pub amount: MinorUnits,
+    /// The merchant's currency.
+    pub currency: Currency,
+    /// What the cardholder pays for one unit, decimal.
+    pub rate: String,
+    /// The same without the markup, decimal.
+    pub base_rate: String,
+    /// What is added to the rate, decimal percent.
+    pub markup_percent: String,
+    /// Until when the offer can be taken.
+    pub expires_at: Timestamp,
 }
 
 /// Where a network token stands.
@@ -529,6 +552,9 @@ pub struct Message {
     /// Field 10, decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_billing: Option<String>,
+    /// Conversion at the till, as the cardholder has agreed to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<CurrencyConversion>,
     /// Field 7; constant over repeats.
     pub transmission_at: Timestamp,
     /// Field 11, six digits.
@@ -651,6 +677,7 @@ impl Message {
             amount_billing: None,
             currency_billing: None,
             rate_billing: None,
+            conversion: None,
             transmission_at,
             stan: stan.into(),
             rrn: None,

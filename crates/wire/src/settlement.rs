@@ -88,6 +88,12 @@ pub struct SettlementLine {
     pub settlement_amount: i64,
     /// From the currency of the payment to that of the settlement.
     pub rate: String,
+    /// What was presented, in the currency of the card, where it was converted at the till.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presented_amount: Option<i64>,
+    /// The currency of the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presented_currency: Option<String>,
     /// Interchange program.
     pub interchange_program: Option<String>,
     /// What the acquirer paid the issuer.

@@ -1,5 +1,7 @@
 //! One try to pay with one card.
 
+use std::sync::Arc;
+
 use wire::codes::{DeclineCode, ResponseCode};
 use wire::ids::{AttemptId, ReversalId};
 use wire::money::MinorUnits;
@@ -7,6 +9,7 @@ use wire::time::Timestamp;
 
 use super::answer::{Answer, Decline};
 use super::card::Card;
+use super::conversion::Conversion;
 use super::identity::Identity;
 use super::network_profile::OverCapture;
 use super::retry;
@@ -131,6 +134,8 @@ pub struct Attempt {
     pub par: Option<String>,
     /// Last four digits of the network token that paid in the place of the card.
     pub network_token: Option<String>,
+    /// The payer pays in the currency of the card.
+    pub conversion: Option<Arc<Conversion>>,
 }
 
 impl Attempt {
@@ -171,6 +176,7 @@ impl Attempt {
             saving: None,
             par: None,
             network_token: None,
+            conversion: None,
         }
     }
 

@@ -20,6 +20,7 @@ use super::answer::Answer;
 use super::attempt::Attempt;
 use super::capture::Capture;
 use super::card::Card;
+use super::conversion::Conversion;
 use super::identity::Identity;
 use super::refund::{NewRefund, Refund, RefundEvent, RefundState};
 use super::reversal::{Reversal, ReversalEvent};
@@ -162,6 +163,8 @@ pub struct Line {
 pub struct Details {
     /// Shown to the payer.
     pub description: Option<String>,
+    /// Stands on the cardholder's statement.
+    pub descriptor: Option<String>,
     /// Where the payer returns to.
     pub return_url: Option<String>,
     /// Where the payer goes who cancels.
@@ -416,6 +419,8 @@ pub struct Submission {
     pub saving: Option<Saving>,
     /// Last four digits of the network token that pays in the place of the card.
     pub network_token: Option<String>,
+    /// The payer pays in the currency of the card.
+    pub conversion: Option<Arc<Conversion>>,
 }
 
 /// Names a capture before it is made.

@@ -62,6 +62,8 @@ pub struct Refund {
     pub reversal_id: ReversalId,
     /// How much.
     pub amount: MinorUnits,
+    /// What of a converted payment is given back in the currency of the card.
+    pub card_amount: Option<MinorUnits>,
     /// The merchant's reason.
     pub reason: Option<String>,
     /// Where it stands.
@@ -152,6 +154,7 @@ impl Refund {
             identity: new.identity,
             reversal_id: new.reversal_id,
             amount,
+            card_amount: None,
             reason: new.reason,
             state: RefundState::Authorizing,
             decline: None,

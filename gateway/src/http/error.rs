@@ -2,6 +2,7 @@
 
 use kit::http::Problem;
 
+use crate::domain::conversion::QuoteRefusal;
 use crate::domain::payment::{Refusal, State};
 use crate::domain::stored_card::CardRefusal;
 use crate::operations::failure::{Failure, Verb};
@@ -47,6 +48,7 @@ pub fn problem(failure: &Failure) -> Problem {
             Problem::new(404, "card_not_found", "there is no such saved card").param("card")
         }
         Failure::Card(refusal) => card(*refusal),
+        Failure::Quote(refusal) => quote(*refusal),
         Failure::Refused { verb, refusal } => refused(*verb, *refusal),
         Failure::OrderPaid => {
             let detail = "another payment of this order and amount is paid, or is being paid";
@@ -76,6 +78,28 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         problem(&failure)
     }
+}
+
+fn quote(refusal: QuoteRefusal) -> Problem {
+    let (status, code, param) = match refusal {
+        QuoteRefusal::NotFound => (404, "conversion_quote_not_found", "currency_conversion.quote"),
+        QuoteRefusal::OtherCard => {
+            (409, "conversion_quote_other_card", "currency_conversion.quote")
+        }
+        QuoteRefusal::Used => (409, "conversion_quote_used", "currency_conversion.quote"),
+        QuoteRefusal::Expired => (409, "conversion_quote_expired", "currency_conversion.quote"),
+        QuoteRefusal::NotAtOnce => (409, "conversion_not_possible", "capture"),
+        QuoteRefusal::NotOffered => (422, "conversion_not_offered", "card_token"),
+    };
+    let hint = match refusal {
+        QuoteRefusal::NotFound
+        | QuoteRefusal::OtherCard
+        | QuoteRefusal::Used
+        | QuoteRefusal::Expired => ": ask for a new quote with the token that will pay",
+        QuoteRefusal::NotAtOnce => ": create it with `\"capture\": \"automatic\"`",
+        QuoteRefusal::NotOffered => ": confirm without a conversion",
+    };
+    Problem::new(status, code, format!("{refusal}{hint}")).param(param)
 }
 
 fn card(refusal: CardRefusal) -> Problem {

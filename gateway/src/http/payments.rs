@@ -4,13 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use kit::http::Problem;
 use wire::gateway_api::{
-    CapturePayment, ConfirmPayment, CreatePayment, CreateRefund, Empty, IncrementPayment,
-    VoidPayment,
+    CapturePayment, ConfirmPayment, CreatePayment, CreateQuote, CreateRefund, Empty,
+    IncrementPayment, VoidPayment,
 };
 use wire::ids::PaymentId;
 
 use super::access::Authorized;
-use super::answer::{answered, call, decode, id_of, json, pairs, sandbox_outcome};
+use super::answer::{answered, call, decode, id_of, json, pairs, respond, sandbox_outcome};
 use crate::domain::access::Scope;
 use crate::operations::capture_payment::{self, Capturing};
 use crate::operations::confirm_payment::{self, Confirmation, PayWith, ToPay};
@@ -19,7 +19,9 @@ use crate::operations::increment_payment::{self, Incrementing};
 use crate::operations::read_payment::{self, Listing};
 use crate::operations::refund_payment::{self, Refunding};
 use crate::operations::stored_cards::Agreed;
-use crate::operations::{Context, cancel_payment, create_payment, timeline, void_payment};
+use crate::operations::{
+    Context, cancel_payment, convert_payment, create_payment, timeline, void_payment,
+};
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig) {
@@ -27,6 +29,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/api/payments", web::post().to(create))
         .route("/api/payments", web::get().to(list))
         .route("/api/payments/{id}", web::get().to(read))
+        .route("/api/payments/{id}/conversion_quotes", web::post().to(quote))
         .route("/api/payments/{id}/confirm", web::post().to(confirm))
         .route("/api/payments/{id}/increment", web::post().to(increment))
         .route("/api/payments/{id}/capture", web::post().to(capture))
@@ -59,9 +62,9 @@ async fn create(context: Data<Context>, caller: Authorized) -> Answer {
         (None, false) => create_payment::create(&context, call, checked).await?,
         (Some(card), true) => {
             let sandbox_outcome = sandbox_outcome(&context, &caller)?;
-            let payment = ToPay::New(Box::new(checked));
+            let (payment, in_browser) = (ToPay::New(Box::new(checked)), false);
             let confirmation =
-                Confirmation { payment, card, sandbox_outcome, in_browser: false, consent };
+                Confirmation { payment, card, sandbox_outcome, in_browser, consent, quote: None };
             confirm_payment::confirm(&context, call, confirmation).await?
         }
         (None, true) => return Err(missing("card_token").into()),
@@ -93,6 +96,14 @@ async fn read(context: Data<Context>, caller: Authorized, path: Path<String>) ->
     json(200, &read_payment::read_payment(&context, caller.merchant, id).await?)
 }
 
+async fn quote(context: Data<Context>, caller: Authorized, path: Path<String>) -> Answer {
+    caller.require(Scope::PaymentsWrite)?;
+    let id = id_of::<PaymentId>(&caller, &path, Failure::PaymentNotFound)?;
+    let request: CreateQuote = decode(&caller)?;
+    let call = call(&context, &caller, 201)?;
+    Ok(respond(convert_payment::quote(&context, call, id, request.card_token).await?))
+}
+
 async fn confirm(context: Data<Context>, caller: Authorized, path: Path<String>) -> Answer {
     caller.require(Scope::PaymentsWrite)?;
     let id = id_of::<PaymentId>(&caller, &path, Failure::PaymentNotFound)?;
@@ -104,6 +115,7 @@ async fn confirm(context: Data<Context>, caller: Authorized, path: Path<String>)
         card: PayWith::Token(request.card_token),
         sandbox_outcome: sandbox_outcome(&context, &caller)?,
         consent: Some(Agreed::in_own_pages()),
+        quote: request.currency_conversion.map(|taken| taken.quote),
     };
     let paid = confirm_payment::confirm(&context, call, confirmation).await?;
     answered(&context, 200, paid)

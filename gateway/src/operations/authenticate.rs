@@ -120,6 +120,7 @@ pub(super) async fn step_up(
         caller: None,
         saving: attempt.saving.clone(),
         network_token: None,
+        conversion: attempt.conversion.clone(),
         authentication: Some(NewAuthentication {
             id: new_id(context),
             method: None,

@@ -1,13 +1,14 @@
 //! Paying with a card: record the attempt, ask the processor, record the answer.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use kit::activity::Teller;
 use kit::crash_points::Boundary;
 use kit::facts::TraceId;
 use rusqlite::Connection;
 use wire::codes::ResponseCode;
-use wire::ids::{AttemptId, CaptureId, CardId, PaymentId, ReversalId, TokenId};
+use wire::ids::{AttemptId, CaptureId, CardId, PaymentId, QuoteId, ReversalId, TokenId};
 use wire::stored_credential::Initiator;
 use wire::three_ds::TransId;
 use wire::time::Timestamp;
@@ -19,8 +20,8 @@ use super::idempotency::{self, Answered, Call, Claim};
 use super::stored_cards::{Agreed, WantedCard};
 use super::unit_of_work::{Change, committed};
 use super::{
-    Context, authenticate, card_attempts, card_updater, network_tokens, reauthorize_payment,
-    send_capture, stored_cards,
+    Context, authenticate, card_attempts, card_updater, convert_payment, network_tokens,
+    reauthorize_payment, send_capture, stored_cards,
 };
 use crate::directory::{enrollment, method_path};
 use crate::domain::answer::Answer;
@@ -46,6 +47,8 @@ pub struct Confirmation {
     pub in_browser: bool,
     /// The payer agreed that the card is saved.
     pub consent: Option<Agreed>,
+    /// The offer to pay in the currency of the card that the payer took.
+    pub quote: Option<QuoteId>,
 }
 
 /// Where the card comes from.
@@ -313,6 +316,7 @@ async fn begin(
         in_browser: confirmation.in_browser,
         consent: confirmation.consent,
         network_token,
+        quote: confirmation.quote,
     };
     let (inner, call) = (context.clone(), call.clone());
     context
@@ -355,6 +359,7 @@ struct NewSubmission {
     in_browser: bool,
     consent: Option<Agreed>,
     network_token: Option<String>,
+    quote: Option<QuoteId>,
 }
 
 fn submit(
@@ -401,9 +406,19 @@ fn submit(
     });
     // A payment whose holder is asked first goes by the number that was asked about.
     let network_token = submission.network_token.filter(|_| authentication.is_none());
+    let token = match submission.card {
+        PayWith::Token(token) => Some(token),
+        PayWith::Previous(_) | PayWith::Saved => None,
+    };
+    let payment = &change.stored.payment;
+    let conversion = match submission.quote {
+        None => None,
+        Some(quote) => Some(convert_payment::take(change.connection, payment, quote, token, now)?),
+    };
     let event = Event::CardSubmitted(Submission {
         authentication,
         network_token,
+        conversion: conversion.map(Arc::new),
         id: submission.id,
         card: opened.card.clone(),
         identity: submission.identity,

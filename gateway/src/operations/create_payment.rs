@@ -61,6 +61,8 @@ pub fn check(
         return Err(Failure::invalid("field_too_short", "order_reference", detail));
     }
     optional(request.description.as_ref(), "description", DESCRIPTION_CHARACTERS_MAX)?;
+    let descriptor = request.statement_descriptor.as_ref();
+    optional(descriptor, "statement_descriptor", DESCRIPTION_CHARACTERS_MAX)?;
     address(request.return_url.as_ref(), "return_url", origins)?;
     address(request.cancel_url.as_ref(), "cancel_url", origins)?;
     let terms = terms(&request, accepts_partial)?;
@@ -86,6 +88,7 @@ pub fn check(
         terms,
         details: Details {
             description: request.description,
+            descriptor: request.statement_descriptor,
             return_url: request.return_url,
             cancel_url: request.cancel_url,
             customer_name: customer.name,

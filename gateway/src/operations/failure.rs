@@ -2,6 +2,7 @@
 
 use kit::sqlite::DatabaseError;
 
+use crate::domain::conversion::QuoteRefusal;
 use crate::domain::payment::Refusal;
 use crate::domain::stored_card::CardRefusal;
 use crate::store::vault::TokenError;
@@ -78,6 +79,9 @@ pub enum Failure {
     /// The saved card does not pay.
     #[error(transparent)]
     Card(CardRefusal),
+    /// Nothing is converted: no offer, or one that cannot be taken.
+    #[error(transparent)]
+    Quote(#[from] QuoteRefusal),
     /// A rule refused.
     #[error("{refusal}")]
     Refused {
@@ -151,6 +155,7 @@ impl Failure {
             | Self::CustomerNotFound
             | Self::CardNotFound
             | Self::Card(_)
+            | Self::Quote(_)
             | Self::Refused { .. }
             | Self::OrderPaid => true,
             Self::Token(error) => !matches!(error, TokenError::Vault(_) | TokenError::Database(_)),

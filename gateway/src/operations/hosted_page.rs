@@ -102,6 +102,7 @@ async fn try_to_pay(
         sandbox_outcome: None,
         in_browser: true,
         consent,
+        quote: None,
     };
     confirm_payment::confirm(context, Call::own(merchant, trace), confirmation).await?;
     Ok(())

@@ -4,12 +4,12 @@ use kit::activity::NextDue;
 
 use super::Context;
 use super::failure::Failure;
-use crate::store::idempotency;
+use crate::store::{conversions, idempotency};
 
 /// Rows forgotten in one transaction.
 const ROWS: u32 = 500;
 
-/// Forgets answers older than they are kept.
+/// Forgets answers older than they are kept, and offers that nobody took.
 pub async fn step(context: &Context) -> NextDue {
     let kept = context.settings.timers.idempotency_kept;
     loop {
@@ -18,6 +18,7 @@ pub async fn step(context: &Context) -> NextDue {
             .database
             .write(move |connection| -> Result<_, Failure> {
                 let more = idempotency::prune(connection, now, kept, ROWS)?;
+                conversions::forget_expired(connection, now.minus(kept))?;
                 Ok((more, idempotency::oldest(connection)?))
             })
             .await;

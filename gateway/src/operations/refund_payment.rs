@@ -282,7 +282,7 @@ async fn is_submitted(
     let queued = |it: &&Refund| it.id == id && it.state == RefundState::Queued;
     let Some(refund) = payment.refunds.iter().find(queued) else { return Ok(false) };
     let identity = context.identities.next().await?;
-    let about = About { amount: refund.amount, ..About::payment(payment, call.trace) };
+    let about = About::refund(payment, refund, call.trace);
     match context.processor.is_refund_submitted(&about, identity, refund).await {
         Outcome::Answered(submitted) => Ok(submitted),
         Outcome::NotSent | Outcome::Unanswered => Err(Failure::SubmissionUnknown),

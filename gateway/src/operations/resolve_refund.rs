@@ -95,7 +95,7 @@ async fn ask(
     trace: TraceId,
 ) -> Result<RefundEvent, Failure> {
     let identity = context.identities.next().await?;
-    let about = About { amount: refund.amount, ..About::payment(&stored.payment, trace) };
+    let about = About::refund(&stored.payment, &refund, trace);
     let outcome = context.processor.inquire(&about, identity, refund.identity, None).await;
     let at = context.plumbing.clock.now();
     match outcome {

@@ -109,6 +109,7 @@ async fn create(
         capture: CaptureMode::Automatic,
         return_url: Some(fields.return_url.to_owned()),
         cancel_url: Some(fields.return_url.to_owned()),
+        statement_descriptor: None,
         description: description.map(str::to_owned),
         customer: None,
         line_items: Vec::new(),

@@ -8,8 +8,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use wire::codes::Family;
 use wire::gateway_api::{
-    Amounts, AttemptView, CaptureMode as CaptureWord, CaptureView, CardView, FailureView,
-    NextAction, PaymentStatus, PaymentView, RefundStatus, RefundView, ThreeDsView,
+    Amounts, AttemptView, CaptureMode as CaptureWord, CaptureView, CardView, ConversionView,
+    FailureView, NextAction, PaymentStatus, PaymentView, RefundStatus, RefundView, ThreeDsView,
 };
 use wire::ids::{CardId, PaymentId};
 use wire::json::Metadata;
@@ -22,6 +22,8 @@ use crate::domain::answer::Decline;
 use crate::domain::attempt::Attempt;
 use crate::domain::capture::Capture;
 use crate::domain::card::Card;
+use crate::domain::conversion::Conversion;
+use crate::domain::descriptor::on_statement;
 use crate::domain::payment::{CaptureMode, Payment, State};
 use crate::domain::refund::{Refund, RefundState};
 use crate::domain::reversal::ReversalState;
@@ -158,6 +160,9 @@ pub fn payment(payment: &Payment) -> PaymentView {
         agreement: payment.terms.stored.as_ref().and_then(|it| it.agreement),
         grandfathered: payment.terms.stored.as_ref().is_some_and(|it| it.grandfathered),
         review: payment.review().map(str::to_owned),
+        currency_conversion: shown
+            .and_then(|attempt| attempt.conversion.as_deref())
+            .map(|it| conversion(it, it.card_amount)),
         card: shown.map(|attempt| card(&attempt.card)),
         failure: last.and_then(|attempt| failure(payment, attempt)),
         three_ds: shown.and_then(|attempt| three_ds(payment, attempt)),
@@ -171,6 +176,10 @@ pub fn payment(payment: &Payment) -> PaymentView {
         refunds: payment.refunds.iter().map(|it| refund(payment, it)).collect(),
         captures: payment.captures.iter().map(capture).collect(),
         description: details.description.clone(),
+        statement_descriptor: details.descriptor.as_ref().map(|text| match shown {
+            None => text.clone(),
+            Some(attempt) => on_statement(text, attempt.card.brand),
+        }),
         created_at: payment.created_at,
         expires_at: payment.expires_at,
         metadata: Metadata(details.metadata.clone()),
@@ -342,6 +351,17 @@ fn failure_view(decline: &Decline, family: Family, decided_by: Option<String>) -
     }
 }
 
+/// What was agreed, with what of it is spoken of.
+fn conversion(it: &Conversion, amount: MinorUnits) -> ConversionView {
+    ConversionView {
+        quote: it.agreed.quote,
+        amount: Money::new(amount, it.card_currency),
+        rate: it.agreed.rate.clone(),
+        base_rate: it.agreed.base_rate.clone(),
+        markup_percent: it.agreed.markup_percent.clone(),
+    }
+}
+
 fn capture(capture: &Capture) -> CaptureView {
     CaptureView {
         id: capture.id,
@@ -369,6 +389,10 @@ pub fn refund(payment: &Payment, refund: &Refund) -> RefundView {
             .map(|decline| failure_view(&decline, decline.family(), refund.outcome_source.clone())),
         arn: None,
         moved_to: refund.moved_to.clone(),
+        currency_conversion: payment
+            .conversion_of(refund.attempt)
+            .zip(refund.card_amount)
+            .map(|(it, amount)| conversion(it, amount)),
         created_at: refund.created_at,
     }
 }

@@ -2,9 +2,9 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use wire::processor_api::{
-    Acceptor, AddressCheck, EntryMode, FUNCTION_ACCURATE, FUNCTION_CAPTURE_OTHER,
-    FUNCTION_CAPTURE_SAME, FUNCTION_ESTIMATED, FUNCTION_FILE_ADD, FUNCTION_FILE_INQUIRY,
-    FUNCTION_INCREMENTAL, FUNCTION_REVERSAL_FULL, FUNCTION_REVERSAL_PARTIAL,
+    Acceptor, AddressCheck, CurrencyConversion, EntryMode, FUNCTION_ACCURATE,
+    FUNCTION_CAPTURE_OTHER, FUNCTION_CAPTURE_SAME, FUNCTION_ESTIMATED, FUNCTION_FILE_ADD,
+    FUNCTION_FILE_INQUIRY, FUNCTION_INCREMENTAL, FUNCTION_REVERSAL_FULL, FUNCTION_REVERSAL_PARTIAL,
     FUNCTION_STATUS_INQUIRY, FUNCTION_VERIFICATION, FileName, FileRecord, INQUIRY, Message, Mti,
     Original, PURCHASE, REFUND, SandboxData, StoredCredential, ThreeDsData,
 };
@@ -14,15 +14,13 @@ use wire::time::Timestamp;
 
 use super::{About, CaptureMessage, CardForMessage, Processor};
 use crate::domain::attempt::{Attempt, AttemptKind};
+use crate::domain::descriptor::on_statement;
 use crate::domain::identity::Identity;
 use crate::domain::payment::Payment;
 use crate::domain::refund::Refund;
 use crate::domain::reversal::{Form, Original as Reversed, Reversal};
 use crate::domain::stored_card::UseOfCard;
 use crate::vault::CardData;
-
-/// Longest name on a statement (field 43).
-const NAME_CHARACTERS_MAX: usize = 25;
 
 impl Processor {
     fn message(&self, mti: Mti, identity: Identity, about: &About) -> Message {
@@ -37,8 +35,13 @@ impl Processor {
         message.rrn = Some(identity.rrn_text());
         message.local_at = Some(local_time(identity.transmission_at));
         message.card_acceptor_id = Some(merchant.card_acceptor_id.clone());
-        message.amount = Some(about.amount);
-        message.currency = Some(about.currency);
+        let (amount, currency) = about.carried();
+        message.amount = Some(amount);
+        message.currency = Some(currency);
+        message.conversion = about
+            .conversion
+            .as_ref()
+            .map(|it| CurrencyConversion { amount: about.amount, ..it.agreed.clone() });
         message.payment_reference = Some(about.payment.to_string());
         message
     }
@@ -54,11 +57,12 @@ impl Processor {
         }
     }
 
-    fn with_card(&self, message: &mut Message, card: CardForMessage) {
+    fn with_card(&self, message: &mut Message, payment: &Payment, card: CardForMessage) {
         let merchant = &self.merchant;
+        let name = payment.details.descriptor.as_ref().unwrap_or(&merchant.name);
         message.mcc = Some(merchant.mcc.clone());
         message.acceptor = Some(Acceptor {
-            name: merchant.name.chars().take(NAME_CHARACTERS_MAX).collect(),
+            name: on_statement(name, card.data.number.brand()),
             country: merchant.country.clone(),
             city: Some(merchant.city.clone()),
             url: None,
@@ -93,11 +97,12 @@ impl Processor {
     ) -> Message {
         let mut message = self.message(Mti::AuthorizationRequest, attempt.identity, about);
         message.processing_code = Some(PURCHASE.to_owned());
-        message.accept_partial = Some(payment.terms.accept_partial);
+        let in_parts = payment.terms.accept_partial && attempt.conversion.is_none();
+        message.accept_partial = Some(in_parts);
         message.reversal_id = Some(attempt.reversal_id);
         message.sandbox = sandbox_outcome
             .map(|outcome| SandboxData { outcome: Some(outcome), ..SandboxData::default() });
-        self.with_card(&mut message, card);
+        self.with_card(&mut message, payment, card);
         if let Some(category) = &payment.terms.category {
             message.mcc = Some(category.clone());
         }
@@ -164,7 +169,7 @@ impl Processor {
         message.original =
             paid.map(|attempt| self.original(Mti::AuthorizationRequest, attempt.identity));
         message.network_transaction_id = paid.and_then(|attempt| payment.network_id_of(attempt));
-        self.with_card(&mut message, card);
+        self.with_card(&mut message, payment, card);
         message
     }
 
@@ -174,6 +179,23 @@ impl Processor {
         let mut message = self.file_action(FUNCTION_FILE_INQUIRY, record, identity);
         message.pan = Some(card.number.clone());
         message.expiry = Some(card.expiry.yymm());
+        message
+    }
+
+    /// 0302: what a payment would be in the currency of its card.
+    pub(super) fn conversion_message(
+        &self,
+        payment: &Payment,
+        card: &CardData,
+        identity: Identity,
+    ) -> Message {
+        let record = FileRecord::of(FileName::Conversion);
+        let mut message = self.file_action(FUNCTION_FILE_INQUIRY, record, identity);
+        message.pan = Some(card.number.clone());
+        message.expiry = Some(card.expiry.yymm());
+        message.amount = Some(payment.amounts.requested);
+        message.currency = Some(payment.currency);
+        message.payment_reference = Some(payment.id.to_string());
         message
     }
 
@@ -253,7 +275,7 @@ impl Processor {
         let function = if full { FUNCTION_REVERSAL_FULL } else { FUNCTION_REVERSAL_PARTIAL };
         message.function_code = Some(function.to_owned());
         message.reason_code = Some(reversal.reason.as_str().to_owned());
-        message.replacement_amount = Some(reversal.remains);
+        message.replacement_amount = Some(about.on_card(reversal.remains));
         message.reversal_id = Some(reversal.id);
         message.network_transaction_id.clone_from(&payment.network_transaction_id);
         if let Reversed::Attempt(id) = reversal.original {

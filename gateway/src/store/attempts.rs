@@ -1,5 +1,7 @@
 //! Attempts of a payment.
 
+use std::sync::Arc;
+
 use kit::sqlite::{DatabaseError, bytes16, optional_timestamp};
 use rusqlite::{Connection, Row, params};
 use wire::card::{Brand, Expiry, MaskedPan};
@@ -8,7 +10,7 @@ use wire::ids::{AttemptId, ReversalId, TokenId};
 use wire::time::Timestamp;
 
 use super::rows::{amount, corrupt, decline, identity, parsed, response_code, stored, word};
-use super::stored_cards;
+use super::{conversions, stored_cards};
 use crate::domain::attempt::{Attempt, AttemptKind, AttemptState};
 use crate::domain::card::{Card, Fingerprint};
 use crate::domain::network_profile::OverCapture;
@@ -19,7 +21,7 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Attempt>, 
          transmission_at, reversal_id, state, decided_at, response_code, auth_code, approved, \
          decline_code, advice, advice_code, cvv_result, avs_result, outcome_source, \
          kind, asked, released, over_percent, over_amount, network_transaction_id, cavv_result, \
-         indicator, saving, retry_after, par, network_token \
+         indicator, saving, retry_after, par, network_token, conversion \
          FROM attempts WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
@@ -68,6 +70,7 @@ fn read(row: &Row<'_>) -> Result<Attempt, DatabaseError> {
         retry_after: optional_timestamp(row, 31)?,
         par: row.get(32)?,
         network_token: row.get(33)?,
+        conversion: conversions::of(row, 34)?.map(Arc::new),
     })
 }
 
@@ -96,8 +99,9 @@ fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
     let mut statement = connection.prepare_cached(
         "INSERT INTO attempts (payment, n, public_id, token, brand, masked, expiry, fingerprint, \
          terminal, stan, transmission_at, reversal_id, state, approved, kind, asked, saving, \
-         network_token) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+         network_token, conversion) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+         ?18, ?19)",
     )?;
     statement.execute(params![
         payment,
@@ -118,6 +122,7 @@ fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         attempt.asked.get(),
         attempt.saving.as_ref().map(stored_cards::encode_saving).transpose()?,
         attempt.network_token,
+        attempt.conversion.as_deref().map(conversions::encode).transpose()?,
     ])?;
     Ok(())
 }

@@ -14,6 +14,8 @@ use crate::domain::payment::{Details, Line};
 struct Stored {
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    descriptor: Option<String>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     return_url: Option<String>,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +34,7 @@ pub(super) fn encode(details: &Details) -> Result<Option<String>, DatabaseError>
     let lines = details.lines.iter();
     let stored = Stored {
         description: details.description.clone(),
+        descriptor: details.descriptor.clone(),
         return_url: details.return_url.clone(),
         cancel_url: details.cancel_url.clone(),
         customer_name: details.customer_name.clone(),
@@ -52,6 +55,7 @@ pub(super) fn decode(row: &Row<'_>, column: usize) -> Result<Details, DatabaseEr
     let lines = stored.lines.into_iter();
     Ok(Details {
         description: stored.description,
+        descriptor: stored.descriptor,
         return_url: stored.return_url,
         cancel_url: stored.cancel_url,
         customer_name: stored.customer_name,

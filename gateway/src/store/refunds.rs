@@ -1,19 +1,20 @@
 //! Refunds of a payment, and those whose outcome is not known.
 
 use kit::sqlite::{DatabaseError, bytes16, optional_timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::codes::ResponseCode;
 use wire::ids::{AttemptId, RefundId, ReversalId};
+use wire::money::MinorUnits;
 use wire::time::Timestamp;
 
-use super::rows::{amount, decline, identity, response_code, stored, word};
+use super::rows::{amount, corrupt, decline, identity, response_code, stored, word};
 use crate::domain::refund::{Refund, RefundState};
 
 pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Refund>, DatabaseError> {
     let mut statement = connection.prepare_cached(
         "SELECT public_id, attempt, terminal, stan, transmission_at, reversal_id, amount, reason, \
          state, response_code, decline_code, advice, auth_code, outcome_source, tries, due_at, \
-         caller, moved_to FROM refunds WHERE payment = ?1 ORDER BY n",
+         caller, moved_to, card_amount FROM refunds WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
     let mut refunds = Vec::new();
@@ -36,6 +37,7 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Refund>, D
             due_at: optional_timestamp(row, 15)?,
             caller: row.get(16)?,
             moved_to: row.get(17)?,
+            card_amount: optional_amount(row, 18)?,
         });
     }
     Ok(refunds)
@@ -65,8 +67,8 @@ fn insert(
 ) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO refunds (payment, n, public_id, attempt, terminal, stan, transmission_at, \
-         reversal_id, amount, reason, state, tries, due_at, caller) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         reversal_id, amount, reason, state, tries, due_at, caller, card_amount) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
     statement.execute(params![
         payment,
@@ -83,8 +85,14 @@ fn insert(
         stored(refund.tries),
         refund.due_at.map(Timestamp::millis),
         refund.caller,
+        refund.card_amount.map(MinorUnits::get),
     ])?;
     Ok(())
+}
+
+fn optional_amount(row: &Row<'_>, column: usize) -> Result<Option<MinorUnits>, DatabaseError> {
+    let amount: Option<i64> = row.get(column)?;
+    amount.map(MinorUnits::new).transpose().map_err(|error| corrupt("card_amount", error))
 }
 
 fn update(

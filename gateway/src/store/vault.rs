@@ -184,14 +184,19 @@ pub fn redeem_token(
         )
         .optional()?;
     let Some(record) = found else { return Err(why_not(connection, redemption)?) };
-    let place = Opening {
-        token: redemption.token,
-        merchant: redemption.merchant,
-        purpose: Purpose::Authorization,
-        payment: Some(redemption.payment),
-        now: redemption.now,
-    };
-    open(connection, vault, &place, &record)
+    open(connection, vault, &redemption.opening(), &record)
+}
+
+impl Redemption {
+    fn opening(&self) -> Opening {
+        Opening {
+            token: self.token,
+            merchant: self.merchant,
+            purpose: Purpose::Authorization,
+            payment: Some(self.payment),
+            now: self.now,
+        }
+    }
 }
 
 fn why_not(connection: &Connection, redemption: &Redemption) -> Result<TokenError, DatabaseError> {
@@ -247,6 +252,33 @@ pub fn open_card(
         .query_row(params![opening.token.bytes(), opening.merchant.bytes()], read_record)
         .optional()?;
     open(connection, vault, opening, &found.ok_or(TokenError::NotFound)?)
+}
+
+/// Opens the card of a token that can still pay, without using it up.
+pub fn look_at_token(
+    connection: &Connection,
+    vault: &Vault,
+    redemption: &Redemption,
+) -> Result<OpenedCard, TokenError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT record, fingerprint, has_code FROM vault_cards \
+         WHERE token = ?1 AND merchant = ?2 AND (payment IS NULL OR payment = ?3) \
+         AND used_at IS NULL AND expires_at > ?4 AND (has_code = 0 OR ?5)",
+    )?;
+    let found = statement
+        .query_row(
+            params![
+                redemption.token.bytes(),
+                redemption.merchant.bytes(),
+                redemption.payment.bytes(),
+                redemption.now.millis(),
+                redemption.code_held,
+            ],
+            read_record,
+        )
+        .optional()?;
+    let Some(record) = found else { return Err(why_not(connection, redemption)?) };
+    open(connection, vault, &redemption.opening(), &record)
 }
 
 struct Record {

@@ -358,6 +358,8 @@ mod tests {
             currency: Currency::parse("EUR").unwrap(),
             settlement_amount: amount,
             rate: "1".to_owned(),
+            presented_amount: None,
+            presented_currency: None,
             interchange_program: None,
             interchange: 0,
             scheme_fee: 0,

@@ -63,6 +63,7 @@ pub fn payment_request(
         capture: CaptureMode::Automatic,
         return_url: Some(return_url.to_owned()),
         cancel_url: Some(return_url.to_owned()),
+        statement_descriptor: None,
         description: Some(description(order)),
         customer: Some(CustomerDetails {
             name: Some(order.customer.name.clone()),

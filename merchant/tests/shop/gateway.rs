@@ -348,6 +348,7 @@ async fn create(served: Data<Served>, received: ReceivedRequest) -> Result<HttpR
         next_action: None,
         purpose: wire::stored_credential::PaymentPurpose::Purchase,
         customer_id: None,
+        currency_conversion: None,
         stored_card: None,
         initiator: wire::stored_credential::Initiator::Customer,
         mit_reason: None,
@@ -364,6 +365,7 @@ async fn create(served: Data<Served>, received: ReceivedRequest) -> Result<HttpR
         attempts: vec![],
         refunds: vec![],
         captures: vec![],
+        statement_descriptor: None,
         description: asked.description,
         created_at: now,
         expires_at: now.plus(std::time::Duration::from_mins(30)),
@@ -425,6 +427,7 @@ async fn refund(served: Data<Served>, received: ReceivedRequest) -> Result<HttpR
             reason: asked.reason,
             failure: None,
             arn: None,
+            currency_conversion: None,
             moved_to: None,
             created_at: now,
         });

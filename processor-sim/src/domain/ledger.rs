@@ -47,8 +47,10 @@ pub enum Account {
     DisputeFees,
     /// What is kept back of a merchant's money, by acceptor row.
     Reserve(i64),
-    /// An issuer's position between two currencies.
+    /// An issuer's position between two currencies, or the acquirer's.
     Exchange,
+    /// What the acquirer earns with conversion at the till.
+    ConversionIncome,
 }
 
 impl Account {
@@ -71,6 +73,7 @@ impl Account {
             Self::DisputeFees => 14,
             Self::Reserve(_) => 15,
             Self::Exchange => 16,
+            Self::ConversionIncome => 17,
         }
     }
 
@@ -93,6 +96,7 @@ impl Account {
             14 => "dispute_fees",
             15 => "reserve",
             16 => "exchange",
+            17 => "conversion_income",
             _ => "unknown",
         }
     }

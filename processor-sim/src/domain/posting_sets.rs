@@ -35,6 +35,17 @@ pub struct Presentment {
     pub billed: Option<(i64, Currency)>,
 }
 
+/// The merchant's side of money that was converted at the till; signs as those of the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchanged {
+    /// What the merchant gets.
+    pub amount: i64,
+    /// What the card's money is worth without the markup.
+    pub value: i64,
+    /// The merchant's currency.
+    pub currency: Currency,
+}
+
 type Set = Result<Vec<LedgerTransaction>, Unbalanced>;
 
 /// Collects transactions and leaves out those without any money.
@@ -56,6 +67,22 @@ impl Sets {
             self.0.push(LedgerTransaction::new(party, reason, currency, postings)?);
         }
         Ok(())
+    }
+
+    /// The merchant's side of converted money.
+    fn exchange(
+        &mut self,
+        of: &Parties,
+        exchanged: &Exchanged,
+        reason: Reason,
+    ) -> Result<(), Unbalanced> {
+        let Exchanged { amount, value, currency } = *exchanged;
+        let lines = [
+            (Account::Exchange, value),
+            (Account::Merchant(of.merchant), -amount),
+            (Account::ConversionIncome, amount - value),
+        ];
+        self.add(Party::Acquirer, reason, currency, &lines)
     }
 }
 
@@ -111,6 +138,54 @@ pub fn at_acquirer(of: &Parties, money: &Presentment, currency: Currency) -> Set
     sets.add(party, Reason::SchemeFee, currency, &lines)?;
     let lines = [(merchant, money.discount), (Account::DiscountIncome, -money.discount)];
     sets.add(party, Reason::Discount, currency, &lines)?;
+    Ok(sets.0)
+}
+
+/// The acquirer's books of a presentment that was converted at the till: the network owes in the
+/// currency of the card, the merchant is owed in its own, and what is between the two is earned.
+/// The discount is in the merchant's currency.
+pub fn at_acquirer_exchanged(
+    of: &Parties,
+    money: &Presentment,
+    currency: Currency,
+    exchanged: &Exchanged,
+) -> Set {
+    let mut sets = Sets::default();
+    let party = Party::Acquirer;
+    let (scheme, merchant) = (Account::Scheme(of.network), Account::Merchant(of.merchant));
+    let lines = [
+        (scheme, money.amount - money.interchange),
+        (Account::InterchangeExpense, money.interchange),
+        (Account::Exchange, -money.amount),
+    ];
+    sets.add(party, Reason::Presentment, currency, &lines)?;
+    let lines = [(Account::FeeExpense, money.acquirer_fee), (scheme, -money.acquirer_fee)];
+    sets.add(party, Reason::SchemeFee, currency, &lines)?;
+    sets.exchange(of, exchanged, Reason::Presentment)?;
+    let lines = [(merchant, money.discount), (Account::DiscountIncome, -money.discount)];
+    sets.add(party, Reason::Discount, exchanged.currency, &lines)?;
+    Ok(sets.0)
+}
+
+/// The same as `moved` for money that was converted at the till: `exchanged` has the signs of
+/// `amount`.
+pub fn moved_exchanged(
+    of: &Parties,
+    amount: i64,
+    currency: Currency,
+    exchanged: &Exchanged,
+    reason: Reason,
+) -> Set {
+    let mut sets = Sets::default();
+    let scheme = Account::Scheme(of.network);
+    let lines = [(Account::Cardholder(of.cardholder), -amount), (scheme, amount)];
+    sets.add(Party::Issuer(of.issuer), reason, currency, &lines)?;
+    let lines = [(Account::IssuerDue(of.issuer), -amount), (Account::AcquirerDue, amount)];
+    sets.add(Party::Network(of.network), reason, currency, &lines)?;
+    let lines = [(scheme, -amount), (Account::Exchange, amount)];
+    sets.add(Party::Acquirer, reason, currency, &lines)?;
+    let Exchanged { amount, value, currency } = *exchanged;
+    sets.exchange(of, &Exchanged { amount: -amount, value: -value, currency }, reason)?;
     Ok(sets.0)
 }
 
@@ -280,6 +355,55 @@ mod tests {
         assert_eq!(of("USD", "Exchange"), Some(-109));
         assert_eq!(of("EUR", "Exchange"), Some(100));
         assert_eq!(of("EUR", "Scheme(Visa)"), Some(-100));
+    }
+
+    #[test]
+    fn a_conversion_at_the_till_leaves_the_markup_with_the_acquirer() {
+        let dollar = Currency::parse("USD").unwrap();
+        let money = Presentment {
+            amount: 11_124,
+            interchange: 167,
+            acquirer_fee: 14,
+            issuer_fee: 6,
+            discount: 290,
+            billed: None,
+        };
+        let exchanged = Exchanged { amount: 10_000, value: 10_300, currency: euro() };
+        let mut sets = at_issuer(&PARTIES, &money, dollar).unwrap();
+        sets.extend(at_network(&PARTIES, &money, dollar).unwrap());
+        sets.extend(at_acquirer_exchanged(&PARTIES, &money, dollar, &exchanged).unwrap());
+        let shown: Vec<String> = balances(&sets)
+            .into_iter()
+            .map(|((party, account), amount)| format!("{party}: {account} {amount}"))
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        Acquirer EUR: ConversionIncome -300
+        Acquirer EUR: DiscountIncome -290
+        Acquirer EUR: Exchange 10300
+        Acquirer EUR: Merchant(7) -9710
+        Acquirer USD: Exchange -11124
+        Acquirer USD: FeeExpense 14
+        Acquirer USD: InterchangeExpense 167
+        Acquirer USD: Scheme(Visa) 10943
+        Issuer(1) USD: Cardholder(9) 11124
+        Issuer(1) USD: FeeExpense 6
+        Issuer(1) USD: InterchangeIncome -167
+        Issuer(1) USD: Scheme(Visa) -10963
+        Network(Visa) USD: AcquirerDue -10943
+        Network(Visa) USD: FeeIncome -20
+        Network(Visa) USD: IssuerDue(1) 10963
+        ");
+        let taken = moved_exchanged(&PARTIES, 11_124, dollar, &exchanged, Reason::Chargeback);
+        sets.extend(taken.unwrap());
+        let sums = balances(&sets);
+        let of = |party: &str, account: &str| {
+            sums.get(&(party.to_owned(), account.to_owned())).copied().unwrap_or(0)
+        };
+        assert_eq!(of("Issuer(1) USD", "Cardholder(9)"), 0);
+        assert_eq!(of("Acquirer USD", "Exchange"), 0);
+        assert_eq!(of("Acquirer EUR", "Exchange"), 0);
+        assert_eq!(of("Acquirer EUR", "ConversionIncome"), 0);
+        assert_eq!(of("Acquirer EUR", "Merchant(7)"), 290);
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use wire::money::Money;
 use wire::time::Timestamp;
 
 use super::error;
+use crate::domain::{conversion, exchange};
 use crate::operations::{Context, clearing, control_clearing};
 use crate::store::{ClearingView, MerchantTerms, StoredBatch, StoredFile};
 
@@ -62,6 +63,16 @@ fn record(view: &ClearingView) -> Value {
     let billed = view.billed.as_ref().map(|(amount, currency, rate)| {
         object!({ "amount": amount, "currency": currency, "rate": rate })
     });
+    let conversion = view.conversion.as_ref().map(|own| {
+        object!({
+            "quote": own.quote,
+            "amount": own.amount,
+            "currency": own.currency,
+            "rate": exchange::decimal(own.rate),
+            "base_rate": exchange::decimal(own.base_rate),
+            "markup_percent": conversion::percent(own.markup),
+        })
+    });
     object!({
         "payment": view.payment.map(|id| PaymentId::from_bytes(id).to_string()),
         "kind": view.kind,
@@ -76,6 +87,8 @@ fn record(view: &ClearingView) -> Value {
         "interchange": view.interchange,
         "discount": view.discount,
         "billed": billed,
+        "descriptor": view.descriptor,
+        "conversion": conversion,
     })
 }
 

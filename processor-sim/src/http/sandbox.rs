@@ -356,6 +356,7 @@ struct MerchantBody {
     categories: Patch<Vec<String>>,
     triggers: Option<Vec<Trigger>>,
     retry_policy: Option<RetryPolicy>,
+    over_capture_percent: Option<u8>,
 }
 
 /// What becomes of tries that the networks forbid.
@@ -376,7 +377,11 @@ enum Trigger {
 /// `PATCH merchants/{card acceptor id}`
 pub async fn change_merchant(received: ReceivedRequest, context: Shared) -> Answer {
     let body: MerchantBody = json(&received)?;
+    if body.over_capture_percent.is_some_and(|percent| percent > 100) {
+        return Err(error::invalid("over_capture_percent", "expected 0 to 100"));
+    }
     let change = AcceptorChange {
+        over_capture: body.over_capture_percent,
         blocked: body.blocked,
         categories: body.categories,
         retries_for_fee: body.retry_policy.map(|policy| policy == RetryPolicy::AllowWithFee),
@@ -402,6 +407,7 @@ fn merchant(acceptor: &Acceptor) -> Value {
         "categories": acceptor.categories,
         "triggers": triggers,
         "retry_policy": if acceptor.retries_for_fee { "allow_with_fee" } else { "block" },
+        "over_capture_percent": acceptor.over_capture,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod authorize;
 mod capture;
+mod conversion;
 mod file_action;
 mod inquire;
 mod retries;

@@ -11,6 +11,7 @@ use wire::time::Timestamp;
 
 use super::batches::{self, NewLine};
 use super::columns;
+use super::conversions::{self, NewConversion};
 use super::declines::{self, RetryNote};
 use super::obligations::{self, NewObligation};
 use super::{Store, captures, clearing, disputes, insert_nonce};
@@ -50,12 +51,16 @@ pub struct NewTransaction {
     pub raises: Option<i64>,
     /// Merchant category code.
     pub category: Option<String>,
+    /// What stands on the cardholder's statement.
+    pub descriptor: Option<String>,
     /// Electronic commerce indicator of 3-D Secure.
     pub indicator: Option<String>,
     /// Minor units.
     pub amount: MinorUnits,
     /// Currency.
     pub currency: Currency,
+    /// What it was converted from at the till.
+    pub conversion: Option<NewConversion>,
     /// Chosen by the gateway.
     pub reversal_id: Option<[u8; 16]>,
     /// The gateway's payment.
@@ -248,9 +253,9 @@ pub(super) fn insert(
         .prepare_cached(
             "INSERT INTO acquirer_transactions (transmission_at, terminal, stan, digest, acceptor,
                  rrn, network, pan_masked, card_digest, card_alias, wish, purpose, category,
-                 amount, currency, reversal_id, payment, trace, sent_at, state, raises)
+                 amount, currency, reversal_id, payment, trace, sent_at, state, raises, descriptor)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                 ?18, ?19, ?20, ?21)
+                 ?18, ?19, ?20, ?21, ?22)
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -275,6 +280,7 @@ pub(super) fn insert(
             new.sent_at.millis(),
             state.as_str(),
             new.raises,
+            new.descriptor,
         ])?;
     if inserted == 0 {
         return Ok(None);
@@ -284,6 +290,9 @@ pub(super) fn insert(
         connection
             .prepare_cached("INSERT INTO authentications VALUES (?1, ?2)")?
             .execute((id, indicator))?;
+    }
+    if let Some(conversion) = &new.conversion {
+        conversions::insert(connection, id, conversion)?;
     }
     Ok(Some(id))
 }

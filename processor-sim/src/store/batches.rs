@@ -63,6 +63,8 @@ pub(super) struct NewLine<'l> {
     pub(super) issuer_due: i64,
     pub(super) acquirer_due: i64,
     pub(super) posting: Option<&'l str>,
+    /// What was presented, in the currency of the dues, where that is not the batch's.
+    pub(super) presented: Option<(i64, Currency)>,
     pub(super) at: Timestamp,
 }
 
@@ -92,6 +94,7 @@ impl<'l> NewLine<'l> {
             issuer_due: 0,
             acquirer_due: 0,
             posting: None,
+            presented: None,
             at,
         }
     }
@@ -107,6 +110,13 @@ impl<'l> NewLine<'l> {
             acquirer_due: amount.saturating_neg(),
             ..self
         }
+    }
+
+    /// The same line in the merchant's currency, where `record` was converted at the till.
+    pub(super) fn exchanged(self, record: &clearing::FiledRecord, amount: i64) -> Self {
+        let Some(own) = record.exchanged(amount) else { return self };
+        let presented = Some((amount, record.currency));
+        Self { amount: own.amount, net: own.amount, presented, ..self }
     }
 }
 
@@ -176,6 +186,8 @@ pub struct StoredLine {
     pub discount: i64,
     /// How the issuer posted it.
     pub posting: Option<String>,
+    /// What was presented and in which currency, where it was converted at the till.
+    pub presented: Option<(i64, String)>,
 }
 
 impl Store {
@@ -345,9 +357,9 @@ fn insert_line(
         .prepare_cached(
             "INSERT INTO batch_lines (batch, kind, transaction_id, record, dispute, arn, network,
                  issuer, amount, program, interchange, acquirer_fee, discount, net, issuer_due,
-                 acquirer_due, posting, posted_at)
+                 acquirer_due, posting, posted_at, presented, presented_currency)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                 ?18)",
+                 ?18, ?19, ?20)",
         )?
         .execute(params![
             batch,
@@ -368,6 +380,8 @@ fn insert_line(
             line.acquirer_due,
             line.posting,
             line.at.millis(),
+            line.presented.map(|(amount, _)| amount),
+            line.presented.map(|(_, currency)| currency.code()),
         ])?;
     Ok(())
 }
@@ -378,7 +392,10 @@ const BATCHES_OF_FILE: &str = "EXISTS (SELECT 1 FROM presentments
     JOIN acquirer_transactions ON acquirer_transactions.id = clearing_records.transaction_id
     WHERE presentments.file = ?1 AND presentments.business_day = batches.business_day
         AND acquirer_transactions.acceptor = batches.acceptor
-        AND clearing_records.currency = batches.currency)";
+        AND COALESCE((SELECT conversion_quotes.currency FROM conversions
+                JOIN conversion_quotes ON conversion_quotes.quote = conversions.quote
+                WHERE conversions.transaction_id = acquirer_transactions.id),
+            clearing_records.currency) = batches.currency)";
 
 /// Stops the batches of a file that is out of balance.
 pub(super) fn stop(connection: &Connection, file: i64) -> Result<(), DatabaseError> {
@@ -594,14 +611,16 @@ fn settle_dues(
     at: Timestamp,
 ) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(
-        "SELECT network, issuer, SUM(issuer_due), SUM(acquirer_due) FROM batch_lines
-         WHERE batch = ?1 GROUP BY network, issuer",
+        "SELECT network, issuer, SUM(issuer_due), SUM(acquirer_due),
+             COALESCE(presented_currency, ?2) AS currency FROM batch_lines
+         WHERE batch = ?1 GROUP BY network, issuer, COALESCE(presented_currency, ?2)",
     )?;
-    let mut rows = statement.query([batch.id])?;
+    let mut rows = statement.query((batch.id, batch.currency.code()))?;
     while let Some(row) = rows.next()? {
         let network = columns::word(row, "network", |text| text.parse::<Brand>().ok())?;
         let dues = (row.get(2)?, row.get(3)?);
-        let sets = posting_sets::settlement(network, row.get(1)?, dues, batch.currency);
+        let currency = columns::currency(row, "currency")?;
+        let sets = posting_sets::settlement(network, row.get(1)?, dues, currency);
         post_all(connection, sets, Some(batch.id), at)?;
     }
     Ok(())
@@ -640,6 +659,10 @@ fn lines(connection: &Connection, batch: i64) -> Result<Vec<StoredLine>, Databas
             acquirer_fee: row.get("acquirer_fee")?,
             discount: row.get("discount")?,
             posting: row.get("posting")?,
+            presented: match row.get("presented")? {
+                None => None,
+                Some(amount) => Some((amount, row.get("presented_currency")?)),
+            },
         });
     }
     Ok(lines)
@@ -682,13 +705,15 @@ fn return_credit(
     let network: Brand =
         network.parse().map_err(|_| DatabaseError::Corrupt(format!("network is {network:?}")))?;
     let of = Parties { issuer, network, merchant: record.acceptor, cardholder };
-    let sets = posting_sets::moved(&of, -record.amount, record.currency, Reason::Returned);
+    let amount = record.amount.saturating_neg();
+    let sets = record.moved(&of, amount, Reason::Returned);
     post_all(connection, sets, Some(record.id), at)?;
     change_debt(connection, cardholder, record.currency, record.amount)?;
     let day = BusinessDay::of(at);
     let line = NewLine::about(record.transaction, Some(record.id), &record.arn, network, at)
-        .moving("refund_returned", issuer, record.amount);
-    add_line(connection, (record.acceptor, day, record.currency), &line, ids)
+        .moving("refund_returned", issuer, record.amount)
+        .exchanged(record, record.amount);
+    add_line(connection, (record.acceptor, day, record.settled_in()), &line, ids)
 }
 
 /// Changes what an account owes, as the ledger says.

@@ -8,6 +8,7 @@ use wire::money::Currency;
 use wire::time::Timestamp;
 
 use super::batches::{self, NewLine};
+use super::conversions::{self, RecordConversion};
 use super::{Store, columns, ledger};
 use crate::domain::checks::Purpose;
 use crate::domain::clearing::{CORRECTION_DAYS, ClearingEvent, ClearingState, ControlTotals};
@@ -15,7 +16,7 @@ use crate::domain::fees::{self, MERCHANT_DISCOUNT};
 use crate::domain::identity::Identity;
 use crate::domain::ledger::LedgerTransaction;
 use crate::domain::posting_sets::{self, Parties, Presentment};
-use crate::domain::{arn, dispute};
+use crate::domain::{arn, conversion, dispute};
 use wire::calendar::{BusinessDay, days};
 
 /// Records of one file at most.
@@ -52,6 +53,8 @@ pub struct FiledRecord {
     pub card_alias: Option<String>,
     /// Merchant category code.
     pub category: Option<String>,
+    /// What stands on the cardholder's statement.
+    pub descriptor: Option<String>,
     /// Electronic commerce indicator.
     pub indicator: Option<String>,
     /// The interchange program of the purchase that a credit belongs to.
@@ -62,6 +65,8 @@ pub struct FiledRecord {
     pub acceptor: i64,
     /// Row of the authorization or refund.
     pub transaction: i64,
+    /// The merchant's side, where it was converted at the till.
+    pub conversion: Option<RecordConversion>,
 }
 
 /// A file as it is kept.
@@ -125,6 +130,24 @@ pub struct RecordNews {
 macro_rules! cut_off_of_record {
     () => {
         "((COALESCE(clear_from, created_at) + 7200000) / 86400000) * 86400000 + 79200000"
+    };
+}
+
+/// The offer of a record that was converted at the till, in SQL.
+macro_rules! quoted {
+    () => {
+        "quotes.quote AS quoted_quote, conversions.amount AS quoted_amount,
+             auths.amount AS quoted_whole, quotes.currency AS quoted_currency,
+             quotes.rate AS quoted_rate, quotes.base_rate AS quoted_base_rate,
+             quotes.markup AS quoted_markup, quotes.expires_at AS quoted_expires_at"
+    };
+}
+
+/// Where it comes from.
+macro_rules! with_quote {
+    () => {
+        " LEFT JOIN conversions ON conversions.transaction_id = auths.id
+         LEFT JOIN conversion_quotes AS quotes ON quotes.quote = conversions.quote "
     };
 }
 
@@ -383,32 +406,43 @@ pub struct ClearingView {
     pub discount: Option<i64>,
     /// What the cardholder was billed.
     pub billed: Option<(i64, String, Option<String>)>,
+    /// What stands on the statement.
+    pub descriptor: Option<String>,
+    /// The merchant's side, where it was converted at the till.
+    pub conversion: Option<RecordConversion>,
 }
 
 fn views(connection: &Connection) -> Result<Vec<ClearingView>, DatabaseError> {
-    let mut statement = connection.prepare(
-        "SELECT records.id, payment, kind, records.amount, records.currency, records.state,
-             presentments.arn, business_day, reject_reason, presentments.posting,
+    let mut statement = connection.prepare(concat!(
+        "SELECT records.id, payment, kind, records.amount AS amount, records.currency,
+             records.state, presentments.arn, business_day, reject_reason, presentments.posting,
              (SELECT program FROM batch_lines WHERE record = records.id
                  AND batch_lines.kind IN ('sale', 'refund')),
              (SELECT interchange FROM batch_lines WHERE record = records.id
                  AND batch_lines.kind IN ('sale', 'refund')),
              (SELECT discount FROM batch_lines WHERE record = records.id
                  AND batch_lines.kind IN ('sale', 'refund')),
-             billed, billed_currency, rate
-         FROM clearing_records AS records
-         JOIN acquirer_transactions ON acquirer_transactions.id = transaction_id
+             billed, billed_currency, issuer_postings.rate,
+             issuer_postings.descriptor AS posted_as, ",
+        quoted!(),
+        " FROM clearing_records AS records
+         JOIN acquirer_transactions AS auths ON auths.id = records.transaction_id
          LEFT JOIN presentments ON presentments.record = records.id
-         LEFT JOIN issuer_postings ON issuer_postings.arn = presentments.arn
-         ORDER BY records.id DESC LIMIT 500",
-    )?;
-    let rows = statement.query_map([], |row| {
+         LEFT JOIN issuer_postings ON issuer_postings.arn = presentments.arn",
+        with_quote!(),
+        " ORDER BY records.id DESC LIMIT 500"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut views = Vec::new();
+    while let Some(row) = rows.next()? {
         let billed: Option<i64> = row.get(13)?;
         let billed = match billed {
             None => None,
             Some(billed) => Some((billed, row.get(14)?, row.get(15)?)),
         };
-        Ok(ClearingView {
+        views.push(ClearingView {
+            conversion: conversions::of_record(row)?,
+            descriptor: row.get("posted_as")?,
             payment: row.get(1)?,
             kind: row.get(2)?,
             amount: row.get(3)?,
@@ -422,9 +456,9 @@ fn views(connection: &Connection) -> Result<Vec<ClearingView>, DatabaseError> {
             interchange: row.get(11)?,
             discount: row.get(12)?,
             billed,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+        });
+    }
+    Ok(views)
 }
 
 fn file(row: &Row<'_>) -> Result<StoredFile, DatabaseError> {
@@ -453,6 +487,7 @@ fn records_of(
     condition: &str,
     parameter: impl rusqlite::ToSql,
 ) -> Result<Vec<FiledRecord>, DatabaseError> {
+    let (quoted, with_quote) = (quoted!(), with_quote!());
     let sql = format!(
         "SELECT records.id AS id, presentments.arn AS arn, records.kind AS kind,
              records.amount AS amount, records.currency AS currency,
@@ -463,17 +498,18 @@ fn records_of(
              auths.purpose AS purpose, auths.network_transaction_id AS ntid,
              auths.auth_code AS auth_code, auths.pan_masked AS pan_masked,
              auths.card_alias AS card_alias, auths.category AS category,
+             auths.descriptor AS descriptor,
              auths.payment AS payment, auths.acceptor AS acceptor, auths.id AS auth_id,
              authentications.indicator AS indicator,
              CASE records.kind WHEN 'credit' THEN (SELECT program FROM batch_lines
                   JOIN acquirer_transactions AS sold ON sold.id = batch_lines.transaction_id
                   WHERE sold.payment = auths.payment AND batch_lines.kind = 'sale'
-                  LIMIT 1) END AS program
+                  LIMIT 1) END AS program, {quoted}
          FROM clearing_records AS records
          JOIN acquirer_transactions AS auths ON auths.id = records.transaction_id
          LEFT JOIN presentments ON presentments.record = records.id
          LEFT JOIN authentications ON authentications.transaction_id = auths.id
-         WHERE {condition} ORDER BY records.id"
+         {with_quote} WHERE {condition} ORDER BY records.id"
     );
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([parameter])?;
@@ -515,11 +551,13 @@ fn record(row: &Row<'_>) -> Result<FiledRecord, DatabaseError> {
         pan_masked: row.get::<_, Option<String>>("pan_masked")?.unwrap_or_default(),
         card_alias: row.get("card_alias")?,
         category: row.get("category")?,
+        descriptor: row.get("descriptor")?,
         indicator: row.get("indicator")?,
         program: row.get("program")?,
         payment: row.get("payment")?,
         acceptor: row.get::<_, Option<i64>>("acceptor")?.unwrap_or(0),
         transaction: row.get("auth_id")?,
+        conversion: conversions::of_record(row)?,
     })
 }
 
@@ -621,7 +659,7 @@ fn build(
                  business_day = excluded.business_day",
             (record.id, &record.arn, file, day.0),
         )?;
-        let (acceptor, currency) = (record.acceptor, record.currency);
+        let (acceptor, currency) = (record.acceptor, record.settled_in());
         batches::of_day(connection, acceptor, day, currency, ids)?;
     }
     Ok(())
@@ -751,9 +789,19 @@ fn take(
         merchant: record.acceptor,
         cardholder: 0,
     };
-    let sets = posting_sets::at_acquirer(&of, &money, record.currency);
+    let own = record.exchanged(money.amount);
+    let sets = match &own {
+        None => posting_sets::at_acquirer(&of, &money, record.currency),
+        Some(own) => posting_sets::at_acquirer_exchanged(&of, &money, record.currency, own),
+    };
     post_all(connection, sets, Some(record.id), at)?;
     let owed = money.amount.saturating_sub(money.interchange);
+    let amount = own.map_or(money.amount, |own| own.amount);
+    // The report is in the merchant's currency; dues are in that of the presentment.
+    let own_fee = |fee| match &record.conversion {
+        None => fee,
+        Some(own) => conversion::value(fee, record.currency, own.currency, own.base_rate),
+    };
     let line = NewLine {
         kind: if record.is_credit { "refund" } else { "sale" },
         transaction: record.transaction,
@@ -762,18 +810,20 @@ fn take(
         arn: &record.arn,
         network: file.network,
         issuer: result.issuer,
-        amount: money.amount,
+        amount,
         program: result.program.as_deref(),
-        interchange: money.interchange,
-        acquirer_fee: money.acquirer_fee,
+        interchange: own_fee(money.interchange),
+        acquirer_fee: own_fee(money.acquirer_fee),
         discount,
-        net: money.amount.saturating_sub(discount),
+        net: amount.saturating_sub(discount),
         issuer_due: owed.saturating_add(money.issuer_fee),
         acquirer_due: money.acquirer_fee.saturating_sub(owed),
         posting: Some(&result.posting),
+        presented: own.map(|_| (money.amount, record.currency)),
         at,
     };
-    batches::add_line(connection, (record.acceptor, file.day, record.currency), &line, ids)?;
+    let day = (record.acceptor, file.day, record.settled_in());
+    batches::add_line(connection, day, &line, ids)?;
     plan_what_follows(connection, record, at)
 }
 
@@ -786,7 +836,8 @@ fn discount(connection: &Connection, record: &FiledRecord) -> Result<i64, Databa
         |row| row.get(0),
     )?;
     let points = batches::terms(connection, record.acceptor)?.discount;
-    Ok(fees::fee_of_part(before, record.amount, points))
+    let amount = record.conversion.map_or(record.amount, |own| own.amount);
+    Ok(fees::fee_of_part(before, amount, points))
 }
 
 /// The habits of cards that dispute, or whose account turns out closed.
@@ -870,8 +921,8 @@ fn write_off(
         posting: None,
         ..NewLine::about(record.transaction, Some(record.id), &record.arn, network, at)
     };
-    let day = BusinessDay::of(at);
-    batches::add_line(connection, (record.acceptor, day, record.currency), &line, ids)
+    let day = (record.acceptor, BusinessDay::of(at), record.settled_in());
+    batches::add_line(connection, day, &line, ids)
 }
 
 /// Posts every transaction of a set.

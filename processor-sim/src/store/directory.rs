@@ -36,6 +36,8 @@ pub struct Acceptor {
     pub triggers: Triggers,
     /// Tries that the networks forbid are sent, for a fee.
     pub retries_for_fee: bool,
+    /// How far captures may exceed their authorization, in percent, whatever the networks say.
+    pub over_capture: u8,
 }
 
 /// What is to change at a merchant.
@@ -47,6 +49,8 @@ pub struct AcceptorChange {
     pub categories: Patch<Vec<String>>,
     /// Whether tries that the networks forbid are sent for a fee.
     pub retries_for_fee: Option<bool>,
+    /// How far captures may exceed their authorization.
+    pub over_capture: Option<u8>,
     /// New triggers.
     pub triggers: Option<Triggers>,
 }
@@ -168,6 +172,10 @@ fn change_acceptor(
         connection
             .execute("UPDATE card_acceptors SET retries_for_fee = ?2 WHERE id = ?1", (id, sent))?;
     }
+    if let Some(percent) = change.over_capture {
+        connection
+            .execute("UPDATE card_acceptors SET over_capture = ?2 WHERE id = ?1", (id, percent))?;
+    }
     let mut statement = connection.prepare("SELECT * FROM card_acceptors WHERE id = ?1")?;
     let mut rows = statement.query_map([id], acceptor)?;
     Ok(rows.next().transpose()?)
@@ -187,5 +195,6 @@ fn acceptor(row: &Row<'_>) -> Result<Acceptor, rusqlite::Error> {
             amount: row.get("trigger_amount")?,
         },
         retries_for_fee: row.get("retries_for_fee")?,
+        over_capture: row.get("over_capture")?,
     })
 }

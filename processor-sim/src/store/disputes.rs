@@ -11,6 +11,7 @@ use wire::time::Timestamp;
 use super::batches::{self, NewLine, change_debt};
 use super::clearing::{self, FiledRecord, post_all};
 use super::{Store, columns};
+use crate::domain::conversion;
 use crate::domain::dispute::{
     Dispute, DisputeEvent, DisputeRefusal, DisputeState, Filing, Invalid, Money, Reason, Story,
     judge,
@@ -66,6 +67,8 @@ pub struct StoredDispute {
     pub sold: Option<i64>,
     /// Currency.
     pub currency: Currency,
+    /// The merchant's amount and currency, where the payment was converted at the till.
+    pub own: Option<(i64, Currency)>,
     /// What decides on its course.
     pub machine: Dispute,
     /// How it goes on.
@@ -219,10 +222,15 @@ fn find(
     parameter: impl rusqlite::ToSql,
 ) -> Result<Vec<StoredDispute>, DatabaseError> {
     let sql = format!(
-        "SELECT disputes.*, payment, acceptor, clearing_records.amount AS sold FROM disputes
+        "SELECT disputes.*, payment, acquirer_transactions.acceptor AS acceptor,
+             clearing_records.amount AS sold, conversions.amount AS own_amount,
+             acquirer_transactions.amount AS own_whole, conversion_quotes.currency AS own_currency
+         FROM disputes
          LEFT JOIN clearing_records ON clearing_records.id = disputes.record
          LEFT JOIN acquirer_transactions
              ON acquirer_transactions.id = clearing_records.transaction_id
+         LEFT JOIN conversions ON conversions.transaction_id = acquirer_transactions.id
+         LEFT JOIN conversion_quotes ON conversion_quotes.quote = conversions.quote
          WHERE {condition} ORDER BY disputes.id"
     );
     let mut statement = connection.prepare(&sql)?;
@@ -240,7 +248,16 @@ fn read(row: &Row<'_>) -> Result<StoredDispute, DatabaseError> {
     let skips = crate::domain::dispute::reason_of(network, &reason)
         .is_some_and(Reason::skips_pre_arbitration);
     let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+    let own: Option<i64> = row.get("own_amount")?;
+    let own = match own {
+        None => None,
+        Some(own) => {
+            let part = conversion::own_part(own, row.get("own_whole")?, row.get("amount")?);
+            Some((part, columns::currency(row, "own_currency")?))
+        }
+    };
     Ok(StoredDispute {
+        own,
         id: row.get("id")?,
         dispute_id: DisputeId::from_bytes(row.get("public_id")?),
         arn: row.get("arn")?,
@@ -525,7 +542,8 @@ fn book(
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let of = Parties { issuer, network: stored.network, merchant: record.acceptor, cardholder };
-    let day = (record.acceptor, BusinessDay::of(at), stored.currency);
+    let own = record.settled_in();
+    let day = (record.acceptor, BusinessDay::of(at), own);
     let line = NewLine {
         dispute: Some(stored.id),
         ..NewLine::about(record.transaction, stored.record, &stored.arn, stored.network, at)
@@ -539,19 +557,20 @@ fn book(
         } else {
             (ledger::Reason::Representment, "case_won")
         };
-        let sets = posting_sets::moved(&of, amount, stored.currency, reason);
+        let sets = record.moved(&of, amount, reason);
         post_all(connection, sets, Some(stored.id), at)?;
         change_debt(connection, cardholder, stored.currency, amount.saturating_neg())?;
-        let moved = line.moving(kind, issuer, amount.saturating_neg());
+        let back = amount.saturating_neg();
+        let moved = line.moving(kind, issuer, back).exchanged(&record, back);
         batches::add_line(connection, day, &moved, ids)?;
     }
     let hundredths = match fee {
         None => batches::terms(connection, record.acceptor)?.dispute_fee,
         Some(fee) => fee,
     };
-    let fee = fees::fixed(hundredths, stored.currency.exponent());
+    let fee = fees::fixed(hundredths, own.exponent());
     if fee > 0 {
-        let sets = posting_sets::dispute_fee(record.acceptor, fee, stored.currency);
+        let sets = posting_sets::dispute_fee(record.acceptor, fee, own);
         post_all(connection, sets, Some(stored.id), at)?;
         let fee = fee.saturating_neg();
         let charged = NewLine { kind: "dispute_fee", amount: fee, net: fee, ..line };

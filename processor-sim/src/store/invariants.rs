@@ -267,7 +267,7 @@ const RULES: &[Rule] = &[
         "SELECT 'line ' || batch_lines.id FROM batch_lines
          LEFT JOIN issuer_postings ON issuer_postings.arn = batch_lines.arn
          WHERE kind IN ('sale', 'refund') AND (issuer_postings.arn IS NULL
-             OR issuer_postings.amount <> ABS(batch_lines.amount))",
+             OR issuer_postings.amount <> ABS(COALESCE(presented, batch_lines.amount)))",
     ),
     rule(
         "I15 captures and credits keep the currency of their authorization",

@@ -45,7 +45,8 @@ fn owner(account: Account) -> i64 {
         | Account::InterchangeExpense
         | Account::DiscountIncome
         | Account::DisputeFees
-        | Account::Exchange => 0,
+        | Account::Exchange
+        | Account::ConversionIncome => 0,
     }
 }
 

@@ -107,6 +107,8 @@ pub struct IssuerPresentment {
     pub late: bool,
     /// Row of the card's account when nobody had asked for an authorization.
     pub account: Option<i64>,
+    /// What stands on the statement.
+    pub descriptor: Option<String>,
     /// What a new sub-balance is opened with.
     pub terms: AccountTerms,
     /// The account is kept in another currency.
@@ -432,8 +434,8 @@ fn post(connection: &Connection, of: &IssuerPresentment) -> Result<String, Datab
     connection
         .prepare_cached(
             "INSERT INTO issuer_postings (arn, hold, account, is_credit, amount, currency, billed,
-                 billed_currency, rate, posting, posted_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 billed_currency, rate, posting, posted_at, descriptor)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             of.arn,
@@ -447,6 +449,7 @@ fn post(connection: &Connection, of: &IssuerPresentment) -> Result<String, Datab
             rate,
             posting,
             of.at.millis(),
+            of.descriptor,
         ])?;
     Ok(posting.to_owned())
 }

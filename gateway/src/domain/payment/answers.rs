@@ -42,12 +42,14 @@ impl Payment {
             authentication,
             saving,
             network_token,
+            conversion,
         } = card;
         self.caller = caller;
         let asked = (AttemptKind::Payment, self.lacking());
         let mut attempt = Attempt::new(id, self.next_n(), asked, card, identity, reversal_id);
         attempt.saving = saving;
         attempt.network_token = network_token;
+        attempt.conversion = conversion;
         Ok(match authentication {
             Some(new) => self.authenticate_first(attempt, new, policy),
             None => self.send(attempt, policy),
@@ -97,6 +99,8 @@ impl Payment {
     ) -> Decision {
         let accept_partial = self.terms.accept_partial;
         let attempt = self.open_attempt(id)?;
+        // A converted payment is completed at once, in full.
+        let accept_partial = accept_partial && attempt.conversion.is_none();
         match answer.verdict(attempt.asked) {
             Verdict::Approved if attempt.kind == AttemptKind::Increment => {
                 attempt.approve(answer, attempt.asked);

@@ -1,5 +1,7 @@
 //! The authorizations of a payment: one, several where cards share it, and what raises them.
 
+use std::sync::Arc;
+
 use wire::ids::{AttemptId, ReversalId};
 use wire::money::MinorUnits;
 use wire::time::Timestamp;
@@ -8,6 +10,7 @@ use super::changes::{minus, plus};
 use super::{CaptureMode, Decision, Increment, NewCapture, Payment, Policy, Refusal, Rigid, State};
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::capture::Capture;
+use crate::domain::conversion::Conversion;
 use crate::domain::network_profile::NetworkProfile;
 use crate::domain::reversal::{Original, Reason};
 
@@ -25,6 +28,11 @@ impl Payment {
     /// The network's id of an authorization.
     pub fn network_id_of(&self, attempt: &Attempt) -> Option<String> {
         attempt.network_transaction_id.clone().or_else(|| self.network_transaction_id.clone())
+    }
+
+    /// What its payer has agreed to pay in the currency of the card.
+    pub fn conversion_of(&self, attempt: AttemptId) -> Option<&Arc<Conversion>> {
+        self.attempts.iter().find(|it| it.id == attempt)?.conversion.as_ref()
     }
 
     /// What is captured of an authorization.

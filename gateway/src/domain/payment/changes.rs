@@ -254,8 +254,26 @@ impl Payment {
             return Err(Refusal::CapturePending);
         }
         let id = new.id;
-        self.refunds.push(Refund::new(new, attempt, amount));
+        let mut refund = Refund::new(new, attempt, amount);
+        refund.card_amount = self.refund_on_card(attempt, amount)?;
+        self.refunds.push(refund);
         Ok(vec![Effect::Announce(Announcement::RefundCreated(id))])
+    }
+
+    /// What the payer of a converted payment gets back, at the rate of the payment.
+    fn refund_on_card(
+        &self,
+        attempt: AttemptId,
+        amount: MinorUnits,
+    ) -> Result<Option<MinorUnits>, Refusal> {
+        let Some(conversion) = self.conversion_of(attempt) else { return Ok(None) };
+        let held = self.refunds.iter().filter(|it| it.attempt == attempt && it.state.holds());
+        let held = held.fold((MinorUnits::ZERO, MinorUnits::ZERO), |(own, card), it| {
+            (plus(own, it.amount), plus(card, it.card_amount.unwrap_or_default()))
+        });
+        let on_card = conversion.refund_of(amount, held);
+        // Less than the smallest unit of the card's currency cannot be given back.
+        if on_card.is_zero() { Err(Refusal::InvalidAmount) } else { Ok(Some(on_card)) }
     }
 
     pub(super) fn on_refund(

@@ -74,6 +74,7 @@ fn submitted(n: u8, at: Timestamp) -> Event {
         authentication: None,
         saving: None,
         network_token: None,
+        conversion: None,
     })
 }
 
@@ -1115,6 +1116,7 @@ fn a_lost_or_stolen_card_is_not_tried_twice_and_another_card_is() {
         authentication: None,
         saving: None,
         network_token: None,
+        conversion: None,
     });
     assert_eq!(it.apply(same, &Policy::default()), Err(Refusal::RetryBlocked));
     assert!(it.apply(submitted(2, later(60)), &Policy::default()).is_ok());

@@ -6,9 +6,10 @@ use utoipa::openapi::{OpenApi, Required};
 use wire::events::Event;
 use wire::gateway_api::{
     AccessToken, CapturePayment, ConfirmPayment, CreateCustomer, CreateEndpoint, CreatePayment,
-    CreateRefund, CreateStoredCard, CreateToken, CustomerExport, CustomerView, Deleted,
-    DeliveryView, Empty, EndpointView, IncrementPayment, PaymentView, RefundView, ResendEvent,
-    ResendFailed, Resent, StoredCardView, Timeline, TokenView, UpdateEndpoint, VoidPayment,
+    CreateQuote, CreateRefund, CreateStoredCard, CreateToken, CustomerExport, CustomerView,
+    Deleted, DeliveryView, Empty, EndpointView, IncrementPayment, PaymentView, QuoteView,
+    RefundView, ResendEvent, ResendFailed, Resent, StoredCardView, Timeline, TokenView,
+    UpdateEndpoint, VoidPayment,
 };
 use wire::settlement::{DisputeView, SettlementReport, SettlementSummary, SubmitEvidence};
 
@@ -168,6 +169,20 @@ fn payments(document: &mut Document) {
 fn payment_changes(document: &mut Document) {
     const WRITE: Access = Access::Api("payments:write");
     let refusals = [BAD_BODY, UNSIGNED, FORBIDDEN, ABSENT, REPLAYED, RULES];
+    document
+        .route(Post, "/api/payments/{id}/conversion_quotes", "payments", "createQuote", WRITE)
+        .summary("Offer the payer the currency of the card")
+        .description(
+            "Conversion at the till, for a card that is billed in another currency and a payment \
+             that is captured at once. Show the payer both amounts, the rate and the markup, and \
+             let the payer choose. Who takes the offer is charged `converted`; you get `amount` \
+             either way. The token is not used up: pay with it, and with `currency_conversion` if \
+             the offer was taken.",
+        )
+        .idempotent()
+        .body::<CreateQuote>()
+        .answers::<QuoteView>("201", "The offer. It can be taken once, until `expires_at`.")
+        .refuses(&refusals);
     document
         .route(Post, "/api/payments/{id}/confirm", "payments", "confirmPayment", WRITE)
         .summary("Pay with a token")

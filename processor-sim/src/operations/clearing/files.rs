@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wire::card::Brand;
 use wire::money::{Currency, MinorUnits};
-use wire::processor_api::Original;
+use wire::processor_api::{CurrencyConversion, Original};
 use wire::time::Timestamp;
 
 use super::notify;
@@ -69,6 +69,12 @@ pub(super) struct RecordBody {
     pub card: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
+    /// What stands on the statement (field 43).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<String>,
+    /// The cardholder agreed to pay in the currency of the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<CurrencyConversion>,
 }
 
 /// Control totals.

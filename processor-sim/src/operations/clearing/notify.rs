@@ -83,6 +83,8 @@ pub(crate) fn case_of(stored: &StoredDispute) -> DisputeCase {
         | DisputeState::Withdrawn
         | DisputeState::Rejected => false,
     };
+    // The merchant knows the payment in its own currency.
+    let (amount, currency) = stored.own.unwrap_or((stored.amount, stored.currency));
     DisputeCase {
         id: stored.dispute_id,
         sequence: u64::try_from(stored.sequence).unwrap_or(0),
@@ -90,8 +92,8 @@ pub(crate) fn case_of(stored: &StoredDispute) -> DisputeCase {
         network: stored.network.as_str().to_owned(),
         reason_code: stored.reason.clone(),
         reason: reason.map_or("general", |reason| reason.word).to_owned(),
-        amount: stored.amount,
-        currency: stored.currency,
+        amount,
+        currency,
         arn: stored.arn.clone(),
         payment: stored.payment.map(PaymentId::from_bytes),
         taken: stored.machine.taken,

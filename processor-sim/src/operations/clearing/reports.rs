@@ -45,6 +45,8 @@ fn line(names: &mut Names<'_>, batch: &StoredBatch, stored: &StoredLine) -> Sett
         currency: batch.currency,
         settlement_amount: stored.net,
         rate: "1".to_owned(),
+        presented_amount: stored.presented.as_ref().map(|(amount, _)| *amount),
+        presented_currency: stored.presented.as_ref().map(|(_, currency)| currency.clone()),
         interchange_program: stored.program.clone(),
         interchange: stored.interchange,
         scheme_fee: stored.acquirer_fee,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use kit::sqlite::DatabaseError;
 use wire::card::Brand;
 use wire::money::MinorUnits;
-use wire::processor_api::{Mti, Original};
+use wire::processor_api::{CurrencyConversion, Mti, Original};
 
 use super::files::{BankRecord, RecordBody};
 use crate::domain::account::{AccountKind, AccountTerms};
@@ -14,9 +14,12 @@ use crate::domain::clearing::is_late;
 use crate::domain::fees::{self, Priced};
 use crate::domain::identity::{Identity, TerminalKey};
 use crate::domain::parties::{Issuer, route_of};
+use crate::domain::{conversion, exchange};
 use crate::operations::translate::TakeError;
 use crate::operations::{Context, processor, translate};
-use crate::store::{FiledRecord, IssuerPresentment, NetworkResult, PresentedRecord, StoredFile};
+use crate::store::{
+    FiledRecord, IssuerPresentment, NetworkResult, PresentedRecord, RecordConversion, StoredFile,
+};
 
 /// Names of terminals, each looked up once.
 pub(super) struct Names<'c> {
@@ -69,6 +72,20 @@ pub(super) fn body(names: &mut Names<'_>, record: &FiledRecord, file: &StoredFil
         authorized: record.remaining,
         card: record.card_alias.clone(),
         program: record.program.clone(),
+        descriptor: record.descriptor.clone(),
+        conversion: record.conversion.as_ref().map(told_conversion),
+    }
+}
+
+fn told_conversion(own: &RecordConversion) -> CurrencyConversion {
+    CurrencyConversion {
+        quote: own.quote,
+        amount: MinorUnits::new(own.amount).unwrap_or_default(),
+        currency: own.currency,
+        rate: exchange::decimal(own.rate),
+        base_rate: exchange::decimal(own.base_rate),
+        markup_percent: conversion::percent(own.markup),
+        expires_at: own.expires_at,
     }
 }
 
@@ -189,8 +206,10 @@ pub(super) async fn at_bank(
         last: of.last,
         late: of.late,
         account,
+        descriptor: record.descriptor.clone(),
         terms: terms_of(context, record),
-        abroad: outcome_of(record) == "fx_drift",
+        // Who agreed to pay in the currency of the card is billed what was agreed.
+        abroad: outcome_of(record) == "fx_drift" && record.conversion.is_none(),
         at: record.presented_at,
     }))
 }

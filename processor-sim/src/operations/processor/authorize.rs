@@ -10,8 +10,9 @@ use wire::money::MinorUnits;
 use wire::processor_api::{Message, SandboxData};
 use wire::test_cards;
 
+use super::capture::{granted, over_capture};
 use super::retries::{self, Retries};
-use super::{Taken, answer_rule, rule_of, tolerance_of};
+use super::{Taken, answer_rule, conversion, rule_of, tolerance_of};
 use crate::domain::acquirer_transaction::{TransactionEvent, TransactionState};
 use crate::domain::answer::Answer;
 use crate::domain::checks::Purpose;
@@ -49,6 +50,7 @@ pub(super) async fn authorize(
     let chosen = choose(context, message, &fields, &acceptor)?;
     let mut new = new_transaction(context, message, &fields, &acceptor, chosen.as_ref(), trace)?;
     new.raises = raised_by(context, message, &fields).await?;
+    new.conversion = conversion::agreed(context, message, &fields, acceptor.id).await?;
     let (alias, wish) = (new.card_alias.clone(), new.wish.clone());
     let over_capture = tolerance_of(
         context,
@@ -57,6 +59,7 @@ pub(super) async fn authorize(
         new.card_alias.as_deref(),
         new.currency,
     );
+    let over_capture = granted(over_capture, Some(&acceptor));
     let obligation = timeout_obligation(context, message, &new);
     let id = match context.store.open_transaction(new, nonce).await? {
         Opened::New(id) => id,
@@ -266,9 +269,11 @@ fn new_transaction(
         purpose: fields.purpose,
         raises: None,
         category: message.mcc.clone(),
+        descriptor: message.acceptor.as_ref().map(|acceptor| acceptor.name.clone()),
         indicator: message.threeds.as_ref().and_then(|threeds| threeds.eci.clone()),
         amount: fields.amount,
         currency: fields.currency,
+        conversion: None,
         reversal_id: translate::reversal_bytes(message),
         payment: translate::payment_bytes(message),
         trace: *trace.bytes(),
@@ -453,14 +458,7 @@ fn given(
     let answer = known.answer.clone().unwrap_or_else(unanswered);
     let lost = answer_rule(context, known).loses_outcome() && answer.code.approves();
     let mut taken = taken(message, &answer, lost)?;
-    let over_capture = tolerance_of(
-        context,
-        known.network.as_deref(),
-        known.category.as_deref(),
-        known.card_alias.as_deref(),
-        known.currency,
-    );
-    super::capture::tell(&mut taken.message, over_capture);
+    super::capture::tell(&mut taken.message, over_capture(context, known));
     Ok(taken)
 }
 

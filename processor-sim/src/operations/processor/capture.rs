@@ -12,7 +12,7 @@ use crate::domain::behaviour::AnswerRule;
 use crate::domain::network_profile::{NetworkProfile, OverCapture};
 use crate::operations::Context;
 use crate::operations::translate::{self, Fault, TakeError};
-use crate::store::{CaptureOutcome, NewCapture, StoredTransaction};
+use crate::store::{Acceptor, CaptureOutcome, NewCapture, StoredTransaction};
 
 /// Takes a capture advice.
 pub(super) async fn capture(
@@ -51,13 +51,21 @@ pub(super) async fn capture(
 /// How far captures may exceed an authorization: by the card, else by the network's rule for the
 /// merchant's category.
 pub(super) fn over_capture(context: &Context, transaction: &StoredTransaction) -> OverCapture {
-    tolerance_of(
+    let by_rule = tolerance_of(
         context,
         transaction.network.as_deref(),
         transaction.category.as_deref(),
         transaction.card_alias.as_deref(),
         transaction.currency,
-    )
+    );
+    let acceptor = transaction.acceptor.and_then(|id| context.directory.acceptor_of(id));
+    granted(by_rule, acceptor.as_ref())
+}
+
+/// What the acquirer lets a merchant capture beyond the rules: the network will see.
+pub(super) fn granted(by_rule: OverCapture, acceptor: Option<&Acceptor>) -> OverCapture {
+    let granted = acceptor.map_or(0, |acceptor| acceptor.over_capture);
+    OverCapture { percent: by_rule.percent.max(granted), ..by_rule }
 }
 
 /// Tells the gateway how far captures of an approval may exceed it.

@@ -1,12 +1,13 @@
-//! 0302 at the processor: carried to the network of the card, and its answer carried back.
+//! 0302 at the processor: carried to the network of the card, and its answer carried back; offers of
+//! conversion at the till are made here.
 
 use kit::facts::TraceId;
 use kit::link::{Call, LinkFailure, Reply};
 use wire::codes::ResponseCode;
-use wire::processor_api::Message;
+use wire::processor_api::{FileName, Message};
 use wire::test_cards;
 
-use super::Taken;
+use super::{Taken, conversion};
 use crate::operations::translate::{self, Fault, TakeError};
 use crate::operations::{Context, network};
 
@@ -16,7 +17,7 @@ pub(super) async fn file_action(
     message: &Message,
     trace: TraceId,
 ) -> Result<Taken, TakeError> {
-    message.file.as_ref().ok_or_else(|| translate::missing("file"))?;
+    let record = message.file.as_ref().ok_or_else(|| translate::missing("file"))?;
     let number = message.pan.as_ref().or(message.token_pan.as_ref());
     let number = number.ok_or_else(|| translate::missing("pan"))?;
     if !test_cards::is_accepted(number) {
@@ -25,7 +26,12 @@ pub(super) async fn file_action(
     }
     let name = message.card_acceptor_id.as_deref();
     let name = name.ok_or_else(|| translate::missing("card_acceptor_id"))?;
-    context.directory.acceptor(&context.store, &message.acquirer_id, name).await?;
+    let directory = &context.directory;
+    let acceptor = directory.acceptor(&context.store, &message.acquirer_id, name).await?;
+    if record.file == FileName::Conversion {
+        let offered = conversion::offer(context, message, number, acceptor.id).await?;
+        return Ok(Taken::given(offered));
+    }
     let brand = number.brand();
     let call = Call::post(network::path(brand), translate::encode(message))
         .facts(translate::facts(context, message, trace))

@@ -3,7 +3,7 @@
 use wire::codes::ResponseCode;
 use wire::processor_api::{FUNCTION_STATUS_INQUIRY, Message, Mti, Original, PURCHASE, REFUND};
 
-use super::{Taken, answer_rule, tolerance_of};
+use super::{Taken, answer_rule};
 use crate::domain::acquirer_transaction::TransactionState;
 use crate::domain::checks::Purpose;
 use crate::operations::Context;
@@ -105,14 +105,7 @@ pub(super) fn stored_answer(context: &Context, found: &StoredTransaction) -> Opt
     answer.card_acceptor_id = acceptor.map(|acceptor| acceptor.card_acceptor_id);
     answer.payment_reference = translate::payment_reference(found.payment);
     translate::fill_in(&mut answer, found.answer.as_ref()?);
-    let over_capture = tolerance_of(
-        context,
-        found.network.as_deref(),
-        found.category.as_deref(),
-        found.card_alias.as_deref(),
-        found.currency,
-    );
-    super::capture::tell(&mut answer, over_capture);
+    super::capture::tell(&mut answer, super::capture::over_capture(context, found));
     Some(answer)
 }
 
