@@ -529,6 +529,11 @@ pub struct RunFlags {
     /// Play into the world that `payrig up` runs on this state directory
     #[arg(long, value_name = "DIR", conflicts_with_all = ["processes", "jobs"])]
     pub attach: Option<PathBuf>,
+    /// Play against your own merchant, which runs already: a merchant file, or an address that takes
+    /// the place of `url` in ./payrig.merchant.yaml. What needs our own shop is skipped, and why is
+    /// said
+    #[arg(long, value_name = "URL|FILE", conflicts_with_all = ["attach", "processes", "capsule"])]
+    pub merchant: Option<String>,
     /// Write down everything needed to repeat the run: `payrig replay FILE`
     #[arg(long, value_name = "FILE")]
     pub capsule: Option<PathBuf>,
