@@ -101,6 +101,10 @@ fn payment(order: &str) -> Value {
     json!({ "amount": { "value": 4999, "currency": "EUR" }, "order_reference": order })
 }
 
+fn bytes(order: &str) -> Vec<u8> {
+    payment(order).to_string().into_bytes()
+}
+
 #[actix_web::test]
 async fn the_foreign_merchant_signs_by_the_wall_and_everybody_else_by_the_world() {
     let (_merchant, world) = Merchant::with_world(Semaphore::MAX_PERMITS).await;
@@ -114,13 +118,13 @@ async fn the_foreign_merchant_signs_by_the_wall_and_everybody_else_by_the_world(
         |answer: payrig_tests::http::Answer| (answer.status, answer.json()["reason"].clone());
     let wall = Clock::real().now().seconds() - BEGIN.seconds();
     let stale = Change { skew_s: -600, ..Change::default() };
-    let stale = foreign.call("POST", "/api/payments", Some(payment("o3")), stale).await;
+    let stale = foreign.call("POST", "/api/payments", Some(bytes("o3")), stale).await;
     assert_eq!(refused(stale), (401, "expired".into()), "its time is looked at");
     let by_the_world = Change { skew_s: -wall, ..Change::default() };
-    let late = foreign.call("POST", "/api/payments", Some(payment("o3")), by_the_world).await;
+    let late = foreign.call("POST", "/api/payments", Some(bytes("o3")), by_the_world).await;
     assert_eq!(late.status, 401, "{}", late.summary());
     let by_the_wall = Change { skew_s: wall, ..Change::default() };
-    let early = ours.call("POST", "/api/payments", Some(payment("o4")), by_the_wall).await;
+    let early = ours.call("POST", "/api/payments", Some(bytes("o4")), by_the_wall).await;
     assert_eq!(early.status, 401, "{}", early.summary());
     let once = || Change { nonce: Some("n".repeat(22)), ..Change::default() };
     assert_eq!(foreign.call("GET", "/api/payments", None, once()).await.status, 200);
@@ -176,4 +180,30 @@ async fn the_world_rests_only_when_the_merchant_has_answered() {
         assert!(answered.get(), "the world came to rest while the merchant worked");
     };
     futures_util::future::join(rests, merchant_answers).await;
+}
+
+#[test]
+fn the_schema_of_merchant_files_is_current() {
+    let path = crate::scenarios::root().join("docs/reference/merchant.schema.json");
+    let current = format!("{:#}\n", scenario::schema::merchant_schema());
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == current,
+        "docs/reference/merchant.schema.json is out of date: \
+         `cargo run -q -- schema --merchant > docs/reference/merchant.schema.json`"
+    );
+}
+
+#[test]
+fn the_file_of_the_example_is_right_and_tells_worlds_apart() {
+    let path = crate::scenarios::root().join("docs/examples/foreign_merchant/payrig.merchant.yaml");
+    let file = parse("m.yaml", &std::fs::read_to_string(path).unwrap(), None).unwrap();
+    assert!(file.tells_worlds_apart());
+    let all = crate::scenarios::scenarios();
+    let playable = |scenario: &&scenario::model::Scenario| {
+        let mut cases = scenario.cases.iter();
+        cases.any(|case| scenario::foreign::reasons(scenario, case, &file).is_empty())
+    };
+    let lacking: Vec<&str> =
+        all.iter().filter(|it| !playable(it)).map(|scenario| scenario.path.as_str()).collect();
+    insta::assert_debug_snapshot!(lacking, @"");
 }

@@ -6,6 +6,8 @@ pub(crate) mod hooks;
 mod needs;
 pub(crate) mod routes;
 
+pub(crate) use format::FILE;
+
 pub use file::{Again, Events, Hook, MerchantFile, Order, State, parse};
 pub use hooks::configure;
 pub use needs::reasons;

@@ -28,7 +28,11 @@ const fn required(key: &'static str, shape: Shape, about: &'static str) -> Field
 }
 
 const TEXT: Shape = Shape::Text;
-const METHOD: Option<(&str, &[&str])> = Some(("method", METHODS));
+/// Exactly one of these is given.
+const fn method(known: &'static [&'static str]) -> Option<(&'static str, &'static [&'static str])> {
+    Some(("method", known))
+}
+
 const GET: Field = field("get", TEXT, "path of a GET");
 const POST: Field = field("post", TEXT, "path of a POST");
 const PUT: Field = field("put", TEXT, "path of a PUT");
@@ -36,7 +40,7 @@ const PATCH: Field = field("patch", TEXT, "path of a PATCH");
 const DELETE: Field = field("delete", TEXT, "path of a DELETE");
 const JSON: Field = field("json", Shape::Any, "what is sent, with ${…} in it");
 
-pub(super) static FILE: Object = Object {
+pub(crate) static FILE: Object = Object {
     name: "a merchant file",
     one_of: None,
     fields: &[
@@ -63,12 +67,15 @@ pub(super) static FILE: Object = Object {
     ],
 };
 
-static CONFIGURE: Object =
-    Object { name: "the hook `configure`", one_of: METHOD, fields: &[POST, PUT, PATCH, JSON] };
+static CONFIGURE: Object = Object {
+    name: "the hook `configure`",
+    one_of: method(&["post", "put", "patch"]),
+    fields: &[POST, PUT, PATCH, JSON],
+};
 
 static ORDER: Object = Object {
     name: "the hook `order`",
-    one_of: METHOD,
+    one_of: method(&["post", "put"]),
     fields: &[
         POST,
         PUT,
@@ -85,7 +92,7 @@ static ORDER: Object = Object {
 
 static STATE: Object = Object {
     name: "the hook `state`",
-    one_of: METHOD,
+    one_of: method(&["get", "post"]),
     fields: &[
         GET,
         POST,
@@ -106,7 +113,7 @@ static STATE: Object = Object {
 
 static AGAIN: Object = Object {
     name: "the hook `again`",
-    one_of: METHOD,
+    one_of: method(&["post", "put"]),
     fields: &[
         POST,
         PUT,
@@ -115,11 +122,17 @@ static AGAIN: Object = Object {
     ],
 };
 
-static REFUND: Object =
-    Object { name: "the hook `refund`", one_of: METHOD, fields: &[POST, PUT, PATCH, JSON] };
+static REFUND: Object = Object {
+    name: "the hook `refund`",
+    one_of: method(&["post", "put", "patch"]),
+    fields: &[POST, PUT, PATCH, JSON],
+};
 
-static CANCEL: Object =
-    Object { name: "the hook `cancel`", one_of: METHOD, fields: &[POST, PUT, PATCH, DELETE, JSON] };
+static CANCEL: Object = Object {
+    name: "the hook `cancel`",
+    one_of: method(&["post", "put", "patch", "delete"]),
+    fields: &[POST, PUT, PATCH, DELETE, JSON],
+};
 
 static EVENTS: Object = Object {
     name: "`events`",
