@@ -121,6 +121,8 @@ impl Program {
     ) -> Result<Self, StartError> {
         let mut settings = settings;
         settings.webhooks.targets.own_ports = own_ports(&settings, &listener);
+        let foreign = settings.foreign.as_ref();
+        settings.webhooks.foreign = foreign.map(|foreign| foreign.webhook_url.clone());
         let context = prepare(settings, plumbing).await?;
         recover::recover(&context).await.map_err(StartError::Recovery)?;
         let options = ServeOptions {
@@ -254,8 +256,10 @@ async fn open_stores(
         open_vault(connection, &vault, merchant, now)?;
         let registry = access::open(connection, &vault, &settings, &clock)?;
         rewrap_all(connection, &vault)?;
-        if let Some(shop) = &settings.shop_url {
-            let url = format!("{}{SHOP_WEBHOOKS}", shop.trim_end_matches('/'));
+        let foreign = settings.foreign.as_ref().map(|foreign| foreign.webhook_url.clone());
+        let shop = settings.shop_url.as_ref();
+        let shop = shop.map(|shop| format!("{}{SHOP_WEBHOOKS}", shop.trim_end_matches('/')));
+        if let Some(url) = foreign.or(shop) {
             let secret = settings.keys.webhook.secret.expose();
             let overlap = settings.webhooks.delivery.secret_overlap;
             let shop = ShopEndpoint { id: endpoint, merchant, url: &url, secret, overlap, now };

@@ -29,6 +29,8 @@ pub struct Settings {
     pub processor_url: String,
     /// Base address of the shop: its return origin and webhook endpoint are registered at start.
     pub shop_url: Option<String>,
+    /// A merchant that is not ours, in the place of the shop.
+    pub foreign: Option<ForeignMerchant>,
     /// Base address under which browsers and merchants reach the gateway.
     pub public_url: String,
     /// How long things may take.
@@ -55,6 +57,7 @@ impl Settings {
             keys,
             processor_url: processor_url.to_owned(),
             shop_url: None,
+            foreign: None,
             public_url: public_url.to_owned(),
             timers: Timers::default(),
             limits: Limits::default(),
@@ -65,6 +68,17 @@ impl Settings {
             console_url: CONSOLE_URL.to_owned(),
         }
     }
+}
+
+/// A merchant that is not ours. It knows nothing of the clock of this world, so whatever it signs,
+/// and whatever it checks the time of, is dated by the clock on the wall: its signatures, its
+/// access tokens, and the notifications to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignMerchant {
+    /// The name of its client in the keys.
+    pub client: String,
+    /// Where its events go.
+    pub webhook_url: String,
 }
 
 /// What happens to a payment whose outcome is not known in time.
@@ -84,6 +98,8 @@ pub struct WebhookSettings {
     pub delivery: DeliveryPolicy,
     /// Where they may go.
     pub targets: TargetPolicy,
+    /// The endpoint of a merchant that is not ours; set at start.
+    pub foreign: Option<String>,
 }
 
 /// How long things may take.

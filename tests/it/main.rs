@@ -4,6 +4,7 @@ mod amounts;
 mod architecture;
 mod cards;
 mod disputes;
+mod foreign;
 mod interop;
 mod ladder;
 mod mutants;

@@ -12,6 +12,7 @@ mod budgets;
 mod card_data;
 mod command_line;
 mod crash;
+mod foreign;
 mod lessons;
 mod scenarios;
 mod up;

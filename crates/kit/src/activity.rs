@@ -31,6 +31,9 @@ struct Counters {
     awaiting: AtomicI64,
     received: AtomicU64,
     serving: AtomicI64,
+    contacts: AtomicU64,
+    abroad: AtomicI64,
+    guests: AtomicI64,
     workers: Mutex<Vec<Arc<WorkerStatus>>>,
 }
 
@@ -134,6 +137,12 @@ pub struct Snapshot {
     pub received: u64,
     /// Messages of other programs received and not answered yet.
     pub serving: u64,
+    /// Messages to and from programs that are not ours so far, and answers to either.
+    pub contacts: u64,
+    /// Messages to programs that are not ours and not answered yet.
+    pub abroad: u64,
+    /// Messages of programs that are not ours and not answered yet.
+    pub guests: u64,
 }
 
 /// Counts one piece of work as running until it is dropped.
@@ -167,6 +176,28 @@ pub struct AwaitingGuard(Activity);
 impl Drop for AwaitingGuard {
     fn drop(&mut self) {
         self.0.0.awaiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Counts one message to or from a program that is not ours as unanswered until it is dropped.
+#[must_use]
+pub struct StrangerGuard {
+    activity: Activity,
+    of: fn(&Counters) -> &AtomicI64,
+}
+
+impl StrangerGuard {
+    fn new(activity: &Activity, of: fn(&Counters) -> &AtomicI64) -> Self {
+        activity.0.contacts.fetch_add(1, Ordering::Relaxed);
+        of(&activity.0).fetch_add(1, Ordering::AcqRel);
+        Self { activity: activity.clone(), of }
+    }
+}
+
+impl Drop for StrangerGuard {
+    fn drop(&mut self) {
+        self.activity.0.contacts.fetch_add(1, Ordering::Relaxed);
+        (self.of)(&self.activity.0).fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -253,6 +284,16 @@ impl Activity {
         AwaitingGuard(self.clone())
     }
 
+    /// Counts a message to a program that is not ours, and so counts nothing itself.
+    pub fn sent_abroad(&self) -> StrangerGuard {
+        StrangerGuard::new(self, |counters| &counters.abroad)
+    }
+
+    /// Counts a message of a program that is not ours.
+    pub(crate) fn guest_received(&self) -> StrangerGuard {
+        StrangerGuard::new(self, |counters| &counters.guests)
+    }
+
     pub(crate) fn message_received(&self) -> ServingGuard {
         self.0.received.fetch_add(1, Ordering::Relaxed);
         self.0.serving.fetch_add(1, Ordering::AcqRel);
@@ -311,6 +352,9 @@ impl Activity {
             awaiting_answer: gauge(&self.0.awaiting),
             received: self.0.received.load(Ordering::Acquire),
             serving: gauge(&self.0.serving),
+            contacts: self.0.contacts.load(Ordering::Acquire),
+            abroad: gauge(&self.0.abroad),
+            guests: gauge(&self.0.guests),
         }
     }
 }
@@ -367,5 +411,16 @@ mod tests {
         drop((sent, received));
         let now = activity.snapshot();
         assert_eq!((now.sent, now.awaiting_answer, now.received, now.serving), (1, 0, 1, 0));
+    }
+
+    #[test]
+    fn what_strangers_are_told_and_say_is_counted_apart() {
+        let activity = Activity::default();
+        let (told, asked) = (activity.sent_abroad(), activity.guest_received());
+        let now = activity.snapshot();
+        assert_eq!((now.contacts, now.abroad, now.guests, now.sent), (2, 1, 1, 0));
+        drop((told, asked));
+        let now = activity.snapshot();
+        assert_eq!((now.contacts, now.abroad, now.guests, now.received), (4, 0, 0, 0));
     }
 }

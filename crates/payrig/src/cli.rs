@@ -116,8 +116,9 @@ pub enum Command {
     World(WorldFlags),
     /// Play scenarios, each case in a world of its own
     #[command(after_help = "Examples:\n  payrig run scenarios/timeouts\n  \
-        payrig run scenarios --jobs 2 --report junit=target/scenario/junit.xml\n\n\
-        Exit: 0 all passed, 1 wrong command line, 2 a file is wrong, 3 a world could not run, \
+        payrig run scenarios --jobs 2 --report junit=target/scenario/junit.xml\n  \
+        payrig run scenarios --merchant payrig.merchant.yaml\n\n\
+        Exit: 0 all passed or skipped, 1 wrong command line, 2 a file is wrong, 3 a world could not run, \
         4 an expectation failed")]
     Run(RunFlags),
     /// Turn what was done by hand into a scenario
@@ -140,8 +141,9 @@ pub enum Command {
     Check(CheckFlags),
     /// The JSON Schema of scenario files, for editors
     #[command(after_help = "Examples:\n  payrig schema > scenario.schema.json\n  \
-        payrig schema | jq .properties.steps")]
-    Schema,
+        payrig schema | jq .properties.steps\n  \
+        payrig schema --merchant > merchant.schema.json")]
+    Schema(SchemaFlags),
     /// Payments per second, latency, memory and start-up of a world of its own
     #[command(after_help = "Examples:\n  payrig bench --connections 64 --seconds 10\n  \
         payrig bench --connections 1 --seconds 5 --json")]
@@ -529,6 +531,11 @@ pub struct RunFlags {
     /// Play into the world that `payrig up` runs on this state directory
     #[arg(long, value_name = "DIR", conflicts_with_all = ["processes", "jobs"])]
     pub attach: Option<PathBuf>,
+    /// Play against your own merchant, which runs already: a merchant file, or an address that takes
+    /// the place of `url` in ./payrig.merchant.yaml. What needs our own shop is skipped, and why is
+    /// said
+    #[arg(long, value_name = "URL|FILE", conflicts_with_all = ["attach", "processes", "capsule"])]
+    pub merchant: Option<String>,
     /// Write down everything needed to repeat the run: `payrig replay FILE`
     #[arg(long, value_name = "FILE")]
     pub capsule: Option<PathBuf>,
@@ -544,6 +551,14 @@ pub struct RunFlags {
     /// Every event as one line of JSON, as it happens
     #[arg(long)]
     pub json: bool,
+}
+
+/// `payrig schema`
+#[derive(Debug, Clone, Args)]
+pub struct SchemaFlags {
+    /// Of the file about your own merchant, for `payrig run --merchant`
+    #[arg(long)]
+    pub merchant: bool,
 }
 
 /// A report to be written.

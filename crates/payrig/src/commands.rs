@@ -54,7 +54,10 @@ pub fn run(command: Command) -> Outcome {
         Command::Replay(flags) => replay::run(&flags),
         Command::Trigger(flags) => trigger::run(&flags),
         Command::List(flags) => list::run(&flags),
-        Command::Schema => print_json(&scenario::schema::schema()),
+        Command::Schema(flags) if flags.merchant => {
+            print_json(&scenario::schema::merchant_schema())
+        }
+        Command::Schema(_) => print_json(&scenario::schema::schema()),
         Command::Keys(flags) => keys::run(&flags),
     }
 }

@@ -34,6 +34,9 @@ pub enum KeysError {
     Password,
 }
 
+/// The client of a merchant that is not ours.
+pub const FOREIGN_CLIENT: &str = "foreign";
+
 /// Every key of one world.
 pub struct WorldKeys {
     /// What the gateway knows: `keys/gateway.json`.
@@ -44,6 +47,19 @@ pub struct WorldKeys {
     pub processor_sim: Value,
     /// What the owner of the world knows: `keys/world.json`.
     pub world: World,
+}
+
+impl WorldKeys {
+    /// Adds the client of a merchant that is not ours, which sends payers back to `origin`.
+    pub fn with_foreign_client(mut self, secrets: &Secrets, origin: &str) -> Self {
+        let client = client(secrets, "required");
+        let row = gateway_client(FOREIGN_CLIENT, &client, &[origin, "loopback"]);
+        if let Some(clients) = self.gateway.get_mut("clients").and_then(Value::as_array_mut) {
+            clients.push(row);
+        }
+        self.world.clients.insert(FOREIGN_CLIENT.to_owned(), client);
+        self
+    }
 }
 
 /// What the owner of the world knows: all that `payrig env` prints, and the passwords.
@@ -206,18 +222,21 @@ fn client(secrets: &Secrets, signatures: &str) -> Client {
 
 fn gateway_clients(clients: &BTreeMap<String, Client>) -> Vec<Value> {
     let row = |(name, _, origins): &(&str, &str, &[&str])| {
-        let client = clients.get(*name)?;
-        Some(json!({
-            "name": name,
-            "client_id": client.client_id,
-            "client_secret": client.client_secret,
-            "key_id": client.key_id,
-            "signing_key": client.signing_key,
-            "signatures": client.signatures,
-            "return_origins": origins,
-        }))
+        clients.get(*name).map(|client| gateway_client(name, client, origins))
     };
     CLIENTS.iter().filter_map(row).collect()
+}
+
+fn gateway_client(name: &str, client: &Client, origins: &[&str]) -> Value {
+    json!({
+        "name": name,
+        "client_id": client.client_id,
+        "client_secret": client.client_secret,
+        "key_id": client.key_id,
+        "signing_key": client.signing_key,
+        "signatures": client.signatures,
+        "return_origins": origins,
+    })
 }
 
 fn merchant_account(id: &str, master_secret: &[u8; 32]) -> Value {

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 mod console;
 pub mod failure;
+pub mod foreign;
 pub mod keys;
 mod process;
 pub mod program;

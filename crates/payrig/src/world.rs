@@ -1,10 +1,12 @@
 //! A world in one process: three programs in memory, on ports of their own, under one clock.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use gateway::settings::ForeignMerchant;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -15,13 +17,16 @@ use kit::gate::{Gate, Stops};
 use kit::mutants::Mutants;
 use kit::plumbing::Plumbing;
 use kit::random::Secrets;
-use scenario::world::{Credentials, Pace, WorldError};
+use scenario::client::http::Http;
+use scenario::foreign::{MerchantFile, configure};
+use scenario::world::{Credentials, Foreign, Pace, WorldError};
 use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 use wire::time::Timestamp;
 
 use crate::failure::{Failure, Outcome};
-use crate::keys::{WorldKeys, generate};
+use crate::foreign::{introduction, price};
+use crate::keys::{FOREIGN_CLIENT, WorldKeys, generate};
 use crate::program::{Addresses, Program};
 
 mod rules;
@@ -36,6 +41,9 @@ const QUIET_LOOKS: u32 = 3;
 const QUIET_BETWEEN: u32 = 2;
 /// A message that stays under way for this long, in real time, went to a stranger or is lost.
 const LOST_AFTER: Duration = Duration::from_millis(500);
+/// How long a merchant that is not ours may work on an answer before the world goes on without it,
+/// in real time.
+const MERCHANT_WITHIN: Duration = Duration::from_secs(10);
 /// How long the programs may take to end, in real time.
 const END_WITHIN: Duration = Duration::from_secs(5);
 
@@ -75,6 +83,10 @@ pub struct World {
     /// One at a time waits for rest and sets off timers.
     settling: tokio::sync::Mutex<()>,
     pace: std::sync::Mutex<Pace>,
+    /// The merchant that is not ours, in the place of the shop.
+    foreign: Option<Foreign>,
+    /// How much was said with it when the world last rested.
+    heard: std::sync::Mutex<u64>,
 }
 
 /// How the messages sent and received differ, and those awaited and served.
@@ -94,6 +106,10 @@ struct Look {
 impl Look {
     fn is_busy(&self) -> bool {
         self.counters.iter().any(|it| it.in_flight > 0 || it.queued > 0)
+    }
+
+    fn sum(&self, count: fn(&Snapshot) -> u64) -> u64 {
+        self.counters.iter().map(count).fold(0, u64::saturating_add)
     }
 
     fn imbalance(&self) -> Imbalance {
@@ -122,6 +138,21 @@ fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::could_not_run(format!("a program did not start: {error}"))
 }
 
+async fn start_shop(
+    keys: &WorldKeys,
+    gateway: &str,
+    rules: &Rules,
+    plumbing: Plumbing,
+) -> Outcome<(String, JoinHandle<()>)> {
+    let (listener, shop) = listener()?;
+    let mut settings = merchant::Settings::in_memory(keys_of(&keys.merchant)?, gateway);
+    settings.public_url = Some(shop.clone());
+    rules.for_merchant(&mut settings);
+    let program = merchant::Program::start(settings, listener, plumbing);
+    let program = program.await.map_err(broken)?;
+    Ok((shop, tokio::spawn(async move { program.run().await.unwrap_or_else(ended) })))
+}
+
 impl World {
     /// Starts the programs as they are.
     pub async fn start(clock: Clock, seed: u64) -> Outcome<Self> {
@@ -131,10 +162,40 @@ impl World {
 
     /// Starts the programs with settings, and with a fault planted in them where a test says so.
     pub async fn begin(beginning: Beginning) -> Outcome<Self> {
+        Self::begin_with(beginning, None).await
+    }
+
+    /// Starts gateway and processor, with a merchant that is not ours in the place of the shop: it
+    /// runs already, and is given the credentials of this world.
+    pub async fn begin_against(beginning: Beginning, file: Arc<MerchantFile>) -> Outcome<Self> {
+        let world = Self::begin_with(beginning, Some(file.clone())).await?;
+        let outside = &world.outside;
+        let http = Http::new(outside.activity.clone(), outside.gate.clone());
+        let (names, document) = introduction(&file, &world.keys.world, &world.gateway);
+        let told = configure(&http.abroad(Some(file.url.clone())), &file, &names, document).await;
+        told.map_err(Failure::could_not_run)?;
+        world.settle().await?;
+        Ok(world)
+    }
+
+    async fn begin_with(beginning: Beginning, file: Option<Arc<MerchantFile>>) -> Outcome<Self> {
         let Beginning { clock, seed, settings, mutants } = beginning;
         let rules = Rules::read(&settings)?;
-        let keys = generate(&Secrets::seeded(seed), clock.now())
+        let mut keys = generate(&Secrets::seeded(seed), clock.now())
             .map_err(|error| Failure::could_not_run(error.to_string()))?;
+        if let Some(file) = &file {
+            // Its client is another one in each world, so that it can tell them apart.
+            keys = keys.with_foreign_client(&Secrets::system(), &file.url);
+        }
+        let foreign = file.map(|file| Foreign {
+            file,
+            world: keys
+                .world
+                .clients
+                .get(FOREIGN_CLIENT)
+                .map(|it| it.client_id.clone())
+                .unwrap_or_default(),
+        });
         let gate = Gate::default();
         let plumbing = |program| {
             let secrets = Secrets::seeded_for(seed, program, 0);
@@ -145,7 +206,6 @@ impl World {
         };
         let plumbings = ["gateway", "merchant", "processor-sim"].map(plumbing);
         let [of_gateway, of_merchant, of_processor] = plumbings.clone();
-        let (shop_listener, shop) = listener()?;
         let (gateway_listener, gateway) = listener()?;
         let (processor_listener, processor) = listener()?;
 
@@ -156,23 +216,29 @@ impl World {
         let program = program.await.map_err(broken)?;
         let processor_runs = tokio::spawn(async move { program.run().await.unwrap_or_else(ended) });
 
-        let mut settings = merchant::Settings::in_memory(keys_of(&keys.merchant)?, &gateway);
-        settings.public_url = Some(shop.clone());
-        rules.for_merchant(&mut settings);
-        let program = merchant::Program::start(settings, shop_listener, of_merchant);
-        let program = program.await.map_err(broken)?;
-        let shop_runs = tokio::spawn(async move { program.run().await.unwrap_or_else(ended) });
+        let (shop, shop_runs) = match &foreign {
+            Some(foreign) => (foreign.file.url.clone(), None),
+            None => {
+                let (shop, runs) = start_shop(&keys, &gateway, &rules, of_merchant).await?;
+                (shop, Some(runs))
+            }
+        };
 
         let keys_of_gateway = keys_of(&keys.gateway)?;
         let mut settings =
             gateway::settings::Settings::in_memory(keys_of_gateway, &processor, &gateway);
         settings.shop_url = Some(shop.clone());
+        settings.foreign = foreign.as_ref().map(|foreign| ForeignMerchant {
+            client: FOREIGN_CLIENT.to_owned(),
+            webhook_url: foreign.file.webhook_url(&foreign.world),
+        });
         rules.for_gateway(&mut settings)?;
         let program = gateway::Program::start(settings, gateway_listener, of_gateway);
         let program = program.await.map_err(broken)?;
         let gateway_runs = tokio::spawn(async move { program.run().await.unwrap_or_else(ended) });
 
-        let running = tokio::sync::Mutex::new(vec![processor_runs, shop_runs, gateway_runs]);
+        let running = [Some(processor_runs), shop_runs, Some(gateway_runs)];
+        let running = tokio::sync::Mutex::new(running.into_iter().flatten().collect());
         let outside = plumbing("scenario");
         let pings = HttpClient::builder(TokioExecutor::new()).build_http();
         let lost = std::sync::Mutex::default();
@@ -189,6 +255,8 @@ impl World {
             lost,
             settling: tokio::sync::Mutex::default(),
             pace: std::sync::Mutex::default(),
+            foreign,
+            heard: std::sync::Mutex::default(),
         };
         world.settle().await?;
         Ok(world)
@@ -249,8 +317,11 @@ impl World {
             if now != before {
                 same_since = stopwatch.elapsed();
             }
-            let lasts = stopwatch.elapsed().saturating_sub(same_since) > LOST_AFTER;
-            let calm = !now.is_busy() && now == before && self.is_balanced(&now, lasts);
+            let same_for = stopwatch.elapsed().saturating_sub(same_since);
+            let calm = !now.is_busy()
+                && now == before
+                && self.is_balanced(&now, same_for > LOST_AFTER)
+                && self.is_merchant_silent(&now, same_for);
             quiet = if calm { quiet + 1 } else { 0 };
             if quiet >= QUIET_BETWEEN && (self.let_one_go() || self.clock.wake_next()) {
                 quiet = 0;
@@ -289,13 +360,32 @@ impl World {
         now == *lost
     }
 
+    /// Whether a merchant that is not ours has nothing to do, as far as can be seen from here: it
+    /// owes no answer but while we owe it one, and has said nothing for a moment.
+    fn is_merchant_silent(&self, look: &Look, same_for: Duration) -> bool {
+        let Some(foreign) = &self.foreign else { return true };
+        let contacts = look.sum(|it| it.contacts);
+        let mut heard = self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *heard == contacts {
+            return true;
+        }
+        let works = look.sum(|it| it.abroad) > 0 && look.sum(|it| it.guests) == 0;
+        let silent = same_for >= if works { MERCHANT_WITHIN } else { foreign.file.grace };
+        if silent {
+            *heard = contacts;
+        }
+        silent
+    }
+
     fn lost(&self) -> std::sync::MutexGuard<'_, Imbalance> {
         self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Lets every program take its turn.
     async fn ping(&self) -> Outcome {
-        let pinged = [&self.shop, &self.gateway, &self.processor].map(|base| async move {
+        let ours = self.foreign.is_none().then_some(&self.shop);
+        let all = ours.into_iter().chain([&self.gateway, &self.processor]);
+        let pinged = all.map(|base| async move {
             let uri: http::Uri = format!("{base}/healthz").parse().map_err(broken)?;
             let answer = self.pings.get(uri).await.map_err(broken)?;
             answer.into_body().collect().await.map(drop).map_err(broken)
@@ -363,6 +453,18 @@ impl scenario::world::World for World {
 
     fn clients(&self) -> Vec<String> {
         self.keys.world.clients.keys().cloned().collect()
+    }
+
+    fn foreign(&self) -> Option<&Foreign> {
+        self.foreign.as_ref()
+    }
+
+    fn price(&self, sku: &str, quantity: i64) -> Option<(i64, String)> {
+        price(sku, quantity)
+    }
+
+    fn is_up(&self, program: &str) -> bool {
+        self.foreign.is_none() || program != Program::Merchant.as_str()
     }
 
     fn sandbox_key(&self) -> &str {

@@ -4,6 +4,7 @@ mod check;
 pub mod client;
 pub mod diagnostic;
 pub mod files;
+pub mod foreign;
 pub mod format;
 pub mod fragments;
 pub mod matchers;

@@ -52,6 +52,9 @@ pub fn again(report: &CaseReport, step: Option<&StepReport>) -> String {
         write!(command, " --case \"{}\"", report.case).ok();
     }
     write!(command, " --seed {}", report.seed).ok();
+    if let Some(merchant) = &report.merchant {
+        write!(command, " --merchant {merchant}").ok();
+    }
     if let Some(step) = step {
         write!(command, " --until {}", step.number.split('.').next().unwrap_or_default()).ok();
     }
@@ -85,13 +88,19 @@ pub struct Counts {
     pub passed: usize,
     /// Not as they should.
     pub failed: usize,
+    /// Not played, because the world lacks something.
+    pub skipped: usize,
 }
 
 impl Counts {
     /// Of all reports.
     pub fn of(reports: &[CaseReport]) -> Self {
-        let passed = reports.iter().filter(|report| report.passed()).count();
-        Self { passed, failed: reports.len().saturating_sub(passed) }
+        let count = |of: fn(&CaseReport) -> bool| reports.iter().filter(|it| of(it)).count();
+        Self {
+            passed: count(CaseReport::passed),
+            failed: count(CaseReport::failed),
+            skipped: count(|report| report.skipped.is_some()),
+        }
     }
 }
 
@@ -163,6 +172,8 @@ steps:
             }],
             steps_in_all: 1,
             trouble,
+            merchant: None,
+            skipped: None,
         };
         let spot = Spot { line: 7, column: 22, length: 1 };
         let trouble = Trouble::check("expected 0, got 1 <hold>").at(spot);
@@ -170,5 +181,19 @@ steps:
             report("a", StepStatus::Passed, None),
             report("b", StepStatus::Failed(trouble.clone()), Some(trouble)),
         ]
+    }
+
+    /// The same, and a case that was not played.
+    pub(crate) fn reports_with_one_skipped() -> Vec<CaseReport> {
+        let mut reports = reports();
+        let skipped = CaseReport {
+            case: "c".into(),
+            steps: Vec::new(),
+            trouble: None,
+            skipped: Some("needs refunds; the merchant file has no `refund` hook".into()),
+            ..reports[0].clone()
+        };
+        reports.push(skipped);
+        reports
     }
 }

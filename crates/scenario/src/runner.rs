@@ -1,5 +1,6 @@
 //! Plays one case of a scenario in a world of its own.
 
+mod abroad;
 mod asking;
 mod calling;
 mod challenging;
@@ -26,6 +27,7 @@ use crate::model::{Case, Scenario};
 use crate::references::Scope;
 use crate::world::{World, WorldError};
 
+use abroad::Ordered;
 pub(crate) use processes::shift;
 pub use result::{CaseReport, Class, StepReport, StepStatus, Trouble};
 
@@ -82,6 +84,10 @@ struct Run<'r, W> {
     violated: RefCell<BTreeSet<String>>,
     /// Kills that were armed before their branch began, by step number.
     armed: RefCell<BTreeSet<String>>,
+    /// Orders at a merchant that is not ours.
+    ordered: RefCell<BTreeMap<String, Ordered>>,
+    /// Events that the scenario itself brought there.
+    knocked: RefCell<Vec<Value>>,
 }
 
 /// What somebody who waits for rest does then.
@@ -132,7 +138,8 @@ pub async fn play<W: World>(
         scenario,
         listen,
         label: label.clone(),
-        http: Http::new(world.activity().clone(), world.gate().clone()),
+        http: Http::new(world.activity().clone(), world.gate().clone())
+            .abroad(world.foreign().map(|foreign| foreign.file.url.clone())),
         scope: RefCell::new(scope.with_resolved_values()),
         apis: RefCell::default(),
         told: RefCell::default(),
@@ -146,6 +153,8 @@ pub async fn play<W: World>(
         stopped: Cell::new(false),
         violated: RefCell::default(),
         armed: RefCell::default(),
+        ordered: RefCell::default(),
+        knocked: RefCell::default(),
     };
     let trouble = run.driven().await.err();
     let report = CaseReport {
@@ -159,6 +168,8 @@ pub async fn play<W: World>(
         steps: run.steps.take(),
         steps_in_all: scenario.steps.len(),
         trouble,
+        merchant: world.foreign().map(|foreign| foreign.file.given.clone()),
+        skipped: None,
     };
     listen(report.finished_event(&label));
     report
@@ -183,6 +194,34 @@ pub fn not_started(
         steps: Vec::new(),
         steps_in_all: scenario.steps.len(),
         trouble: Some(Trouble::transport(error.to_string())),
+        merchant: None,
+        skipped: None,
+    };
+    listen(report.finished_event(&label(scenario, case)));
+    report
+}
+
+/// A case that needs something that its world has not.
+pub fn skipped(
+    scenario: &Scenario,
+    case: &Case,
+    seed: u64,
+    reason: &str,
+    listen: Listener<'_>,
+) -> CaseReport {
+    let report = CaseReport {
+        scenario: scenario.name.clone(),
+        path: scenario.path.clone(),
+        case: case.name.clone(),
+        seed,
+        began: scenario.start,
+        ended: scenario.start,
+        real: Duration::ZERO,
+        steps: Vec::new(),
+        steps_in_all: scenario.steps.len(),
+        trouble: None,
+        merchant: None,
+        skipped: Some(reason.to_owned()),
     };
     listen(report.finished_event(&label(scenario, case)));
     report

@@ -7,11 +7,20 @@ use crate::shape::{Field, Object, Shape};
 
 /// The schema (draft 2020-12) of a scenario file.
 pub fn schema() -> Value {
+    document("Payrig scenario", &format::FILE)
+}
+
+/// The schema of a file about a merchant that is not ours.
+pub fn merchant_schema() -> Value {
+    document("Payrig merchant", &crate::foreign::FILE)
+}
+
+fn document(title: &str, file: &'static Object) -> Value {
     let mut definitions = Map::new();
-    let mut root = object(&format::FILE, &mut definitions);
+    let mut root = object(file, &mut definitions);
     if let Value::Object(fields) = &mut root {
         fields.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
-        fields.insert("title".into(), "Payrig scenario".into());
+        fields.insert("title".into(), title.into());
         fields.insert("$defs".into(), Value::Object(definitions));
     }
     root

@@ -1,12 +1,15 @@
 //! What a scenario needs of a world: addresses, keys, rest and time.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use kit::activity::Activity;
 use kit::clock::Clock;
 use kit::gate::{Gate, Stops};
 use kit::random::Random;
 use wire::time::Timestamp;
+
+use crate::foreign::MerchantFile;
 
 /// Credentials of an API client.
 #[derive(Clone)]
@@ -70,6 +73,15 @@ impl Pace {
     }
 }
 
+/// A merchant that is not ours, in the place of the shop.
+#[derive(Debug, Clone)]
+pub struct Foreign {
+    /// How to talk to it.
+    pub file: Arc<MerchantFile>,
+    /// What it knows this world by: the id of its client.
+    pub world: String,
+}
+
 /// A payment world, wherever it runs.
 pub trait World {
     /// Its clock.
@@ -102,6 +114,16 @@ pub trait World {
     fn settle(&self) -> impl Future<Output = Result<(), WorldError>>;
     /// Moves time to `target`, timer by timer; how many fired.
     fn advance_to(&self, target: Timestamp) -> impl Future<Output = Result<u32, WorldError>>;
+
+    /// The merchant that is not ours, where one stands in the place of the shop.
+    fn foreign(&self) -> Option<&Foreign> {
+        None
+    }
+
+    /// What an article of our shop costs, in minor units, and in which currency.
+    fn price(&self, _sku: &str, _quantity: i64) -> Option<(i64, String)> {
+        None
+    }
 
     /// Whether a program is there to be asked.
     fn is_up(&self, program: &str) -> bool {

@@ -94,12 +94,21 @@ fn authorize(context: &Context, received: ReceivedRequest) -> Result<Authorized,
 }
 
 fn verified(context: &Context, received: &ReceivedRequest) -> Result<VerifiedSignature, Problem> {
-    let (keys, clock) = (&context.access, &context.plumbing.clock);
-    let verified = verify(received, Wire::Api, keys, keys.nonces(), clock);
+    let keys = &context.access;
+    let (clock, nonces) = keys.line_of_key(claimed_key(received));
+    let verified = verify(received, Wire::Api, keys, nonces, clock);
     verified.map_err(|problem| match problem.status() {
         401 => problem.header("www-authenticate", "Signature realm=\"payrig\", tag=\"payrig-v1\""),
         _ => problem,
     })
+}
+
+/// The key that a signature names. It decides by which clock the signature is looked at, and nothing
+/// else: the verifier reads for itself.
+fn claimed_key(received: &ReceivedRequest) -> &str {
+    let input = received.header("signature-input").unwrap_or_default();
+    let named = input.split_once(";keyid=\"").and_then(|(_, rest)| rest.split_once('"'));
+    named.map_or("", |(key_id, _)| key_id)
 }
 
 const fn is_unsafe(method: &Method) -> bool {

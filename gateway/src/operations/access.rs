@@ -92,7 +92,7 @@ pub async fn issue_token(
     scopes: Scopes,
 ) -> Result<IssuedToken, AccessError> {
     let token = context.plumbing.secrets.token(TOKEN_PREFIX, 32);
-    let issued_at = context.plumbing.clock.now();
+    let issued_at = context.access.clock_of(&client).now();
     let expires_at = issued_at.plus(TOKEN_LIFETIME);
     let hash = hashed(&token);
     let row = TokenRow {

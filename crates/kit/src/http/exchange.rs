@@ -20,7 +20,7 @@ use super::browser;
 use super::pages::add_default_headers;
 use super::serve::Served;
 use super::{Problem, ProblemContext, SIGNATURE_SECONDS};
-use crate::clock::Stopwatch;
+use crate::clock::{Clock, Stopwatch};
 use crate::crash_points::Boundary;
 use crate::facts::{Facts, TraceId};
 use crate::wirelog::{Exchange, LoggedAnswer, LoggedRequest, Outcome, Side};
@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) body: Option<Bytes>,
     pub(super) request_verdict: Option<&'static str>,
     pub(super) answer_key: Option<(ResponseKey, RequestBinding)>,
+    /// The clock by which the peer lives, where it is not that of the program.
+    pub(super) answer_clock: Option<Clock>,
     facts: Option<Facts>,
     link: Option<&'static str>,
     logged: bool,
@@ -96,6 +98,7 @@ pub(super) async fn exchange(
     // Counted from the first byte, whatever a fault then does to the request.
     let from_program = agent(request.headers()).starts_with(AGENT_PREFIX.as_bytes());
     let _serving = from_program.then(|| served.plumbing.activity.message_received());
+    let _guest = (!from_program).then(|| served.plumbing.activity.guest_received());
     if !plan.is_empty() {
         return browser::suffer(&served, request, next, &request_id, plan).await;
     }
@@ -154,6 +157,7 @@ fn begin(served: &Served, request: &ServiceRequest) -> State {
         body: None,
         request_verdict: None,
         answer_key: None,
+        answer_clock: None,
         facts: None,
         link: None,
         logged: !is_control(request.path()) && !is_onlooker(request),
@@ -181,7 +185,9 @@ fn finish(served: &Served, response: ServiceResponse<BoxBody>) -> ServiceRespons
             let bytes = armed_bar::shown(served, head.headers(), bytes);
             let status = head.status();
             if let Some((key, binding)) = &state.answer_key {
-                sign(served, status, head.headers_mut(), &bytes, key, binding);
+                let clock = state.answer_clock.as_ref().unwrap_or(&served.plumbing.clock);
+                let signed = (&bytes[..], key, binding);
+                sign(served, clock, status, head.headers_mut(), signed);
             }
             log(served, state, &request, &head, &bytes);
             if has_body { BoxBody::new(bytes) } else { BoxBody::new(actix_web::body::None::new()) }
@@ -253,13 +259,12 @@ fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
 
 fn sign(
     served: &Served,
+    clock: &Clock,
     status: StatusCode,
     headers: &mut HeaderMap,
-    body: &[u8],
-    key: &ResponseKey,
-    binding: &RequestBinding,
+    (body, key, binding): (&[u8], &ResponseKey, &RequestBinding),
 ) {
-    let created = served.plumbing.clock.now().seconds();
+    let created = clock.now().seconds();
     let times = SignatureTimes { created, expires: created.saturating_add(SIGNATURE_SECONDS) };
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let nonce = served.plumbing.secrets.nonce();

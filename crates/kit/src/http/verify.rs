@@ -46,7 +46,8 @@ impl From<OwnedKeyLookup> for KeyLookup<'_> {
 /// Verifies a request's signature over the received bytes and its nonce against replay.
 ///
 /// 401 `signature_invalid` with a `reason`, 409 `signature_replayed`, 431 for a large header. The
-/// answer is signed with the client's key, also the refusal when the key could be identified.
+/// answer is signed with the client's key, also the refusal when the key could be identified; by
+/// the same clock.
 pub fn verify(
     received: &ReceivedRequest,
     wire: Wire,
@@ -69,6 +70,7 @@ pub fn verify(
     };
     let lines = Lines::of(received.headers());
     let now = clock.now().seconds();
+    with_state(received.http(), |state| state.answer_clock = Some(clock.clone()));
     let lookup = |key_id: &str| keys.find(key_id).into();
     let verified = verify_request(lookup, wire, &target, &content, &lines.headers(), now);
     match verified {

@@ -10,7 +10,7 @@ use wire::time::Timestamp;
 
 use super::prepare::{Prepared, Remainder};
 use super::{LinkFailure, Reply, UnknownCause};
-use crate::activity::{AwaitingGuard, Guard, WaitGuard};
+use crate::activity::{AwaitingGuard, Guard, StrangerGuard, WaitGuard};
 use crate::clock::Stopwatch;
 use crate::crash_points::Boundary;
 use crate::facts::Facts;
@@ -42,6 +42,8 @@ pub(super) struct Delivered {
 pub(super) enum InTransit {
     /// As unanswered.
     Message(AwaitingGuard),
+    /// As unanswered by a program that is not ours.
+    Abroad(StrangerGuard),
     /// As work of the program that both roles belong to.
     Work(Guard),
 }

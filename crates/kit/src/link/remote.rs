@@ -18,8 +18,10 @@ use super::outgoing::Outgoing;
 use super::prepare::{Prepared, Sender};
 use super::resolve::{AddressPolicy, PolicyResolver, check_literal};
 use super::{Call, LinkError, LinkFailure, LinkName, Reply, Signing, UnknownCause};
+use crate::facts::Facts;
 use crate::http::AGENT_PREFIX;
 use crate::plumbing::Plumbing;
+use crate::wirelog::{Exchange, LoggedAnswer, LoggedRequest, Outcome, Side};
 
 /// How long an unused connection is kept; shorter than our servers keep theirs.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -41,6 +43,7 @@ struct Inner {
     agent: HeaderValue,
     plumbing: Plumbing,
     client: Client<HttpConnector<PolicyResolver>, Outgoing>,
+    abroad: bool,
 }
 
 impl Link {
@@ -84,7 +87,23 @@ impl Link {
             agent,
             plumbing: plumbing.clone(),
             client,
+            abroad: false,
         })))
+    }
+
+    /// The same to a program that is not ours: it counts no messages and writes no wire log, so
+    /// this end does both for it.
+    pub fn abroad(self) -> Self {
+        let Inner { name, authority, signing, agent, plumbing, client, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            name: *name,
+            authority: authority.clone(),
+            signing: signing.clone(),
+            agent: agent.clone(),
+            plumbing: plumbing.clone(),
+            client: client.clone(),
+            abroad: true,
+        }))
     }
 
     /// The name of the link.
@@ -143,12 +162,20 @@ impl Delivery for Link {
     }
 
     async fn deliver(&self, prepared: &Prepared) -> Delivered {
-        let in_transit = Some(InTransit::Message(self.0.plumbing.activity.message_sent()));
+        let activity = &self.0.plumbing.activity;
+        let in_transit = Some(if self.0.abroad {
+            InTransit::Abroad(activity.sent_abroad())
+        } else {
+            InTransit::Message(activity.message_sent())
+        });
         let (parts, body) = match self.exchange(prepared).await {
             Ok(answer) => answer,
             Err(failure) => return Delivered { in_transit, ..Delivered::failed(failure) },
         };
         let reply = Reply { status: parts.status.as_u16(), headers: parts.headers, body };
+        if self.0.abroad {
+            self.log_arrival(prepared, &reply);
+        }
         let verdict = self.verify(prepared, &reply);
         Delivered { answer_verdict: verdict, in_transit, ..Delivered::answered(reply) }
     }
@@ -186,6 +213,37 @@ impl Link {
             })
         })?;
         Ok((parts, body.to_bytes()))
+    }
+
+    /// Writes down for a stranger that a message arrived there.
+    fn log_arrival(&self, prepared: &Prepared, reply: &Reply) {
+        let plumbing = &self.0.plumbing;
+        let now = plumbing.clock.now();
+        plumbing.wire_log.record(Exchange {
+            link: self.0.name.0,
+            side: Side::Receiver,
+            at: now,
+            facts: Facts { kind: prepared.kind, ..Facts::default() },
+            request: LoggedRequest {
+                method: prepared.method.as_str(),
+                authority: &self.0.authority,
+                path: &prepared.path,
+                query: &prepared.query,
+                headers: &prepared.headers,
+                body: &prepared.body,
+            },
+            answer: Some(LoggedAnswer {
+                at: now,
+                status: reply.status,
+                headers: &reply.headers,
+                body: &reply.body,
+            }),
+            outcome: Outcome::Answered,
+            fault: None,
+            request_verdict: None,
+            answer_verdict: None,
+            duration: Duration::ZERO,
+        });
     }
 
     /// Checks the answer's signature, where the link has one; the reason when it is refused.

@@ -3,14 +3,16 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use kit::clock::Clock;
 use kit::mutants::Mutants;
+use scenario::foreign::{MerchantFile, reasons};
 use scenario::model::{Case, Scenario};
 use scenario::report::{html, junit, tap, terminal};
-use scenario::runner::{CaseReport, Class, Options, not_started, play, seed_of};
+use scenario::runner::{CaseReport, Class, Options, not_started, play, seed_of, skipped};
 use scenario::world::WorldError;
 use serde_json::{Map, Value, json};
 
@@ -28,6 +30,8 @@ struct Job<'s> {
     scenario: &'s Scenario,
     case: &'s Case,
     seed: u64,
+    /// A merchant that is not ours, instead of the shop.
+    merchant: Option<Arc<MerchantFile>>,
 }
 
 /// What a worker says.
@@ -50,7 +54,11 @@ pub(super) fn play_these(
     heard: Option<&mut Vec<Value>>,
 ) -> Outcome {
     let stopwatch = Clock::real().stopwatch();
-    let jobs = jobs(scenarios, flags)?;
+    let merchant = crate::foreign::of_run(flags.merchant.as_deref())?;
+    if let Some(file) = &merchant {
+        one_world_at_a_time(file, flags)?;
+    }
+    let jobs = jobs(scenarios, flags, merchant.as_ref())?;
     let secrets = secrets(scenarios)?;
     let mut output = Output::new(flags, &jobs, heard)?;
     output.capsule(&capsule::head(scenarios, flags));
@@ -60,6 +68,7 @@ pub(super) fn play_these(
     let counts = scenario::report::Counts::of(&reports);
     output.event(&json!({
         "event": "run_finished", "passed": counts.passed, "failed": counts.failed,
+        "skipped": counts.skipped,
     }));
     write_reports(flags, &reports, scenarios)?;
     if !flags.json {
@@ -68,13 +77,28 @@ pub(super) fn play_these(
     let worst =
         reports.iter().filter_map(|report| report.trouble.as_ref()).map(|it| it.class).max();
     match worst {
+        None if counts.skipped == jobs.len() => Err(nothing_played(&jobs)),
         None => Ok(()),
         Some(Class::Transport) => Err(Failure::said(Exit::CouldNotRun)),
         Some(Class::Check) => Err(Failure::said(Exit::CheckFailed)),
     }
 }
 
-fn jobs<'s>(scenarios: &'s [Scenario], flags: &RunFlags) -> Outcome<Vec<Job<'s>>> {
+/// Several worlds at a time need a merchant that can tell them apart.
+fn one_world_at_a_time(file: &MerchantFile, flags: &RunFlags) -> Outcome {
+    if flags.jobs == 1 || file.tells_worlds_apart() {
+        return Ok(());
+    }
+    let message = format!("`--jobs {}`: {} tells the worlds not apart", flags.jobs, file.path);
+    Err(Failure::usage(message)
+        .help("put ${world} into `webhook` and into the hook `order`, or take --jobs away"))
+}
+
+fn jobs<'s>(
+    scenarios: &'s [Scenario],
+    flags: &RunFlags,
+    merchant: Option<&Arc<MerchantFile>>,
+) -> Outcome<Vec<Job<'s>>> {
     let tagged = |scenario: &&Scenario| {
         flags.tag.is_empty() || flags.tag.iter().any(|tag| scenario.tags.contains(tag))
     };
@@ -84,7 +108,8 @@ fn jobs<'s>(scenarios: &'s [Scenario], flags: &RunFlags) -> Outcome<Vec<Job<'s>>
         for case in scenario.cases.iter().filter(wanted) {
             let first = seed_of(scenario, case, flags.seed);
             let seeds = (0..flags.repeat).map(|more| first.wrapping_add(more));
-            jobs.extend(seeds.map(|seed| Job { scenario, case, seed }));
+            let job = |seed| Job { scenario, case, seed, merchant: merchant.cloned() };
+            jobs.extend(seeds.map(job));
         }
     }
     if jobs.is_empty() {
@@ -101,6 +126,15 @@ fn jobs<'s>(scenarios: &'s [Scenario], flags: &RunFlags) -> Outcome<Vec<Job<'s>>
         return Err(failure);
     }
     Ok(jobs)
+}
+
+/// All cases need something that the merchant file does not offer.
+fn nothing_played(jobs: &[Job<'_>]) -> Failure {
+    let file = jobs.iter().find_map(|job| job.merchant.as_ref());
+    let path = file.map(|file| file.path.clone()).unwrap_or_default();
+    let message = format!("none of {} cases could be played against this merchant", jobs.len());
+    Failure::could_not_run(message)
+        .help(format!("beside each stands what it needs: add hooks to {path}"))
 }
 
 /// The secrets of all scenarios, from the environment.
@@ -136,7 +170,7 @@ fn play_all(
         for piece in news {
             if let News::Ended(_, report) = &piece
                 && flags.fail_fast
-                && !report.passed()
+                && report.failed()
             {
                 stop.store(true, Ordering::Release);
             }
@@ -166,10 +200,10 @@ fn work(
                 let _ = tell.send(News::Event(index, event));
             };
             let (report, world) = one(job, flags, secrets, &listen).await;
-            let passed = report.passed();
+            let failed = report.failed();
             let _ = tell.send(News::Ended(index, Box::new(report)));
             if let Some(world) = world {
-                if flags.hold && !passed && !stop.swap(true, Ordering::AcqRel) {
+                if flags.hold && failed && !stop.swap(true, Ordering::AcqRel) {
                     world.hold().await;
                 }
                 world.stop();
@@ -185,6 +219,10 @@ async fn one(
     listen: &dyn Fn(Value),
 ) -> (CaseReport, Option<AnyWorld>) {
     let (scenario, case, seed) = (job.scenario, job.case, job.seed);
+    let lacks = job.merchant.as_ref().map(|file| reasons(scenario, case, file)).unwrap_or_default();
+    if !lacks.is_empty() {
+        return (skipped(scenario, case, seed, &lacks.join("; "), listen), None);
+    }
     let world = match AnyWorld::start(job, flags).await {
         Ok(world) => world,
         Err(failure) => {
@@ -209,7 +247,7 @@ enum AnyWorld {
 
 impl AnyWorld {
     async fn start(job: &Job<'_>, flags: &RunFlags) -> Outcome<Self> {
-        let Job { scenario, seed, .. } = *job;
+        let &Job { scenario, seed, ref merchant, .. } = job;
         if let Some(state) = &flags.attach {
             return Ok(Self::There(Box::new(RemoteWorld::attach(state).await?)));
         }
@@ -223,7 +261,11 @@ impl AnyWorld {
             settings: scenario.settings.clone(),
             mutants: Mutants::default(),
         };
-        Ok(Self::Here(Box::new(World::begin(beginning).await?)))
+        let world = match merchant {
+            Some(file) => World::begin_against(beginning, file.clone()).await?,
+            None => World::begin(beginning).await?,
+        };
+        Ok(Self::Here(Box::new(world)))
     }
 
     fn stop(&self) {
@@ -364,7 +406,7 @@ impl<'j, 'h> Output<'j, 'h> {
                 if !self.quiet || !report.passed() {
                     print(&terminal::line(report, paint()));
                 }
-                if !report.passed() {
+                if report.failed() {
                     print(&terminal::failure(report, job.scenario));
                 }
             }

@@ -39,6 +39,7 @@ pub(super) fn run(flags: &TriggerFlags) -> Outcome {
         hold: false,
         processes: false,
         attach: Some(state.clone()),
+        merchant: None,
         capsule: None,
         fail_fast: false,
         report: Vec::new(),

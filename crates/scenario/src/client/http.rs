@@ -39,6 +39,8 @@ pub struct Http {
     client: Client<HttpConnector, Full<Bytes>>,
     activity: Activity,
     gate: Gate,
+    /// The address of a program that is not ours.
+    abroad: Option<String>,
 }
 
 /// What came back.
@@ -92,7 +94,22 @@ pub struct Outgoing {
 impl Http {
     /// A client that counts its requests there, and waits at this gate with them.
     pub fn new(activity: Activity, gate: Gate) -> Self {
-        Self { client: Client::builder(TokioExecutor::new()).build_http(), activity, gate }
+        Self {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            activity,
+            gate,
+            abroad: None,
+        }
+    }
+
+    /// What goes to this address is counted as sent to a program that is not ours.
+    pub fn abroad(self, address: Option<String>) -> Self {
+        Self { abroad: address, ..self }
+    }
+
+    fn is_abroad(&self, url: &str) -> bool {
+        let rest = self.abroad.as_ref().and_then(|base| url.strip_prefix(base.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
     }
 
     /// Sends one request and reads the answer.
@@ -104,7 +121,8 @@ impl Http {
     async fn exchange(&self, outgoing: Outgoing) -> Result<Answer, String> {
         let method = Method::from_bytes(outgoing.method.as_bytes()).map_err(said)?;
         let uri: ::http::Uri = outgoing.url.parse().map_err(said)?;
-        let counted = !is_uncounted(uri.path());
+        let abroad = self.is_abroad(&outgoing.url);
+        let counted = !abroad && !is_uncounted(uri.path());
         let path = uri.path().to_owned();
         let mut request = Request::builder()
             .method(method.clone())
@@ -117,7 +135,8 @@ impl Http {
         self.gate.pass(false, || format!("scenario {method} {path}")).await;
         let _on_its_way = counted.then(|| self.activity.message_sent());
         // Whoever waits for rest waits for what is asked and changed by hand too.
-        let _asking = (!counted).then(|| self.activity.enter());
+        let _asking = (!counted && !abroad).then(|| self.activity.enter());
+        let _abroad = abroad.then(|| self.activity.sent_abroad());
         let answer = self.client.request(request).await.map_err(said)?;
         let (parts, body) = answer.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;

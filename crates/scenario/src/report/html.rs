@@ -29,12 +29,16 @@ pub fn document<'s>(
     let mut text = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>Payrig scenarios</title>\
-         <style>{STYLE}</style></head><body>\n<h1>Scenarios: {} failed, {} passed</h1>\n",
-        counts.failed, counts.passed
+         <style>{STYLE}</style></head><body>\n<h1>Scenarios: {} failed, {} passed{}</h1>\n",
+        counts.failed,
+        counts.passed,
+        if counts.skipped == 0 { String::new() } else { format!(", {} skipped", counts.skipped) }
     );
-    let (passed, failed): (Vec<&CaseReport>, Vec<&CaseReport>) =
-        reports.iter().partition(|report| report.passed());
-    for report in failed.into_iter().chain(passed) {
+    let (rest, failed): (Vec<&CaseReport>, Vec<&CaseReport>) =
+        reports.iter().partition(|report| !report.failed());
+    let (skipped, passed): (Vec<&CaseReport>, Vec<&CaseReport>) =
+        rest.into_iter().partition(|report| report.skipped.is_some());
+    for report in failed.into_iter().chain(passed).chain(skipped) {
         case(&mut text, report, scenario_of(report));
     }
     text.push_str("</body></html>\n");
@@ -42,8 +46,11 @@ pub fn document<'s>(
 }
 
 fn case(text: &mut String, report: &CaseReport, scenario: Option<&Scenario>) {
-    let (open, class, sign) =
-        if report.passed() { ("", "passed", "✓") } else { (" open", "failed", "✗") };
+    let (open, class, sign) = match (&report.trouble, &report.skipped) {
+        (Some(_), _) => (" open", "failed", "✗"),
+        (None, Some(_)) => ("", "skipped", "○"),
+        (None, None) => ("", "passed", "✓"),
+    };
     let name = escaped(&report.test_name());
     let lasted = kit::durations::text(report.virtual_duration());
     writeln!(
@@ -55,9 +62,12 @@ fn case(text: &mut String, report: &CaseReport, scenario: Option<&Scenario>) {
     .ok();
     if let Some(scenario) = scenario {
         writeln!(text, "<p>{}</p>", escaped(&scenario.description)).ok();
-        if !report.passed() {
+        if report.failed() {
             writeln!(text, "<pre>{}</pre>", escaped(&super::failure(report, scenario))).ok();
         }
+    }
+    if let Some(reason) = &report.skipped {
+        writeln!(text, "<p class=\"skipped\">Skipped: {}</p>", escaped(reason)).ok();
     }
     pictures(text, report);
     text.push_str("<table>\n");
@@ -108,7 +118,9 @@ mod tests {
     #[test]
     fn the_failed_case_comes_first_and_everything_is_escaped() {
         let scenario = samples::scenario();
-        let page = document(&samples::reports(), |_| Some(&scenario));
+        let page = document(&samples::reports_with_one_skipped(), |_| Some(&scenario));
+        assert!(page.contains("Skipped: needs refunds"), "{page}");
+        assert!(page.contains("1 failed, 1 passed, 1 skipped"));
         let (failed, passed) = (page.find("lost [b]").unwrap(), page.find("lost [a]").unwrap());
         assert!(failed < passed);
         assert!(page.contains("got 1 &lt;hold&gt;") && !page.contains("<hold>"));

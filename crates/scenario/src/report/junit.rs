@@ -22,18 +22,24 @@ pub fn document<'s>(
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     writeln!(
         text,
-        "<testsuites name=\"payrig\" tests=\"{}\" failures=\"{}\" time=\"{}\">",
+        "<testsuites name=\"payrig\" tests=\"{}\" failures=\"{}\" skipped=\"{}\" time=\"{}\">",
         reports.len(),
         counts.failed,
+        counts.skipped,
         seconds(all)
     )
     .ok();
     for (class, reports) in suites {
-        let failed = reports.iter().filter(|report| !report.passed()).count();
+        let failed = reports.iter().filter(|report| report.failed()).count();
+        let skipped = reports.iter().filter(|report| report.skipped.is_some()).count();
         let class = escaped(&class);
         let count = reports.len();
-        writeln!(text, "  <testsuite name=\"{class}\" tests=\"{count}\" failures=\"{failed}\">")
-            .ok();
+        writeln!(
+            text,
+            "  <testsuite name=\"{class}\" tests=\"{count}\" failures=\"{failed}\" \
+             skipped=\"{skipped}\">"
+        )
+        .ok();
         for report in reports {
             case(&mut text, &class, report, scenario_of(report));
         }
@@ -58,6 +64,9 @@ fn case(text: &mut String, class: &str, report: &CaseReport, scenario: Option<&S
         writeln!(text, "        <property name=\"{name}\" value=\"{value}\"/>").ok();
     }
     text.push_str("      </properties>\n");
+    if let Some(reason) = &report.skipped {
+        writeln!(text, "      <skipped message=\"{}\"/>", escaped(reason)).ok();
+    }
     if let Some(trouble) = &report.trouble {
         let element = if trouble.class == Class::Check { "failure" } else { "error" };
         let message = escaped(&trouble.message);
@@ -80,11 +89,11 @@ mod tests {
     #[test]
     fn every_row_is_a_test_case() {
         let scenario = samples::scenario();
-        let document = document(&samples::reports(), |_| Some(&scenario));
+        let document = document(&samples::reports_with_one_skipped(), |_| Some(&scenario));
         insta::assert_snapshot!(document, @r#"
         <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites name="payrig" tests="2" failures="1" time="3.668">
-          <testsuite name="timeouts.answer-lost" tests="2" failures="1">
+        <testsuites name="payrig" tests="3" failures="1" skipped="1" time="5.502">
+          <testsuite name="timeouts.answer-lost" tests="3" failures="1" skipped="1">
             <testcase name="The answer is lost [a]" classname="timeouts.answer-lost" time="1.834">
               <properties>
                 <property name="seed" value="42"/>
@@ -108,6 +117,14 @@ mod tests {
             10:00:20.000  gateway → processor       reversal       0400 ⟶ 0410 25
           again   payrig run scenarios/timeouts/answer-lost.scenario.yaml --case &quot;b&quot; --seed 42 --until 1
         </failure>
+            </testcase>
+            <testcase name="The answer is lost [c]" classname="timeouts.answer-lost" time="1.834">
+              <properties>
+                <property name="seed" value="42"/>
+                <property name="virtual_duration" value="1d"/>
+                <property name="version" value="0.1.0"/>
+              </properties>
+              <skipped message="needs refunds; the merchant file has no `refund` hook"/>
             </testcase>
           </testsuite>
         </testsuites>

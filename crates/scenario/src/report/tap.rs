@@ -13,10 +13,11 @@ pub fn document<'s>(
     let mut text = format!("TAP version 14\n1..{}\n", reports.len());
     for (index, report) in reports.iter().enumerate() {
         let number = index.saturating_add(1);
-        let verdict = if report.passed() { "ok" } else { "not ok" };
+        let verdict = if report.failed() { "not ok" } else { "ok" };
         let name = format!("{}: {}", report.class_name(), report.test_name());
         let name = name.replace('\\', "\\\\").replace('#', "\\#");
-        writeln!(text, "{verdict} {number} - {name}").ok();
+        let directive = report.skipped.as_ref().map(|reason| format!(" # SKIP {reason}"));
+        writeln!(text, "{verdict} {number} - {name}{}", directive.unwrap_or_default()).ok();
         if let Some(trouble) = &report.trouble {
             writeln!(text, "  ---\n  message: {:?}\n  seed: {}", trouble.message, report.seed).ok();
             text.push_str("  details: |\n");
@@ -39,9 +40,9 @@ mod tests {
     #[test]
     fn a_failure_has_a_block() {
         let scenario = samples::scenario();
-        insta::assert_snapshot!(document(&samples::reports(), |_| Some(&scenario)), @r#"
+        insta::assert_snapshot!(document(&samples::reports_with_one_skipped(), |_| Some(&scenario)), @r#"
         TAP version 14
-        1..2
+        1..3
         ok 1 - timeouts.answer-lost: The answer is lost [a]
         not ok 2 - timeouts.answer-lost: The answer is lost [b]
           ---
@@ -58,6 +59,7 @@ mod tests {
                 10:00:20.000  gateway → processor       reversal       0400 ⟶ 0410 25
               again   payrig run scenarios/timeouts/answer-lost.scenario.yaml --case "b" --seed 42 --until 1
           ...
+        ok 3 - timeouts.answer-lost: The answer is lost [c] # SKIP needs refunds; the merchant file has no `refund` hook
         "#);
     }
 }

@@ -32,6 +32,9 @@ impl Paint {
 pub fn line(report: &CaseReport, paint: Paint) -> String {
     let name = report.test_name();
     let real = seconds(report.real);
+    if let Some(reason) = &report.skipped {
+        return format!("  {} {name:<68} {}", (paint.faint)("○"), (paint.faint)(reason));
+    }
     if report.passed() {
         let took = format!(
             "{:>3} steps   {:>9} virtual   {real}",
@@ -58,12 +61,14 @@ pub fn failure(report: &CaseReport, scenario: &Scenario) -> String {
 pub fn summary(reports: &[CaseReport], took: Duration, paint: Paint) -> String {
     let counts = super::Counts::of(reports);
     let passed = format!("{} passed", counts.passed);
+    let skipped =
+        if counts.skipped == 0 { String::new() } else { format!(", {} skipped", counts.skipped) };
     let took = seconds(took);
     if counts.failed == 0 {
-        return format!("{} in {took}", (paint.good)(&passed));
+        return format!("{}{skipped} in {took}", (paint.good)(&passed));
     }
     let failed = format!("{} failed", counts.failed);
-    format!("{}, {passed} in {took}", (paint.bad)(&failed))
+    format!("{}, {passed}{skipped} in {took}", (paint.bad)(&failed))
 }
 
 fn seconds(duration: Duration) -> String {
@@ -82,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_failure_shows_the_line_the_messages_and_how_to_repeat_it() {
-        let (scenario, reports) = (samples::scenario(), samples::reports());
+        let (scenario, reports) = (samples::scenario(), samples::reports_with_one_skipped());
         let mut text = String::new();
         for report in &reports {
             text.push_str(line(report, Paint::PLAIN).trim_end());
@@ -102,7 +107,8 @@ mod tests {
                 ╰────
                 10:00:20.000  gateway → processor       reversal       0400 ⟶ 0410 25
               again   payrig run scenarios/timeouts/answer-lost.scenario.yaml --case "b" --seed 42 --until 1
-        1 failed, 1 passed in 3.7 s
+          ○ The answer is lost [c]                                               needs refunds; the merchant file has no `refund` hook
+        1 failed, 1 passed, 1 skipped in 3.7 s
         "#);
     }
 }

@@ -15,14 +15,14 @@ use crate::world::{Credentials, World};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CallBody {
+pub(super) struct CallBody {
     to: String,
     get: Option<String>,
     post: Option<String>,
     put: Option<String>,
     patch: Option<String>,
     delete: Option<String>,
-    json: Option<Value>,
+    pub(super) json: Option<Value>,
     form: Option<Map<String, Value>>,
     body: Option<String>,
     #[serde(default)]
@@ -92,7 +92,7 @@ impl CallBody {
         methods.into_iter().find_map(|(method, path)| Some((method, path.as_deref()?)))
     }
 
-    fn body(&self) -> (Option<Vec<u8>>, Option<&'static str>) {
+    pub(super) fn body(&self) -> (Option<Vec<u8>>, Option<&'static str>) {
         if let Some(json) = &self.json {
             return (Some(json.to_string().into_bytes()), Some("application/json"));
         }
@@ -103,6 +103,12 @@ impl CallBody {
         let body = self.body.clone().map(String::into_bytes);
         let kind = body.as_ref().map(|_| "application/json");
         (body, kind)
+    }
+
+    /// The headers of the file, names in lower case.
+    pub(super) fn plain_headers(&self) -> Vec<(String, String)> {
+        let named = pairs(&self.headers).into_iter();
+        named.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
     }
 
     /// The gateway's API is called by its merchant unless somebody else is named.
@@ -118,6 +124,9 @@ impl<W: World> Run<'_, W> {
         let Some((method, path)) = call.target() else {
             return Err(Trouble::check("a call needs a method"));
         };
+        if let Some(foreign) = self.world.foreign().filter(|_| call.to == "merchant") {
+            return self.call_abroad(foreign, &call, (method, path)).await;
+        }
         let stopwatch = self.world.clock().stopwatch();
         let caller = call.caller(path);
         let answered = if let Some(client) = &call.client {

@@ -106,6 +106,11 @@ impl<W: World> Run<'_, W> {
         accepted(&answer).map(|()| answer.json())
     }
 
+    /// The programs that are there to be asked.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &'static str> {
+        PROGRAMS.iter().copied().filter(|program| self.world.is_up(program))
+    }
+
     pub(super) async fn issuer(&self, body: &Value) -> Result<Value, Trouble> {
         let issuer: IssuerBody = read(body)?;
         if let Some(set) = issuer.set {
@@ -218,7 +223,7 @@ impl<W: World> Run<'_, W> {
             return self.clear(id).await;
         }
         if let Some(label) = word("release") {
-            for program in PROGRAMS {
+            for program in self.programs() {
                 let mut body = json!({ "label": label });
                 if let (Some(instead), Value::Object(fields)) = (item.get("with"), &mut body) {
                     fields.insert("do".into(), instead.clone());
@@ -236,7 +241,7 @@ impl<W: World> Run<'_, W> {
 
     async fn clear(&self, id: &str) -> Result<(), Trouble> {
         let mut cleared = false;
-        for program in PROGRAMS {
+        for program in self.programs() {
             let path = format!("faults?id={id}");
             let answer = self.control(program, Method::DELETE, &path, None).await?;
             cleared |= answer.status < 300;
@@ -246,7 +251,7 @@ impl<W: World> Run<'_, W> {
 
     /// A fault that never struck tests nothing.
     pub(super) async fn unused_faults(&self) -> Result<(), Trouble> {
-        for program in PROGRAMS.iter().filter(|program| self.world.is_up(program)) {
+        for program in self.programs() {
             let armed = self.told_by(program, "faults").await?;
             let armed = armed.get("faults").and_then(Value::as_array).cloned();
             for one in armed.unwrap_or_default() {

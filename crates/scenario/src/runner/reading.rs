@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::abroad::judged;
 use super::calling::read;
 use super::{Run, Trouble};
 use crate::client::api::ApiCall;
@@ -119,7 +120,7 @@ impl<W: World> Run<'_, W> {
     /// The messages that are parked, wherever.
     async fn held(&self) -> Result<Vec<Value>, Trouble> {
         let mut all = Vec::new();
-        for program in PROGRAMS {
+        for program in self.programs() {
             for mut message in list(&self.told_by(program, "held").await?, "held") {
                 if let Value::Object(fields) = &mut message {
                     let text = fields.get("body").and_then(Value::as_str).unwrap_or_default();
@@ -150,7 +151,7 @@ impl<W: World> Run<'_, W> {
                 && is("type", &wanted.kind)
                 && is("payment", &wanted.payment)
                 && is("order", &wanted.order);
-            if fits && is_seen_by_its_sender(&entry) {
+            if fits && self.is_told(&entry) {
                 items.push(message(&entry));
             }
         }
@@ -161,11 +162,14 @@ impl<W: World> Run<'_, W> {
         let wanted: WebhooksBody = read(body)?;
         let mut tries: BTreeMap<String, u64> = BTreeMap::new();
         let mut items = Vec::new();
-        for entry in self.entries(&BTreeMap::new()).await? {
+        let arrived = |entry: &Value| {
             let receiver = entry.get("side").is_some_and(|side| side == "receiver");
-            if !receiver || entry.get("link").is_none_or(|link| link != "gateway->merchant") {
-                continue;
-            }
+            receiver && entry.get("link").is_some_and(|link| link == "gateway->merchant")
+        };
+        let mut all = self.entries(&BTreeMap::new()).await?;
+        all.retain(arrived);
+        all.extend(self.knocked.borrow().iter().cloned());
+        for entry in all {
             let text = |path: &str| targets::dotted(&entry, path).unwrap_or_default();
             let event: Value =
                 serde_json::from_str(text("request.body").as_str().unwrap_or_default())
@@ -185,10 +189,14 @@ impl<W: World> Run<'_, W> {
             let answer: Value =
                 serde_json::from_str(text("answer.body").as_str().unwrap_or_default())
                     .unwrap_or_default();
+            let (verdict, effect) = self.world.foreign().map_or_else(
+                || (text("request_verdict"), answer.get("verdict").cloned().unwrap_or_default()),
+                |foreign| judged(foreign, &text("answer.status"), &answer),
+            );
             items.push(json!({
                 "id": of("id"), "type": of("type"), "sequence": of("sequence"),
                 "attempt": *attempt, "at": text("at"), "status": text("answer.status"),
-                "verdict": text("request_verdict"), "effect": answer.get("verdict"),
+                "verdict": verdict, "effect": effect,
             }));
         }
         Ok(Value::Array(items))
@@ -216,6 +224,15 @@ impl<W: World> Run<'_, W> {
         Ok(all)
     }
 
+    /// Both ends of a link write a log; one of them is told. Browsers, we ourselves and a merchant
+    /// that is not ours write none.
+    fn is_told(&self, entry: &Value) -> bool {
+        let link = entry.get("link").and_then(Value::as_str).unwrap_or_default();
+        let sender = entry.get("side").is_some_and(|side| side == "sender");
+        let abroad = self.world.foreign().is_some() && link == "merchant->gateway";
+        sender || abroad || link.starts_with("browser->")
+    }
+
     /// What was sent since the last step, told and kept for the report.
     /// What raced is told in the order of its words: that of its arrival is left to chance.
     pub(super) async fn news(&self, step: &str, raced: bool) -> Result<Vec<Value>, Trouble> {
@@ -230,7 +247,7 @@ impl<W: World> Run<'_, W> {
                 let last = told.entry(program).or_default();
                 *last = seq.max(*last);
             }
-            if is_seen_by_its_sender(&entry) {
+            if self.is_told(&entry) {
                 let mut about = message(&entry);
                 if let Value::Object(fields) = &mut about {
                     fields.insert("step".into(), step.into());
@@ -258,13 +275,6 @@ impl<W: World> Run<'_, W> {
 
 fn text_at(value: &Value, key: &str) -> String {
     value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// Both ends of a link write a log; one of them is told. Browsers and we ourselves write none.
-fn is_seen_by_its_sender(entry: &Value) -> bool {
-    let link = entry.get("link").and_then(Value::as_str).unwrap_or_default();
-    let sender = entry.get("side").is_some_and(|side| side == "sender");
-    sender || link.starts_with("browser->")
 }
 
 fn parts(payments: &[Value], key: &str) -> Vec<Value> {

@@ -117,6 +117,10 @@ pub struct CaseReport {
     pub steps_in_all: usize,
     /// Why it failed.
     pub trouble: Option<Trouble>,
+    /// The merchant that is not ours, as it was named on the command line.
+    pub merchant: Option<String>,
+    /// Why it was not played.
+    pub skipped: Option<String>,
 }
 
 impl CaseReport {
@@ -138,7 +142,12 @@ impl CaseReport {
 
     /// Whether everything was as it should be.
     pub const fn passed(&self) -> bool {
-        self.trouble.is_none()
+        self.trouble.is_none() && self.skipped.is_none()
+    }
+
+    /// Whether something was not as it should be.
+    pub const fn failed(&self) -> bool {
+        self.trouble.is_some()
     }
 
     /// How much virtual time passed.
@@ -152,11 +161,16 @@ impl CaseReport {
     }
 
     pub(super) fn finished_event(&self, label: &str) -> Value {
+        let message = self.trouble.as_ref().map(|trouble| &trouble.message);
         json!({
             "event": "case_finished",
             "test": label,
-            "status": if self.passed() { "passed" } else { "failed" },
-            "message": self.trouble.as_ref().map(|trouble| trouble.message.clone()),
+            "status": match (&self.trouble, &self.skipped) {
+                (Some(_), _) => "failed",
+                (None, Some(_)) => "skipped",
+                (None, None) => "passed",
+            },
+            "message": message.or(self.skipped.as_ref()),
             "line": self.trouble.as_ref().and_then(|trouble| trouble.spot).map(|spot| spot.line),
             "virtual_duration": kit::durations::text(self.virtual_duration()),
             "real_ms": u64::try_from(self.real.as_millis()).unwrap_or(u64::MAX),

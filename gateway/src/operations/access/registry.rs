@@ -92,10 +92,23 @@ pub(super) struct KeyEntry {
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
+    ours: Line,
+    /// The line to a merchant that is not ours, and the name of its client.
+    foreign: Option<(String, Line)>,
+    known: RwLock<Known>,
+}
+
+/// What a line to merchants lives by. Times of two clocks do not mix.
+pub(super) struct Line {
     clock: Clock,
     nonces: NonceCache,
     throttle: Throttle,
-    known: RwLock<Known>,
+}
+
+impl Line {
+    pub(super) fn new(clock: Clock, nonces: NonceCache) -> Self {
+        Self { clock, nonces, throttle: Throttle::new() }
+    }
 }
 
 #[derive(Default)]
@@ -117,9 +130,36 @@ pub(super) fn hashed(secret: &str) -> [u8; 32] {
 }
 
 impl Registry {
-    pub(super) fn new(clock: &Clock, nonces: NonceCache, known: Known) -> Self {
-        let (clock, known) = (clock.clone(), RwLock::new(known));
-        Self(Arc::new(Inner { clock, nonces, throttle: Throttle::new(), known }))
+    pub(super) fn new(ours: Line, foreign: Option<(String, Line)>, known: Known) -> Self {
+        Self(Arc::new(Inner { ours, foreign, known: RwLock::new(known) }))
+    }
+
+    fn line_of(&self, client: &Client) -> &Line {
+        match &self.0.foreign {
+            Some((name, line)) if *name == client.name => line,
+            _ => &self.0.ours,
+        }
+    }
+
+    fn line_of_id(&self, client_id: &str) -> &Line {
+        self.client(client_id).map_or(&self.0.ours, |client| self.line_of(&client))
+    }
+
+    /// The nonces that were seen on our own line.
+    pub fn nonces(&self) -> &NonceCache {
+        &self.0.ours.nonces
+    }
+
+    /// By which clock this client lives.
+    pub fn clock_of(&self, client: &Client) -> &Clock {
+        &self.line_of(client).clock
+    }
+
+    /// The clock and the nonces of whoever has a signing key.
+    pub fn line_of_key(&self, key_id: &str) -> (&Clock, &NonceCache) {
+        let owner = self.read().keys.get(key_id).map(|entry| entry.client_id.clone());
+        let line = owner.map_or(&self.0.ours, |client_id| self.line_of_id(&client_id));
+        (&line.clock, &line.nonces)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -130,16 +170,11 @@ impl Registry {
         self.0.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The nonces that were seen.
-    pub fn nonces(&self) -> &NonceCache {
-        &self.0.nonces
-    }
-
     /// What a bearer token allows.
     pub fn grant(&self, token: &str) -> Result<Grant, TokenRefusal> {
         let grant = self.read().tokens.get(&hashed(token)).cloned();
         let grant = grant.ok_or(TokenRefusal::Unknown)?;
-        if grant.expires_at <= self.0.clock.now() {
+        if grant.expires_at <= self.clock_of(&grant.client).now() {
             return Err(TokenRefusal::Expired);
         }
         Ok(grant)
@@ -175,12 +210,13 @@ impl Registry {
         secret: &str,
         peer: IpAddr,
     ) -> Result<Arc<Client>, ClientRefusal> {
-        let now = self.0.clock.now();
-        self.0.throttle.enter(client_id, peer, now).map_err(ClientRefusal::SlowDown)?;
         let client = self.client(client_id);
+        let line = client.as_ref().map_or(&self.0.ours, |client| self.line_of(client));
+        let now = line.clock.now();
+        line.throttle.enter(client_id, peer, now).map_err(ClientRefusal::SlowDown)?;
         let stored = client.as_ref().map_or([0; 32], |client| client.secret_hash);
         let right = bool::from(hashed(secret).ct_eq(&stored)) && client.is_some();
-        self.0.throttle.note(client_id, peer, now, right);
+        line.throttle.note(client_id, peer, now, right);
         client.filter(|_| right).ok_or(ClientRefusal::Unknown)
     }
 
@@ -214,7 +250,7 @@ impl Registry {
 
     /// Forgets a client: its tokens and keys end with the next request.
     pub(super) fn remove_client(&self, client_id: &str) {
-        let now = self.0.clock.now();
+        let now = self.0.ours.clock.now();
         let mut known = self.write();
         known.clients.remove(client_id);
         known.tokens.retain(|_, grant| grant.client.client_id != client_id);
@@ -225,8 +261,10 @@ impl Registry {
 
     /// Forgets tokens that ended long ago.
     pub fn forget_ended(&self) {
-        let now = self.0.clock.now();
-        self.write().tokens.retain(|_, grant| grant.expires_at.plus(ENDED_KNOWN_FOR) > now);
+        let is_known = |grant: &Grant| {
+            grant.expires_at.plus(ENDED_KNOWN_FOR) > self.clock_of(&grant.client).now()
+        };
+        self.write().tokens.retain(|_, grant| is_known(grant));
     }
 }
 
@@ -234,7 +272,7 @@ impl KeyTable for Registry {
     fn find(&self, key_id: &str) -> OwnedKeyLookup {
         let known = self.read();
         let Some(entry) = known.keys.get(key_id) else { return OwnedKeyLookup::Unknown };
-        if entry.retires_at.is_some_and(|at| at <= self.0.clock.now()) {
+        if entry.retires_at.is_some_and(|at| at <= self.0.ours.clock.now()) {
             return OwnedKeyLookup::Revoked;
         }
         OwnedKeyLookup::Known(entry.key.clone())

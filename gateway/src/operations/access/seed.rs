@@ -11,7 +11,7 @@ use wire::signature::SigningKey;
 use wire::time::Timestamp;
 use zeroize::Zeroizing;
 
-use super::registry::{Client, Grant, KeyEntry, Known, Registry, hashed};
+use super::registry::{Client, Grant, KeyEntry, Known, Line, Registry, hashed};
 use super::{AccessError, KEY_OVERLAP, KEY_TABLE};
 use crate::domain::access::{ReturnOrigins, Scopes};
 use crate::settings::{ClientKeys, Settings, Signatures};
@@ -44,7 +44,12 @@ pub fn open(
     };
     let nonces = NonceCache::new();
     nonces.load(rows::live_nonces(connection, now)?);
-    Ok(Registry::new(clock, nonces, known))
+    let foreign = settings.foreign.as_ref().map(|foreign| -> Result<_, AccessError> {
+        let (wall, nonces) = (Clock::real(), NonceCache::new());
+        nonces.load(rows::live_nonces(connection, wall.now())?);
+        Ok((foreign.client.clone(), Line::new(wall, nonces)))
+    });
+    Ok(Registry::new(Line::new(clock.clone(), nonces), foreign.transpose()?, known))
 }
 
 /// A signing key that was stored before.

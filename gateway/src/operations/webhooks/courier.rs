@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use actix_web::http::header::HttpDate;
 use bytes::Bytes;
+use kit::clock::Clock;
 use kit::crash_points::Boundary;
 use kit::facts::Facts;
-use kit::link::{Call, LinkFailure, Reply, UnknownCause};
+use kit::link::{Call, Link, LinkFailure, Reply, UnknownCause};
 use kit::plumbing::Plumbing;
 use kit::random::Random;
 use kit::sqlite::{Database, DatabaseError};
@@ -239,7 +240,9 @@ impl Courier {
         if let Some((sealed, until)) = &endpoint.previous_secret {
             secrets.push((open_secret(&self.0.vault, endpoint, sealed)?, Some(*until)));
         }
+        let foreign = self.0.settings.foreign.as_deref() == Some(&endpoint.url);
         let (link, blocked) = guarded_link(&url, &self.0.settings.targets, &self.0.plumbing);
+        let link = if foreign { link.map(Link::abroad) } else { link };
         Ok(Target {
             row: endpoint.row,
             merchant: endpoint.merchant,
@@ -248,6 +251,7 @@ impl Courier {
             secrets,
             link,
             blocked,
+            foreign,
         })
     }
 
@@ -292,7 +296,8 @@ impl Courier {
     async fn attempt(&self, target: &Target, event: &QueuedEvent) -> AttemptRow {
         let inner = &*self.0;
         let at = inner.plumbing.clock.now();
-        let (id, timestamp) = (event.id.to_string(), at.seconds());
+        let dated = if target.foreign { Clock::real().now() } else { at };
+        let (id, timestamp) = (event.id.to_string(), dated.seconds());
         let secrets = target.secrets_at(at);
         let old = inner.plumbing.mutants.has("notify_with_an_old_time");
         let timestamp = if old { timestamp.saturating_sub(86_400) } else { timestamp };

@@ -36,6 +36,8 @@ pub(super) struct Target {
     pub(super) link: Option<Link>,
     /// Set when an address was refused while connecting.
     pub(super) blocked: Arc<AtomicBool>,
+    /// Whether a merchant that is not ours listens there, by the clock on the wall.
+    pub(super) foreign: bool,
 }
 
 impl Target {
