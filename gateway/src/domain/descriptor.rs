@@ -20,8 +20,8 @@ pub const fn characters(brand: Brand) -> usize {
 /// A name as it goes to a network: without what reorders or hides text, in single spaces, cut to
 /// the length that the network keeps.
 pub fn on_statement(name: &str, brand: Brand) -> String {
-    let kept: String =
-        name.chars().map(|it| if it.is_whitespace() { ' ' } else { it }).filter(is_shown).collect();
+    let plain = name.chars().map(|it| if it.is_whitespace() { ' ' } else { it });
+    let kept: String = plain.filter(|it| is_shown(*it)).collect();
     let words: Vec<&str> = kept.split(' ').filter(|word| !word.is_empty()).collect();
     let cut: String = words.join(" ").chars().take(characters(brand)).collect();
     // Half of a joined picture is another picture: what joins does not stand at the end.
@@ -32,10 +32,10 @@ pub fn on_statement(name: &str, brand: Brand) -> String {
 const JOINER: char = '\u{200d}';
 
 /// Not a control character, and none that changes the direction of what follows.
-fn is_shown(character: &char) -> bool {
+fn is_shown(character: char) -> bool {
     !character.is_control()
         && !matches!(
-            *character,
+            character,
             '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'
                 ..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
         )
