@@ -138,6 +138,29 @@ fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::could_not_run(format!("a program did not start: {error}"))
 }
 
+/// The keys of a world, and the merchant that is not ours with what it knows the world by.
+fn keys_for(
+    seed: u64,
+    clock: &Clock,
+    file: Option<Arc<MerchantFile>>,
+) -> Outcome<(WorldKeys, Option<Foreign>)> {
+    let keys = generate(&Secrets::seeded(seed), clock.now())
+        .map_err(|error| Failure::could_not_run(error.to_string()))?;
+    let Some(file) = file else { return Ok((keys, None)) };
+    // Its client is another one in each world, so that it can tell them apart.
+    let keys = keys.with_foreign_client(&Secrets::system(), &file.url);
+    let client = keys.world.clients.get(FOREIGN_CLIENT);
+    let world = client.map(|client| client.client_id.clone()).unwrap_or_default();
+    Ok((keys, Some(Foreign { file, world })))
+}
+
+fn as_setting(foreign: &Foreign) -> ForeignMerchant {
+    ForeignMerchant {
+        client: FOREIGN_CLIENT.to_owned(),
+        webhook_url: foreign.file.webhook_url(&foreign.world),
+    }
+}
+
 async fn start_shop(
     keys: &WorldKeys,
     gateway: &str,
@@ -181,21 +204,7 @@ impl World {
     async fn begin_with(beginning: Beginning, file: Option<Arc<MerchantFile>>) -> Outcome<Self> {
         let Beginning { clock, seed, settings, mutants } = beginning;
         let rules = Rules::read(&settings)?;
-        let mut keys = generate(&Secrets::seeded(seed), clock.now())
-            .map_err(|error| Failure::could_not_run(error.to_string()))?;
-        if let Some(file) = &file {
-            // Its client is another one in each world, so that it can tell them apart.
-            keys = keys.with_foreign_client(&Secrets::system(), &file.url);
-        }
-        let foreign = file.map(|file| Foreign {
-            file,
-            world: keys
-                .world
-                .clients
-                .get(FOREIGN_CLIENT)
-                .map(|it| it.client_id.clone())
-                .unwrap_or_default(),
-        });
+        let (keys, foreign) = keys_for(seed, &clock, file)?;
         let gate = Gate::default();
         let plumbing = |program| {
             let secrets = Secrets::seeded_for(seed, program, 0);
@@ -216,22 +225,18 @@ impl World {
         let program = program.await.map_err(broken)?;
         let processor_runs = tokio::spawn(async move { program.run().await.unwrap_or_else(ended) });
 
-        let (shop, shop_runs) = match &foreign {
-            Some(foreign) => (foreign.file.url.clone(), None),
-            None => {
-                let (shop, runs) = start_shop(&keys, &gateway, &rules, of_merchant).await?;
-                (shop, Some(runs))
-            }
+        let (shop, shop_runs) = if let Some(foreign) = &foreign {
+            (foreign.file.url.clone(), None)
+        } else {
+            let (shop, runs) = start_shop(&keys, &gateway, &rules, of_merchant).await?;
+            (shop, Some(runs))
         };
 
         let keys_of_gateway = keys_of(&keys.gateway)?;
         let mut settings =
             gateway::settings::Settings::in_memory(keys_of_gateway, &processor, &gateway);
         settings.shop_url = Some(shop.clone());
-        settings.foreign = foreign.as_ref().map(|foreign| ForeignMerchant {
-            client: FOREIGN_CLIENT.to_owned(),
-            webhook_url: foreign.file.webhook_url(&foreign.world),
-        });
+        settings.foreign = foreign.as_ref().map(as_setting);
         rules.for_gateway(&mut settings)?;
         let program = gateway::Program::start(settings, gateway_listener, of_gateway);
         let program = program.await.map_err(broken)?;

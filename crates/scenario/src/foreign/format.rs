@@ -29,8 +29,8 @@ const fn required(key: &'static str, shape: Shape, about: &'static str) -> Field
 
 const TEXT: Shape = Shape::Text;
 /// Exactly one of these is given.
-const fn method(known: &'static [&'static str]) -> Option<(&'static str, &'static [&'static str])> {
-    Some(("method", known))
+const fn method(known: &'static [&'static str]) -> (&'static str, &'static [&'static str]) {
+    ("method", known)
 }
 
 const GET: Field = field("get", TEXT, "path of a GET");
@@ -69,13 +69,13 @@ pub(crate) static FILE: Object = Object {
 
 static CONFIGURE: Object = Object {
     name: "the hook `configure`",
-    one_of: method(&["post", "put", "patch"]),
+    one_of: Some(method(&["post", "put", "patch"])),
     fields: &[POST, PUT, PATCH, JSON],
 };
 
 static ORDER: Object = Object {
     name: "the hook `order`",
-    one_of: method(&["post", "put"]),
+    one_of: Some(method(&["post", "put"])),
     fields: &[
         POST,
         PUT,
@@ -92,7 +92,7 @@ static ORDER: Object = Object {
 
 static STATE: Object = Object {
     name: "the hook `state`",
-    one_of: method(&["get", "post"]),
+    one_of: Some(method(&["get", "post"])),
     fields: &[
         GET,
         POST,
@@ -113,7 +113,7 @@ static STATE: Object = Object {
 
 static AGAIN: Object = Object {
     name: "the hook `again`",
-    one_of: method(&["post", "put"]),
+    one_of: Some(method(&["post", "put"])),
     fields: &[
         POST,
         PUT,
@@ -124,13 +124,13 @@ static AGAIN: Object = Object {
 
 static REFUND: Object = Object {
     name: "the hook `refund`",
-    one_of: method(&["post", "put", "patch"]),
+    one_of: Some(method(&["post", "put", "patch"])),
     fields: &[POST, PUT, PATCH, JSON],
 };
 
 static CANCEL: Object = Object {
     name: "the hook `cancel`",
-    one_of: method(&["post", "put", "patch", "delete"]),
+    one_of: Some(method(&["post", "put", "patch", "delete"])),
     fields: &[POST, PUT, PATCH, DELETE, JSON],
 };
 
