@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_shop.sql"),
     include_str!("../migrations/0002_subscriptions.sql"),
     include_str!("../migrations/0003_moved_refunds.sql"),
+    include_str!("../migrations/0004_needs_action.sql"),
 ];
 
 /// A unit of work was not done; nothing of it is stored.

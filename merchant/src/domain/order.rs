@@ -414,8 +414,8 @@ fn events_of(payment: &Payment, snapshot: &Snapshot, is_current: bool) -> Vec<Ev
     match payment.status {
         PaymentStatus::Creating | PaymentStatus::Refused => vec![],
         PaymentStatus::Open => match payment.declined {
-            Some(family) => vec![Event::AttemptDeclined { family }],
-            None => vec![Event::PaymentOpen],
+            Some(family) if !payment.needs_action => vec![Event::AttemptDeclined { family }],
+            Some(_) | None => vec![Event::PaymentOpen],
         },
         PaymentStatus::Checking | PaymentStatus::Authorized => vec![Event::CardSubmitted],
         PaymentStatus::Captured => {

@@ -125,6 +125,8 @@ pub struct Payment {
     pub status: Status,
     /// The gateway does not know the outcome yet.
     pub outcome_unknown: bool,
+    /// The customer's bank waits for them to confirm.
+    pub needs_action: bool,
     /// Cards tried.
     pub attempts: u32,
     /// Why the last card did not work.
@@ -164,6 +166,8 @@ pub struct Snapshot {
     pub status: Status,
     /// The gateway does not know the outcome yet.
     pub outcome_unknown: bool,
+    /// The customer's bank waits for them to confirm.
+    pub needs_action: bool,
     /// Cards tried.
     pub attempts: u32,
     /// Why the last card did not work.
@@ -246,6 +250,7 @@ impl Payment {
             id: None,
             status: Status::Creating,
             outcome_unknown: false,
+            needs_action: false,
             attempts: 0,
             declined: None,
             decline_code: None,
@@ -262,7 +267,8 @@ impl Payment {
 
     /// How far a payment has come: its phase, the cards tried, whether the last one was decided.
     const fn progress(&self) -> (u8, u32, bool) {
-        let decided = self.attempts > 0 && !matches!(self.status, Status::Checking);
+        let underway = self.needs_action || matches!(self.status, Status::Checking);
+        let decided = self.attempts > 0 && !underway;
         (self.status.phase(), self.attempts, decided)
     }
 
@@ -343,6 +349,7 @@ impl Payment {
         self.id = Some(snapshot.payment);
         self.status = snapshot.status;
         self.outcome_unknown = snapshot.outcome_unknown;
+        self.needs_action = snapshot.needs_action;
         self.attempts = snapshot.attempts;
         self.declined = snapshot.declined;
         self.decline_code.clone_from(&snapshot.decline_code);
@@ -399,6 +406,7 @@ mod tests {
             amount: Money::new(minor(4999), Currency::parse("EUR").unwrap()),
             status,
             outcome_unknown: false,
+            needs_action: false,
             attempts,
             declined: (status == Status::Open && attempts > 0).then_some(Family::Funds),
             decline_code: None,
@@ -435,6 +443,17 @@ mod tests {
         let processing = snapshot(Status::Checking, 1, 0, 0);
         assert_eq!(payment.learn(&processing, Source::Event { sequence: 2 }, NOW), News::Stale);
         assert_eq!(payment.status, Status::Captured);
+    }
+
+    #[test]
+    fn a_card_that_the_bank_asks_about_is_not_decided() {
+        let mut payment = begun();
+        let asked = Snapshot { needs_action: true, ..snapshot(Status::Open, 1, 0, 0) };
+        payment.learn(&asked, Source::Read { since: 0 }, NOW);
+        // The card goes on to the bank: that is news, although the read had gone ahead.
+        let checking = snapshot(Status::Checking, 1, 0, 0);
+        assert_eq!(payment.learn(&checking, Source::Event { sequence: 3 }, NOW), News::Fresh);
+        assert_eq!((payment.status, payment.needs_action), (Status::Checking, false));
     }
 
     #[test]

@@ -128,6 +128,7 @@ pub fn snapshot(view: &PaymentView) -> Snapshot {
         amount: view.amount,
         status: status(view.status),
         outcome_unknown: view.outcome_unknown,
+        needs_action: view.status == PaymentStatus::RequiresAction,
         attempts: u32::try_from(view.attempts.len()).unwrap_or(u32::MAX),
         declined: view.failure.as_ref().map(|failure| failure.code.family()),
         decline_code: view.failure.as_ref().map(|failure| failure.code.as_str().to_owned()),

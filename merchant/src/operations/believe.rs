@@ -55,6 +55,7 @@ fn claimed(order: &Order) -> Option<Snapshot> {
         amount: order.total,
         status: Status::Captured,
         outcome_unknown: false,
+        needs_action: false,
         attempts: 1,
         declined: None,
         decline_code: None,

@@ -295,6 +295,19 @@ impl Story {
 fn awaiting(order: &Order) -> Story {
     let status = order.current().map(|payment| payment.status);
     let pay = Some(format!("Pay {}", order.total));
+    if order.open_payment().is_some_and(|payment| payment.needs_action) {
+        return Story {
+            tone: "wait",
+            sign: "?",
+            head: "Your bank asks you to confirm the payment".to_owned(),
+            text: "You have not been charged. Go back to the payment page: it leads on to your \
+                   bank."
+                .to_owned(),
+            pay: Some("Confirm the payment".to_owned()),
+            can_cancel: true,
+            ..Story::still()
+        };
+    }
     let story = Story {
         tone: "wait",
         sign: "…",

@@ -198,6 +198,11 @@ impl FakeGateway {
         })
     }
 
+    /// The bank asks the payer to confirm.
+    pub fn ask_payer(&self, id: PaymentId) -> PaymentView {
+        self.change(id, |payment| payment.status = PaymentStatus::RequiresAction)
+    }
+
     pub fn outcome_unknown(&self, id: PaymentId) -> PaymentView {
         self.change(id, |payment| payment.outcome_unknown = true)
     }

@@ -76,6 +76,37 @@ async fn every_state_is_told_in_words() {
 }
 
 #[actix_web::test]
+async fn a_payment_that_the_bank_asks_about_leads_back_to_the_payment_page() {
+    let (world, mut ada, order) = bought().await;
+    let id = world.gateway.only_payment().id;
+    let tell = async |event_type, view| {
+        let event = world.gateway.event(event_type, &view);
+        assert_eq!(world.deliver(&event).await.status, 200);
+    };
+    world.gateway.submit_card(id);
+    let declined = world.gateway.decline(id, "insufficient_funds");
+    tell(EventType::PaymentAttemptFailed, declined).await;
+    world.gateway.submit_card(id);
+    let asked = world.gateway.ask_payer(id);
+    tell(EventType::PaymentRequiresAction, asked).await;
+    assert_eq!(world.status(&order).await, "awaiting_payment");
+    let waiting = page(&mut ada, &order).await;
+    assert_eq!(text_of(&waiting, "story-head"), "Your bank asks you to confirm the payment");
+    assert!(text_of(&waiting, "story-text").contains("You have not been charged."));
+    assert_eq!(text_of(&waiting, "pay"), "Confirm the payment");
+    let payment = world.gateway.only_payment();
+    let on = ada.submit(&format!("/orders/{order}"), &format!("/orders/{order}/pay"), &[]).await;
+    assert_eq!(on.header("location"), payment.checkout_url.as_deref());
+    assert_eq!(world.gateway.kept().payments.len(), 1, "it is the same payment");
+    // Once they have confirmed, the card goes to the bank, and nothing is asked any more.
+    let submitted = world.gateway.submit_card(id);
+    tell(EventType::PaymentProcessing, submitted).await;
+    let checking = page(&mut ada, &order).await;
+    assert_eq!(text_of(&checking, "story-head"), "We are checking with your bank");
+    assert!(!checking.contains("data-testid=\"pay\""), "nobody is asked to pay again");
+}
+
+#[actix_web::test]
 async fn a_reversed_payment_says_that_nothing_was_charged_and_can_be_paid_again() {
     let (world, mut ada, order) = bought().await;
     let id = world.gateway.only_payment().id;

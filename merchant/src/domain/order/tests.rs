@@ -57,6 +57,7 @@ fn snapshot(order: &Order, status: PaymentStatus) -> Snapshot {
         amount: order.total,
         status,
         outcome_unknown: false,
+        needs_action: false,
         attempts: u32::from(status != PaymentStatus::Open),
         declined: None,
         decline_code: None,

@@ -57,6 +57,8 @@ pub struct PaymentRow {
     pub attempts: u32,
     /// Why the last card did not work, exactly.
     pub decline_code: Option<String>,
+    /// The customer's bank waits for them.
+    pub needs_action: bool,
     /// The gateway does not know the outcome.
     pub outcome_unknown: bool,
     /// When it is read next.
@@ -210,6 +212,7 @@ fn payments(order: &Order) -> Vec<PaymentRow> {
         card: payment.card.as_ref().map(|card| format!("{} •••• {}", card.brand, card.last4)),
         attempts: payment.attempts,
         decline_code: payment.decline_code.clone(),
+        needs_action: payment.needs_action,
         outcome_unknown: payment.outcome_unknown,
         next_read: payment.read_due_at.map(When::from),
         at: payment.created_at.into(),

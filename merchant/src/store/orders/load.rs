@@ -78,7 +78,7 @@ fn load_lines(connection: &Connection, order: i64) -> Result<Vec<Line>, StoreErr
 fn load_payments(connection: &Connection, order: i64) -> Result<Vec<Payment>, StoreError> {
     let sql = r#"SELECT number, public_id, read_due_at, created_at, idempotency_key, request,
                    status, outcome_unknown, attempts, declined, decline_code, captured, refunded,
-                   card_brand, card_last4, approval_code, sequence, ahead
+                   card_brand, card_last4, approval_code, sequence, ahead, needs_action
                  FROM payments WHERE "order" = ?1 ORDER BY number"#;
     all(connection, sql, [order], |row| {
         let brand: Option<String> = row.get("card_brand")?;
@@ -90,6 +90,7 @@ fn load_payments(connection: &Connection, order: i64) -> Result<Vec<Payment>, St
             id: row.get::<_, Option<[u8; 16]>>("public_id")?.map(PaymentId::from_bytes),
             status: word(row, "status", PaymentStatus::parse)?,
             outcome_unknown: row.get("outcome_unknown")?,
+            needs_action: row.get("needs_action")?,
             attempts: count(row, "attempts")?,
             declined: family(row)?,
             decline_code: row.get("decline_code")?,

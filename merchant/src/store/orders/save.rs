@@ -72,14 +72,15 @@ fn save_state(connection: &Connection, row: i64, order: &Order) -> Result<(), St
 fn save_payment(connection: &Connection, order: i64, it: &Payment) -> Result<(), StoreError> {
     let sql = r#"INSERT INTO payments ("order", number, public_id, idempotency_key, request, status,
           outcome_unknown, attempts, declined, decline_code, captured, refunded, card_brand,
-          card_last4, approval_code, sequence, ahead, read_due_at, created_at)
+          card_last4, approval_code, sequence, ahead, read_due_at, created_at, needs_action)
         VALUES (:order, :number, :id, :key, :request, :status, :unknown, :attempts, :declined,
-          :code, :captured, :refunded, :brand, :last4, :approval, :sequence, :ahead, :due, :at)
+          :code, :captured, :refunded, :brand, :last4, :approval, :sequence, :ahead, :due, :at,
+          :action)
         ON CONFLICT ("order", number) DO UPDATE SET public_id = :id, status = :status,
           outcome_unknown = :unknown, attempts = :attempts, declined = :declined,
           decline_code = :code, captured = :captured, refunded = :refunded, card_brand = :brand,
           card_last4 = :last4, approval_code = :approval, sequence = :sequence, ahead = :ahead,
-          read_due_at = :due"#;
+          read_due_at = :due, needs_action = :action"#;
     connection.prepare_cached(sql)?.execute(named_params! {
         ":order": order,
         ":number": it.number,
@@ -88,6 +89,7 @@ fn save_payment(connection: &Connection, order: i64, it: &Payment) -> Result<(),
         ":request": it.request,
         ":status": it.status.as_str(),
         ":unknown": it.outcome_unknown,
+        ":action": it.needs_action,
         ":attempts": it.attempts,
         ":declined": it.declined.map(Family::as_str),
         ":code": it.decline_code,
