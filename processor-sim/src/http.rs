@@ -20,6 +20,8 @@ use wire::signature::SigningKey;
 
 use crate::operations::Context;
 
+pub use error::problem_page;
+
 /// What the handlers need beside the context.
 #[derive(Clone)]
 pub struct Served {

@@ -1,4 +1,4 @@
-//! The one page: what the networks and banks are doing.
+//! Pages: what the networks and banks are doing, and errors.
 
 pub mod challenge;
 pub mod issuers;
@@ -17,6 +17,20 @@ pub struct StatusPage {
     parked: i64,
     issuers: Vec<IssuerLine>,
     sums: Vec<SumLine>,
+}
+
+/// An error.
+#[derive(Template)]
+#[template(path = "processor-sim/problem.html")]
+pub struct ProblemPage<'a> {
+    /// What kind of problem.
+    pub heading: &'a str,
+    /// For people.
+    pub detail: &'a str,
+    /// Stable word.
+    pub code: &'a str,
+    /// For support.
+    pub request_id: &'a str,
 }
 
 struct IssuerLine {

@@ -15,7 +15,7 @@ use wire::signature::{SigningKey, Wire};
 use wire::time::Timestamp;
 
 use crate::domain::timers::NotNested;
-use crate::http::{Served, routes};
+use crate::http::{Served, problem_page, routes};
 use crate::operations::three_ds::acs;
 use crate::operations::{
     Acs, Context, ContextError, GatewayLinks, KeysError, clearing, fulfil_obligations, recover,
@@ -95,8 +95,11 @@ impl Program {
             nonces: Arc::new(nonces),
             sandbox_key: keys.sandbox_key.expose().into(),
         };
-        let options =
-            ServeOptions { names: vec!["processor.localhost".to_owned()], ..Default::default() };
+        let options = ServeOptions {
+            names: vec!["processor.localhost".to_owned()],
+            problem_page: Some(problem_page()),
+            ..Default::default()
+        };
         let configure = move |config: &mut actix_web::web::ServiceConfig| routes(config, &served);
         let running = serve_with(listener, options, configure, &plumbing)?;
         Ok(Self { context, running })

@@ -1,10 +1,14 @@
 //! Every status code of this program is chosen here.
 
-use kit::http::Problem;
+use std::sync::Arc;
+
+use askama::Template;
+use kit::http::{Problem, ProblemPage};
 use kit::sqlite::DatabaseError;
 
 use crate::operations::control_cards::CardError;
 use crate::operations::disputes::DisputeError;
+use crate::pages;
 
 /// A message whose identity cannot be read: nothing was processed, safe to correct and resend.
 pub fn unreadable() -> Problem {
@@ -39,6 +43,19 @@ pub fn card(error: &CardError) -> Problem {
 /// A value of the control plane that cannot be used.
 pub fn invalid(param: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(422, "field_invalid", detail.into()).param(param)
+}
+
+/// Problems as browsers see them.
+pub fn problem_page() -> ProblemPage {
+    Arc::new(|problem, context| {
+        let page = pages::ProblemPage {
+            heading: problem.title_text(),
+            detail: problem.detail(),
+            code: problem.code(),
+            request_id: context.request_id,
+        };
+        page.render().unwrap_or_else(|_| problem.detail().to_owned())
+    })
 }
 
 /// A dispute.
