@@ -3,6 +3,7 @@
 mod amounts;
 mod architecture;
 mod cards;
+mod client_keys;
 mod disputes;
 mod foreign;
 mod interop;

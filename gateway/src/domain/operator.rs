@@ -11,7 +11,7 @@ pub enum Role {
     Operator,
     /// Refund.
     Refunder,
-    /// Secrets and endpoints.
+    /// Secrets, endpoints and API clients.
     Administrator,
 }
 
@@ -32,6 +32,14 @@ pub enum Task {
     RotateSecret,
     /// Register a webhook endpoint.
     AddEndpoint,
+    /// Register an API client.
+    AddClient,
+    /// Give an API client a new signing key.
+    RotateKey,
+    /// End a replaced signing key at once.
+    RevokeKey,
+    /// Remove an API client with its keys and tokens.
+    RemoveClient,
 }
 
 /// The text is no role.
@@ -59,7 +67,12 @@ impl Role {
             Task::View => Self::Viewer,
             Task::Capture | Task::Void | Task::Resend => Self::Operator,
             Task::Refund => Self::Refunder,
-            Task::RotateSecret | Task::AddEndpoint => Self::Administrator,
+            Task::RotateSecret
+            | Task::AddEndpoint
+            | Task::AddClient
+            | Task::RotateKey
+            | Task::RevokeKey
+            | Task::RemoveClient => Self::Administrator,
         };
         self >= least
     }
@@ -74,7 +87,7 @@ impl FromStr for Role {
 
 impl Task {
     /// Every task.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::View,
         Self::Capture,
         Self::Void,
@@ -82,6 +95,10 @@ impl Task {
         Self::Resend,
         Self::RotateSecret,
         Self::AddEndpoint,
+        Self::AddClient,
+        Self::RotateKey,
+        Self::RevokeKey,
+        Self::RemoveClient,
     ];
 
     /// The word as it stands in the log.
@@ -94,6 +111,10 @@ impl Task {
             Self::Resend => "resend",
             Self::RotateSecret => "rotate_secret",
             Self::AddEndpoint => "add_endpoint",
+            Self::AddClient => "add_client",
+            Self::RotateKey => "rotate_key",
+            Self::RevokeKey => "revoke_key",
+            Self::RemoveClient => "remove_client",
         }
     }
 }
@@ -118,7 +139,8 @@ mod tests {
                 "viewer: view",
                 "operator: view capture void resend",
                 "refunder: view capture void refund resend",
-                "administrator: view capture void refund resend rotate_secret add_endpoint",
+                "administrator: view capture void refund resend rotate_secret add_endpoint \
+                 add_client rotate_key revoke_key remove_client",
             ]
         );
     }

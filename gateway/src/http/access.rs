@@ -352,7 +352,8 @@ async fn rotate_data_key(context: Data<Context>) -> Result<HttpResponse, Problem
     Ok(HttpResponse::Ok().json(serde_json::json!({ "version": version })))
 }
 
-fn access_problem(error: AccessError) -> Problem {
+/// What a refused change of clients and keys is answered.
+pub fn access_problem(error: AccessError) -> Problem {
     let detail = error.to_string();
     match error {
         AccessError::Name => Problem::new(422, "client_name_invalid", detail).param("name"),
@@ -362,6 +363,7 @@ fn access_problem(error: AccessError) -> Problem {
         AccessError::Endpoint(error) => super::webhook_endpoints::problem(error),
         AccessError::NotFound => Problem::not_found(),
         AccessError::FromKeysFile => Problem::new(409, "client_from_keys_file", detail),
+        AccessError::KeyInUse => Problem::new(409, "key_in_use", detail),
         AccessError::KeyText { .. } | AccessError::Vault(_) | AccessError::Database(_) => {
             Problem::internal(detail)
         }

@@ -1,6 +1,7 @@
 //! The merchant's dashboard: sign in, payments, developers.
 
 mod access;
+mod clients;
 mod developers;
 mod payments;
 mod settings;
@@ -23,6 +24,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings", web::get().to(settings::show))
         .route("/events/{id}", web::get().to(developers::event))
         .route("/events/{id}/resend", web::post().to(developers::resend))
+        .route("/clients", web::post().to(clients::add))
+        .route("/clients/{id}/remove", web::post().to(clients::remove))
+        .route("/clients/{id}/rotate-key", web::post().to(clients::rotate_key))
+        .route("/clients/{id}/keys/{key}/revoke", web::post().to(clients::revoke_key))
         .route("/webhook-endpoints", web::post().to(developers::add_endpoint))
         .route("/webhook-endpoints/{id}/rotate-secret", web::post().to(developers::rotate_secret));
     config.service(dashboard);

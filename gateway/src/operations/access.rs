@@ -23,7 +23,7 @@ use crate::vault::{SecretPlace, VaultError};
 pub use registry::{Client, ClientRefusal, Grant, Registry, TokenRefusal};
 pub use seed::open;
 
-use registry::{KeyEntry, hashed};
+use registry::{KeyEntry, KeyStanding, hashed};
 
 /// How long a token lives (RFC 6749 section 5.1).
 pub const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
@@ -53,9 +53,12 @@ pub enum AccessError {
     /// There is no such client.
     #[error("there is no such client")]
     NotFound,
-    /// Clients of the keys file are removed there.
-    #[error("this client stands in the keys file and is removed there")]
+    /// Clients of the keys file are changed there.
+    #[error("this client stands in the keys file and is changed there")]
     FromKeysFile,
+    /// A key in use cannot be revoked.
+    #[error("this key is in use: give the client a new one first")]
+    KeyInUse,
     /// A key of the keys file is not base64 of 32 bytes.
     #[error("the signing key of the client `{client}` is not base64 of 32 bytes")]
     KeyText {
@@ -322,6 +325,24 @@ pub async fn rotate_client_key(
     context.access.retire_other_keys(client_id, &key_id, previous_until);
     let signing_key = SecretText(BASE64.encode(&signing_key));
     Ok(RotatedKey { key_id, signing_key, previous_until })
+}
+
+/// Ends a key that was replaced before its time; the next call that it signs is refused.
+pub async fn revoke_client_key(
+    context: &Context,
+    client_id: &str,
+    key_id: &str,
+) -> Result<(), AccessError> {
+    let now = context.plumbing.clock.now();
+    match context.access.key_standing(client_id, key_id).ok_or(AccessError::NotFound)? {
+        KeyStanding::InUse => return Err(AccessError::KeyInUse),
+        KeyStanding::Ended => return Ok(()),
+        KeyStanding::Replaced => context.access.end_key(key_id, now),
+    }
+    let key_id = key_id.to_owned();
+    let end =
+        move |connection: &rusqlite::Connection| store::access::end_key(connection, &key_id, now);
+    Ok(context.database.write(end).await?)
 }
 
 /// The merchant that a publishable key stands for.

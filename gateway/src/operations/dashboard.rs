@@ -1,5 +1,6 @@
 //! What people do at the dashboard: sign in, look, move money, and the log of it.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use argon2::Argon2;
@@ -7,6 +8,7 @@ use argon2::password_hash::PasswordVerifier;
 use kit::sqlite::DatabaseError;
 use sha2::{Digest, Sha256};
 use wire::ids::{EventId, MerchantId, PaymentId};
+use wire::time::Timestamp;
 
 use super::Context;
 use crate::domain::operator::{Role, Task};
@@ -262,12 +264,12 @@ pub async fn event(context: &Context, id: EventId) -> Result<Option<EventDetail>
         .await
 }
 
-/// An API client and its present signing key.
+/// An API client and its signing keys.
 pub struct Client {
     /// The client.
     pub client: access::ClientRow,
-    /// Ids of its signing keys that are not retired.
-    pub key_ids: Vec<String>,
+    /// Its signing keys that are accepted: id, and the end of one that was replaced.
+    pub keys: Vec<(String, Option<Timestamp>)>,
 }
 
 /// API clients, and the log of actions with whether it is whole.
@@ -282,17 +284,20 @@ pub struct Registrations {
 
 /// Clients and actions.
 pub async fn registrations(context: &Context) -> Result<Registrations, DatabaseError> {
-    let merchant = merchant(context);
+    let (merchant, now) = (merchant(context), context.plumbing.clock.now());
     context
         .database
         .read(move |connection| {
             let keys = access::client_keys(connection)?;
             let clients = access::clients(connection)?;
             let with_keys = |client: access::ClientRow| {
-                let own = keys
-                    .iter()
-                    .filter(|key| key.client_id == client.client_id && key.retires_at.is_none());
-                Client { key_ids: own.map(|key| key.key_id.clone()).collect(), client }
+                let own = keys.iter().filter(|key| key.client_id == client.client_id);
+                let accepted = own.filter(|key| key.retires_at.is_none_or(|end| end > now));
+                let mut keys: Vec<_> =
+                    accepted.map(|key| (key.key_id.clone(), key.retires_at)).collect();
+                // The key in use first, then those that end last.
+                keys.sort_by_key(|(_, end)| Reverse(end.unwrap_or(Timestamp::MAX)));
+                Client { client, keys }
             };
             let own = clients.into_iter().filter(|client| client.merchant == merchant);
             Ok(Registrations {

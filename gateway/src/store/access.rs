@@ -184,6 +184,15 @@ pub fn retire_other_keys(
     Ok(())
 }
 
+/// A replaced key ends now. One that is in use, or that has ended, stays as it is.
+pub fn end_key(connection: &Connection, key_id: &str, now: Timestamp) -> Result<(), DatabaseError> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE client_keys SET retires_at = ?2 WHERE key_id = ?1 AND retires_at > ?2",
+    )?;
+    statement.execute(params![key_id, now.millis()])?;
+    Ok(())
+}
+
 /// Every token that has not ended.
 pub fn live_tokens(
     connection: &Connection,

@@ -279,6 +279,10 @@ async fn every_unsafe_route_of_the_dashboard_needs_its_proof() {
         format!("/dashboard/payments/{}/capture", payment.id),
         format!("/dashboard/payments/{}/void", payment.id),
         format!("/dashboard/payments/{}/refund", payment.id),
+        "/dashboard/clients".to_owned(),
+        "/dashboard/clients/cli_playground/remove".to_owned(),
+        "/dashboard/clients/cli_playground/rotate-key".to_owned(),
+        "/dashboard/clients/cli_playground/keys/key_playground/revoke".to_owned(),
     ] {
         browser.csrf = "forged".to_owned();
         let answer = browser.submit(&path, &[("name", "a"), ("password", "b")]).await;
@@ -345,6 +349,57 @@ async fn a_new_secret_is_shown_once_and_the_deed_is_noted() {
     let page = browser.get("/dashboard/developers").await;
     assert!(!page.body.contains("whsec_"));
     assert!(page.body.contains("rotate secret") && page.body.contains("Unbroken"));
+}
+
+#[actix_web::test]
+async fn what_cannot_be_done_to_a_client_is_told() {
+    let gateway = Gateway::start().await;
+    let mut viewer = Browser::signed_in(&gateway, "vera").await;
+    let page = viewer.get("/dashboard/developers").await;
+    assert!(page.body.contains("key_playground") && !page.body.contains("add-client"));
+    let mut admin = Browser::signed_in(&gateway, "admin").await;
+    let page = admin.get("/dashboard/developers").await;
+    assert!(page.body.contains("stands in the keys file"), "{}", page.body);
+    assert!(!page.body.contains("rotate-key"));
+    let mut presses = 0;
+    let mut press = async |browser: &mut Browser, path: &str, typed: &[(&str, &str)]| {
+        presses += 1;
+        let key = format!("0123456789abcde{presses}");
+        let fields = [typed, &[("key", key.as_str())]].concat();
+        browser.submit(&format!("/dashboard/clients{path}"), &fields).await
+    };
+    for path in ["", "/cli_playground/rotate-key", "/cli_playground/keys/key_playground/revoke"] {
+        let answer = press(&mut viewer, path, &[("name", "mine")]).await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.body.contains("role_insufficient"), "{path}");
+    }
+    for (path, status, code) in [
+        ("/cli_playground/rotate-key", 409, "client_from_keys_file"),
+        ("/cli_playground/remove", 409, "client_from_keys_file"),
+        ("/cli_playground/keys/key_playground/revoke", 409, "key_in_use"),
+        ("/cli_playground/keys/key_nothing/revoke", 404, "not_found"),
+        ("/cli_nobody/rotate-key", 404, "not_found"),
+    ] {
+        let answer = press(&mut admin, path, &[]).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        assert!(answer.body.contains(code), "{path}: {}", answer.body);
+    }
+    for (name, origins, why) in [
+        ("playground", "", "no other client has it"),
+        ("", "", "1 to 60 letters"),
+        ("4242 4242 4242 4242", "", "1 to 60 letters"),
+        ("mine", "http://shop.example", "https"),
+    ] {
+        let typed = [("name", name), ("origins", origins)];
+        let answer = press(&mut admin, "", &typed).await;
+        assert_eq!(answer.status, 422, "{name} {origins}: {}", answer.body);
+        assert!(answer.body.contains("The client was not added") && answer.body.contains(why));
+        let kept = answer.body.contains(&format!("name=\"name\" value=\"{name}\""));
+        assert_eq!(kept, !name.starts_with("4242"), "{}", answer.body);
+    }
+    let page = admin.get("/dashboard/developers").await;
+    assert!(!page.body.contains("4242 4242"), "nor is it in the log");
+    assert_eq!(page.body.matches("data-testid=\"client\"").count(), 1);
 }
 
 #[actix_web::test]

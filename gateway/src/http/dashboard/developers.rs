@@ -6,6 +6,7 @@ use kit::http::{Pairs, Problem, ReceivedRequest, query_pairs};
 use wire::events::Event;
 use wire::gateway_api::{CreateEndpoint, EndpointView};
 use wire::ids::{EndpointId, EventId};
+use wire::time::Timestamp;
 
 use super::access::{SignedIn, form_key, signed_in};
 use super::payments::event_row;
@@ -16,7 +17,8 @@ use crate::operations::idempotency::Call;
 use crate::operations::{Context, webhooks};
 use crate::pages::dashboard::Notice;
 use crate::pages::dashboard::developers::{
-    ActionLine, ClientRow, DevelopersPage, EndpointBlock, EventPage, NewSecret, TypedEndpoint,
+    ActionLine, ClientBlock, DevelopersPage, EndpointBlock, EventPage, NewClientKeys, NewSecret,
+    TypedClient, TypedEndpoint,
 };
 use crate::pages::shown::{SHOWN_CHARACTERS_MAX, shown};
 use crate::store::dashboard::ActionRow;
@@ -40,13 +42,21 @@ pub async fn show(
 
 /// What a page says about the press before it.
 #[derive(Default)]
-struct Shown {
-    notice: Option<Notice>,
-    new_secret: Option<NewSecret>,
-    typed: TypedEndpoint,
+pub struct Shown {
+    /// What was done, or why not.
+    pub notice: Option<Notice>,
+    /// The secret of an endpoint.
+    pub new_secret: Option<NewSecret>,
+    /// The keys of a client.
+    pub new_keys: Option<NewClientKeys>,
+    /// What was typed for an endpoint that was refused.
+    pub typed: TypedEndpoint,
+    /// What was typed for a client that was refused.
+    pub typed_client: TypedClient,
 }
 
-async fn developers_page(
+/// The page, with what is to be said about the press before it.
+pub async fn developers_page(
     context: &Context,
     signed_in: &SignedIn,
     query: &Pairs,
@@ -73,29 +83,35 @@ async fn developers_page(
             frame: signed_in.frame(context, "developers"),
             notice: said.notice,
             new_secret: said.new_secret,
+            new_keys: said.new_keys,
             typed: said.typed,
+            typed_client: said.typed_client,
             may_add: role.may(Task::AddEndpoint),
+            may_change_clients: role.may(Task::RotateKey),
             endpoints: endpoints.into_iter().map(EndpointBlock::from).collect(),
             may_rotate: role.may(Task::RotateSecret),
             form_key: form_key(context),
             newer: has_newer.then(|| address("before", events.first())).flatten(),
             older: has_older.then(|| address("after", events.last())).flatten(),
             events: events.iter().map(event_row).collect(),
-            clients: known.clients.into_iter().map(client_row).collect(),
+            clients: known.clients.into_iter().map(client_block).collect(),
             actions: known.actions.into_iter().map(action_line).collect(),
             chain_unbroken: known.chain_unbroken,
         },
     )
 }
 
-fn client_row(client: dashboard::Client) -> ClientRow {
+fn client_block(client: dashboard::Client) -> ClientBlock {
     let registered = client.client;
-    ClientRow {
+    let key = |(id, end): (String, Option<Timestamp>)| (id, end.map(Into::into));
+    ClientBlock {
         name: registered.name,
         client_id: registered.client_id,
-        key_id: client.key_ids.join(", "),
-        signatures: if registered.signatures_required { "required" } else { "optional" },
+        keys: client.keys.into_iter().map(key).collect(),
+        signatures: if registered.signatures_required { "Required" } else { "Optional" },
+        scopes: registered.scopes.replace(' ', ", "),
         origins: registered.return_origins.lines().collect::<Vec<_>>().join(", "),
+        from_keys_file: registered.from_keys_file,
     }
 }
 

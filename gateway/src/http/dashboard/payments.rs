@@ -321,7 +321,14 @@ async fn carry_out(
             let refunding = Refunding { amount, reason: wish.reason };
             refund_payment::refund(context, call, id, refunding).await?;
         }
-        Task::View | Task::Resend | Task::RotateSecret | Task::AddEndpoint => {}
+        Task::View
+        | Task::Resend
+        | Task::RotateSecret
+        | Task::AddEndpoint
+        | Task::AddClient
+        | Task::RotateKey
+        | Task::RevokeKey
+        | Task::RemoveClient => {}
     }
     Ok(())
 }

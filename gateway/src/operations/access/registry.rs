@@ -87,6 +87,17 @@ pub(super) struct KeyEntry {
     pub(super) retires_at: Option<Timestamp>,
 }
 
+/// Where a signing key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyStanding {
+    /// The client signs with it.
+    InUse,
+    /// Another took its place; it is accepted for a while.
+    Replaced,
+    /// It is refused.
+    Ended,
+}
+
 /// Everything that a request is checked against; clones share it.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
@@ -183,6 +194,23 @@ impl Registry {
     /// Whether a signing key is this client's.
     pub fn key_belongs_to(&self, key_id: &str, client_id: &str) -> bool {
         self.read().keys.get(key_id).is_some_and(|entry| entry.client_id == client_id)
+    }
+
+    /// Where a key of this client stands; none when the client has no such key.
+    pub(super) fn key_standing(&self, client_id: &str, key_id: &str) -> Option<KeyStanding> {
+        let known = self.read();
+        let entry = known.keys.get(key_id).filter(|entry| entry.client_id == client_id)?;
+        Some(match entry.retires_at {
+            None => KeyStanding::InUse,
+            Some(end) if end <= self.0.clock.now() => KeyStanding::Ended,
+            Some(_) => KeyStanding::Replaced,
+        })
+    }
+
+    pub(super) fn end_key(&self, key_id: &str, now: Timestamp) {
+        if let Some(entry) = self.write().keys.get_mut(key_id) {
+            entry.retires_at = Some(now);
+        }
     }
 
     /// A client by its id.

@@ -18,6 +18,8 @@ pub struct DevelopersPage {
     pub notice: Option<Notice>,
     /// A secret that is shown this once.
     pub new_secret: Option<NewSecret>,
+    /// Keys of a client that are shown this once.
+    pub new_keys: Option<NewClientKeys>,
     /// Where events go.
     pub endpoints: Vec<EndpointBlock>,
     /// What was typed for a new one, when it was refused.
@@ -26,6 +28,10 @@ pub struct DevelopersPage {
     pub may_add: bool,
     /// Whether the reader may replace secrets.
     pub may_rotate: bool,
+    /// Whether the reader may add clients, change their keys and remove them.
+    pub may_change_clients: bool,
+    /// What was typed for a new client, when it was refused.
+    pub typed_client: TypedClient,
     /// Makes a second press harmless.
     pub form_key: String,
     /// A page of events, newest first.
@@ -35,7 +41,7 @@ pub struct DevelopersPage {
     /// Address of the page behind.
     pub older: Option<String>,
     /// API clients.
-    pub clients: Vec<ClientRow>,
+    pub clients: Vec<ClientBlock>,
     /// What people did.
     pub actions: Vec<ActionLine>,
     /// Whether the log of actions is whole.
@@ -50,6 +56,33 @@ pub struct NewSecret {
     pub text: String,
     /// Whether there was one before, which goes on signing for a day.
     pub replaces: bool,
+}
+
+/// Keys of a client, after it was added or got a new one.
+pub struct NewClientKeys {
+    /// Its name.
+    pub client: String,
+    /// What to tell.
+    pub head: &'static str,
+    /// What happens to the key before, if there was one.
+    pub previous: Option<String>,
+    /// OAuth client id.
+    pub client_id: String,
+    /// OAuth client secret of a client that was added.
+    pub client_secret: Option<String>,
+    /// Id of the signing key.
+    pub key_id: String,
+    /// Base64 of 32 bytes.
+    pub signing_key: String,
+}
+
+/// What was typed for a client that was refused.
+#[derive(Default)]
+pub struct TypedClient {
+    /// Its name.
+    pub name: String,
+    /// Where it may send payers back to.
+    pub origins: String,
 }
 
 /// What was typed for an endpoint that was refused.
@@ -87,17 +120,21 @@ pub struct EventRow {
 }
 
 /// An API client.
-pub struct ClientRow {
+pub struct ClientBlock {
     /// Its name.
     pub name: String,
     /// OAuth client id.
     pub client_id: String,
-    /// Id of its signing key.
-    pub key_id: String,
-    /// required or optional.
+    /// Its signing keys: id, and until when one that was replaced is accepted.
+    pub keys: Vec<(String, Option<Moment>)>,
+    /// Required or Optional.
     pub signatures: &'static str,
+    /// What its tokens may allow.
+    pub scopes: String,
     /// Origins of return addresses.
     pub origins: String,
+    /// Whether it stands in the keys file and is changed there.
+    pub from_keys_file: bool,
 }
 
 /// What somebody did.
