@@ -310,11 +310,77 @@ async fn the_dashboard_needs_no_pointer() {
     browser.picture("dashboard-endpoint-added").await;
     hit(browser, "rotate-secret").await;
     assert!(browser.text("new-secret").await.contains("24 hours"));
+    keys_of_a_client(browser).await;
     hit(browser, "event-link").await;
     hit(browser, "resend").await;
     assert!(browser.text("notice").await.contains("sent again"));
     hit(browser, "logout").await;
     browser.see("login").await;
+}
+
+/// A client is added, gets a new key, loses the old one, and is removed.
+async fn keys_of_a_client(browser: &Browser) {
+    write(browser, "client-name", "second-server").await;
+    hit(browser, "add-client").await;
+    let first = browser.text("new-key-id").await;
+    assert!(!browser.text("new-client-secret").await.is_empty());
+    hit(browser, "rotate-key").await;
+    browser.see("revoke-key").await;
+    let second = browser.text("new-key-id").await;
+    assert!(second.starts_with("key_") && second != first, "{first} {second}");
+    assert!(browser.text("new-keys").await.contains("accepted until"));
+    browser.picture("dashboard-new-key").await;
+    hit(browser, "revoke-key").await;
+    assert!(browser.text("notice").await.contains(&first));
+    hit(browser, "remove-open").await;
+    hit(browser, "remove-client").await;
+    assert!(browser.text("notice").await.contains("second-server is removed"));
+}
+
+/// Goes to the button of a step of a lesson, presses Enter and waits for the answer.
+async fn do_step(browser: &Browser, step: usize) {
+    let here = format!(
+        "[...document.querySelectorAll('[data-testid=do]')].indexOf(document.activeElement) === {step}"
+    );
+    browser.see("do").await;
+    for _ in 0..STOPS_MAX {
+        let at = browser.focused().await;
+        assert_eq!(at.trouble, "", "{}", describe(&at));
+        if browser.evaluate(&here).await == true {
+            browser.evaluate("(window.before = true)").await;
+            browser.key(Press::Enter).await;
+            return until(
+                "the press is answered",
+                std::time::Duration::from_secs(20),
+                async || {
+                    let fresh = browser.evaluate("window.before !== true").await == true;
+                    (fresh && browser.has("said").await).then_some(())
+                },
+            )
+            .await;
+        }
+        browser.key(Press::Tab).await;
+    }
+    panic!("step {step} cannot be reached by keyboard");
+}
+
+#[actix_web::test]
+async fn a_lesson_is_done_without_a_pointer() {
+    let Some(customer) = Customer::enter(Device::DESKTOP).await else { return };
+    let browser = &customer.browser;
+    let console = customer.up.addresses.console();
+    browser.open(&console).await;
+    hit(browser, "nav-lessons").await;
+    hit(browser, "open-return").await;
+    hit(browser, "begin").await;
+    for step in 0..4 {
+        assert!(!browser.has("completed").await, "completed before step {step}");
+        do_step(browser, step).await;
+    }
+    assert!(browser.text("completed").await.contains("State comes from a signed event"));
+    browser.picture("lesson-by-keyboard").await;
+    hit(browser, "nav-lessons").await;
+    assert_eq!(browser.attribute("lesson-return", "data-state").await, "completed");
 }
 
 #[actix_web::test]

@@ -45,6 +45,13 @@ async fn a_ladder_explains_a_lost_answer_its_reversal_and_bad_webhooks() {
     browser.become_device(Device { dark: true, ..Device::DESKTOP }).await;
     browser.open(&format!("{console}{path}?refresh=off")).await;
     browser.picture_of("ladder", "ladder-dark").await;
+    // A phone shows it as it is drawn, and scrolls it sideways in its own region.
+    browser.become_device(Device::PHONE).await;
+    browser.open(&format!("{console}{path}?refresh=off")).await;
+    browser.assert_fits().await;
+    let drawn = "(() => { const it = document.querySelector('[data-testid=ladder]'); \
+        return it.getBoundingClientRect().width / it.viewBox.baseVal.width; })()";
+    assert_eq!(browser.evaluate(drawn).await, 1.0, "the ladder is shrunk");
     // The table beside it says the same, for those who do not see the drawing.
     let table = browser
         .evaluate("document.querySelector('[data-testid=steps]').textContent")

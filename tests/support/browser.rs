@@ -353,9 +353,29 @@ impl Browser {
         self.client.execute(&format!("return {expression}"), Vec::new()).await.unwrap()
     }
 
+    /// Keeps scripts with these addresses from being loaded: `*auto-submit.js`.
+    pub async fn block(&self, addresses: &[&str]) {
+        self.command("Network.enable", json!({})).await;
+        self.command("Network.setBlockedURLs", json!({"urls": addresses})).await;
+    }
+
+    /// Ends what the page would do by itself: it is not loaded again while it is looked at.
+    pub async fn hold_still(&self) {
+        self.evaluate("window.stop()").await;
+    }
+
+    /// What turns from one colour to another has arrived.
+    pub async fn finish_transitions(&self) {
+        let finish = "document.getAnimations().filter(each => each instanceof CSSTransition) \
+            .map(each => each.finish()).length";
+        self.evaluate(finish).await;
+    }
+
     /// What axe-core finds serious or critical on the page as it is; `axe` is its script.
     pub async fn look_with_axe(&self, axe: &str) -> Vec<String> {
-        self.client.execute(axe, Vec::new()).await.unwrap();
+        if self.evaluate("typeof axe").await != "object" {
+            self.client.execute(axe, Vec::new()).await.unwrap();
+        }
         let found = self
             .client
             .execute_async(

@@ -1,7 +1,7 @@
 //! The desk of a bank: its accounts, and one account with cards, holds and postings.
 
 use askama::Template;
-use wire::money::Currency;
+use wire::money::{Currency, MinorUnits, Money};
 use wire::time::Timestamp;
 
 use crate::domain::checks::CardStatus;
@@ -127,9 +127,15 @@ fn choices(status: CardStatus) -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// Minor units with sign and decimals.
+/// Minor units as people read them, with their sign.
 fn shown(amount: i64, currency: &str) -> String {
-    format!("{currency}\u{a0}{}", plain(amount, currency))
+    match (MinorUnits::new(amount.saturating_abs()), Currency::parse(currency)) {
+        (Ok(value), Ok(currency)) => {
+            let sign = if amount < 0 { "−" } else { "" };
+            format!("{sign}{}", Money::new(value, currency))
+        }
+        (Err(_), _) | (_, Err(_)) => format!("{currency}\u{a0}{}", plain(amount, currency)),
+    }
 }
 
 fn plain(amount: i64, currency: &str) -> String {

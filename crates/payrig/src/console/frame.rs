@@ -52,6 +52,14 @@ pub(super) struct FaultListing {
     pub parked: std::collections::BTreeMap<String, usize>,
 }
 
+impl FaultListing {
+    /// How many of them still act.
+    pub fn acting(&self) -> usize {
+        let used_up = |fault: &&Value| fault.get("used_up") == Some(&Value::Bool(true));
+        self.faults.iter().filter(|fault| !used_up(fault)).count()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct WeaknessListing {
     vulnerabilities: Vec<Weakness>,

@@ -260,6 +260,12 @@ mod tests {
     }
 
     #[test]
+    fn a_button_says_what_it_does_to_a_protection() {
+        assert_eq!(hands::label("protect return off"), "Switch the protection off");
+        assert_eq!(hands::label("protect return on"), "Switch the protection on");
+    }
+
+    #[test]
     fn an_attack_that_works_is_tried_again_with_the_protection_on() {
         for lesson in lessons() {
             let attacks =

@@ -7,6 +7,7 @@ use askama::Template;
 use kit::http::Problem;
 use kit::wirelog::Entry;
 use wire::gateway_api::{Page, PaymentView, TimelineEntry};
+use wire::money::Money;
 
 use super::Console;
 use super::frame::Frame;
@@ -162,6 +163,7 @@ pub(super) struct PaymentPage {
     payment: Option<PaymentView>,
     state: Option<Pill>,
     amount: String,
+    amounts: Vec<(&'static str, String)>,
     card: String,
     created: String,
     drawing: Drawing,
@@ -183,6 +185,7 @@ impl PaymentPage {
             id: trace.id.clone(),
             state: payment.as_ref().map(Pill::of_payment),
             amount: shown(|payment| payment.amount.to_string()),
+            amounts: payment.as_ref().map(amounts).unwrap_or_default(),
             card: shown(card),
             created: shown(|payment| moment(payment.created_at)),
             drawing: drawing(trace),
@@ -197,6 +200,22 @@ impl PaymentPage {
     pub fn text(&self) -> String {
         rendered(self)
     }
+}
+
+/// What became of the amount: what is zero is left out.
+fn amounts(payment: &PaymentView) -> Vec<(&'static str, String)> {
+    let amounts = &payment.amounts;
+    [
+        ("Authorized", amounts.authorized),
+        ("Reversed", amounts.reversed),
+        ("Captured", amounts.captured),
+        ("Refunded", amounts.refunded),
+        ("Charged back", amounts.charged_back),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_zero())
+    .map(|(word, value)| (word, Money::new(value, payment.amount.currency).to_string()))
+    .collect()
 }
 
 /// The ladder as text for a document.

@@ -1,6 +1,7 @@
 //! Disputes: the list, and one case with the form to answer it.
 
 use askama::Template;
+use wire::card::Brand;
 use wire::settlement::DisputeView;
 
 use super::Frame;
@@ -84,6 +85,16 @@ fn what_now(status: &str) -> &'static str {
     }
 }
 
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+/// A network as people write it.
+fn brand(word: &str) -> String {
+    word.parse::<Brand>().map_or_else(|_| word.to_owned(), |it| it.display_name().to_owned())
+}
+
 impl DisputeRow {
     fn new(view: &DisputeView) -> Self {
         Self {
@@ -91,9 +102,9 @@ impl DisputeRow {
             status: view.status.clone(),
             state: pill(&view.status),
             amount: signed(view.amount, view.currency),
-            reason: view.reason.replace('_', " "),
+            reason: capitalized(&view.reason.replace('_', " ")),
             code: view.network_reason_code.clone(),
-            network: view.network.clone(),
+            network: brand(&view.network),
             arn: view.arn.clone(),
             payment: view.payment.map(|id| id.to_string()).unwrap_or_default(),
             withdrawn: view.funds_withdrawn,

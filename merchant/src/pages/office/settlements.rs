@@ -1,7 +1,7 @@
 //! Settlement reports: the list with its differences, and one report with its lines.
 
 use askama::Template;
-use wire::money::Currency;
+use wire::money::{Currency, MinorUnits, Money};
 use wire::settlement::{SettlementLine, SettlementReport};
 
 use super::Frame;
@@ -66,12 +66,9 @@ struct DifferenceRow {
 
 /// Minor units as people read them, with their sign.
 pub(super) fn signed(amount: i64, currency: Currency) -> String {
-    let exponent = usize::try_from(currency.exponent()).unwrap_or(0);
-    let digits = format!("{:0width$}", amount.unsigned_abs(), width = exponent.saturating_add(1));
-    let (whole, part) = digits.split_at(digits.len().saturating_sub(exponent));
+    let value = MinorUnits::new(amount.saturating_abs()).unwrap_or(MinorUnits::MAX);
     let sign = if amount < 0 { "−" } else { "" };
-    let point = if exponent == 0 { "" } else { "." };
-    format!("{sign}{}\u{a0}{whole}{point}{part}", currency.code())
+    format!("{sign}{}", Money::new(value, currency))
 }
 
 impl ReportRow {

@@ -7,6 +7,7 @@ use wire::gateway_api::{PaymentStatus, PaymentView};
 
 use super::super::Console;
 use super::super::figures::newest_payments;
+use super::super::frame::weaknesses;
 use super::{Begun, Ended};
 use crate::failure::Outcome;
 use crate::program::Program;
@@ -20,6 +21,7 @@ pub(super) struct Evidence {
     payments: Vec<PaymentView>,
     entries: Vec<Entry>,
     attacks: Vec<Ended>,
+    off: Vec<String>,
     settlements: usize,
     disputes: usize,
     cleared: bool,
@@ -31,7 +33,7 @@ struct WirePage {
     last_seq: u64,
 }
 
-/// Checks without a word behind them; the others are `succeeded X` and `refused X`.
+/// Checks without a word behind them; the others are `off X`, `succeeded X`, `on X` and `refused X`.
 const CHECKS: [&str; 22] = [
     "paid",
     "paid_unconfirmed",
@@ -60,7 +62,7 @@ const CHECKS: [&str; 22] = [
 /// Whether there is such a check.
 pub(super) fn is_known(check: &str) -> bool {
     CHECKS.contains(&check)
-        || ["succeeded ", "refused "].iter().any(|word| {
+        || ["off ", "succeeded ", "on ", "refused "].iter().any(|word| {
             check
                 .strip_prefix(word)
                 .is_some_and(|attack| super::attacks::ALL.contains(&attack) || attack == "dispute")
@@ -70,6 +72,12 @@ pub(super) fn is_known(check: &str) -> bool {
 /// Whether the bank answers for fraud.
 fn is_shifted(payment: &PaymentView) -> bool {
     payment.three_ds.as_ref().is_some_and(|three_ds| three_ds.liability_shift)
+}
+
+/// The protections that are off now.
+async fn switched_off(console: &Console) -> Vec<String> {
+    let all = weaknesses(console).await;
+    all.into_iter().filter(|it| it.on).map(|it| it.id).collect()
 }
 
 impl Evidence {
@@ -105,6 +113,7 @@ impl Evidence {
             payments,
             entries,
             attacks: begun.attacks.clone(),
+            off: switched_off(console).await,
             settlements: count("/api/settlements").await?,
             disputes: count("/api/disputes").await?,
         })
@@ -117,6 +126,16 @@ impl Evidence {
 
     /// What was seen, if a check holds.
     pub fn check(&self, check: &str) -> Option<String> {
+        // A protection that is off, or was while the attack worked; later on again.
+        if let Some(attack) = check.strip_prefix("off ") {
+            let done = self.is_off(attack) || self.attack(attack, false, true);
+            return done.then(|| "The protection was switched off.".to_owned());
+        }
+        if let Some(attack) = check.strip_prefix("on ") {
+            let again = self.attack(attack, false, true) && !self.is_off(attack);
+            let done = again || self.attack(attack, true, false);
+            return done.then(|| "The protection is on again.".to_owned());
+        }
         if let Some(attack) = check.strip_prefix("succeeded ") {
             return self.attack(attack, false, true).then(|| "The attack worked.".to_owned());
         }
@@ -124,6 +143,10 @@ impl Evidence {
             return self.attack(attack, true, false).then(|| "The attack was refused.".to_owned());
         }
         self.money(check).or_else(|| self.messages(check))
+    }
+
+    fn is_off(&self, attack: &str) -> bool {
+        self.off.iter().any(|id| id == super::attacks::protection(attack))
     }
 
     fn attack(&self, attack: &str, protected: bool, succeeded: bool) -> bool {

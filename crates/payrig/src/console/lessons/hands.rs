@@ -49,7 +49,7 @@ pub(super) fn label(button: &str) -> String {
             "hour" => "Clock: +1 h".into(),
             _ => button.to_owned(),
         },
-        "protect" if what == "on" => "Switch the protection on".into(),
+        "protect" if what.ends_with(" on") => "Switch the protection on".into(),
         "protect" => "Switch the protection off".into(),
         "attack" => "Attack".into(),
         "refund" => "Refund twice at once".into(),
