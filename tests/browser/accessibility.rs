@@ -1,12 +1,34 @@
-//! Every page is looked at by axe-core: light and dark, on a desk and on the narrowest phone.
+//! Every page is looked at by axe-core in every state: light and dark, on a desk and on the
+//! narrowest phone.
 
+mod bank;
+mod console;
+mod desks;
+mod office;
+mod paying;
+mod shop;
+
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use payrig::program::Program;
 use payrig_tests::browser::Device;
 
 use super::customer::Customer;
+
+/// The pages that each test looks at; it fails when it does not see all of them.
+const LOOKED_AT: [&[&str]; 6] =
+    [&bank::PAGES, &console::PAGES, &desks::PAGES, &office::PAGES, &paying::PAGES, &shop::PAGES];
+/// It lives in a hidden frame and sends itself on.
+const NEVER_SEEN: [&str; 1] = ["processor-sim/method"];
+
+/// Somebody who looks at pages, and remembers which.
+struct Look<'a> {
+    customer: &'a Customer,
+    axe: String,
+    problems: Vec<String>,
+    pages: BTreeSet<String>,
+}
 
 /// The script of axe-core, a test asset that `tests/run` installs. None on a machine without it,
 /// which continuous integration must not be.
@@ -23,225 +45,97 @@ fn axe() -> Option<String> {
     found
 }
 
-/// Looks at a page in every light and size, and collects what is serious or critical.
-async fn look(customer: &Customer, axe: &str, url: &str, found: &mut Vec<String>) {
-    let browser = &customer.browser;
-    for size in [Device::DESKTOP, Device::PHONE] {
-        for dark in [false, true] {
-            browser.become_device(Device { dark, ..size }).await;
-            browser.open(url).await;
-            let problems = browser.look_with_axe(axe).await;
-            let place = format!("{url} {} px{}", size.width, if dark { " dark" } else { "" });
-            found.extend(problems.into_iter().map(|problem| format!("{place}: {problem}")));
-            browser.assert_fits().await;
+impl<'a> Look<'a> {
+    fn new(customer: &'a Customer, axe: String) -> Self {
+        Self { customer, axe, problems: Vec::new(), pages: BTreeSet::new() }
+    }
+
+    /// Opens an address in every light and size, and looks.
+    async fn at(&mut self, url: &str) {
+        for device in devices() {
+            self.customer.browser.become_device(device).await;
+            self.customer.browser.open(url).await;
+            self.judge(url, device).await;
+        }
+        self.customer.browser.become_device(Device::DESKTOP).await;
+    }
+
+    /// Looks in every light and size at the page as it stands: what a form has led to.
+    async fn here(&mut self, state: &str) {
+        self.customer.browser.hold_still().await;
+        for device in devices() {
+            self.customer.browser.become_device(device).await;
+            self.judge(state, device).await;
+        }
+        self.customer.browser.become_device(Device::DESKTOP).await;
+    }
+
+    async fn judge(&mut self, what: &str, device: Device) {
+        let browser = &self.customer.browser;
+        browser.finish_transitions().await;
+        let found = browser.look_with_axe(&self.axe).await;
+        let light = if device.dark { " dark" } else { "" };
+        let place = format!("{what} {} px{light}", device.width);
+        self.problems.extend(found.into_iter().map(|problem| format!("{place}: {problem}")));
+        browser.assert_fits().await;
+        let page = browser.evaluate("document.documentElement.dataset.page || ''").await;
+        let page = page.as_str().unwrap().to_owned();
+        assert!(!page.is_empty(), "{what} is no page of ours: {}", browser.address().await);
+        self.pages.insert(page);
+    }
+
+    /// Nothing was found, and every page was seen that this test is there for.
+    fn finish(self, expected: &[&str]) {
+        let problems = &self.problems;
+        assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+        let seen: BTreeSet<&str> = self.pages.iter().map(String::as_str).collect();
+        assert_eq!(seen, expected.iter().copied().collect());
+    }
+}
+
+fn devices() -> [Device; 4] {
+    [Device::DESKTOP, Device::PHONE]
+        .map(|size| [false, true].map(|dark| Device { dark, ..size }))
+        .concat()
+        .try_into()
+        .unwrap_or_else(|_| panic!("two sizes in two lights"))
+}
+
+/// Files below a folder, by their path in it without the ending.
+fn templates(folder: &Path, below: &str, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            templates(&path, &format!("{below}{stem}/"), found);
+        } else if path.extension().is_some_and(|it| it == "html") {
+            found.push((format!("{below}{stem}"), fs::read_to_string(&path).unwrap()));
         }
     }
-    browser.become_device(Device::DESKTOP).await;
 }
 
-/// Where the first row of a list in the back office leads.
-async fn first_link(customer: &Customer, list: &str) -> String {
-    let browser = &customer.browser;
-    browser.open(&customer.shop(list)).await;
-    let path = browser.evaluate("document.querySelector('tbody a').pathname").await;
-    path.as_str().unwrap().to_owned()
-}
-
-fn assert_nothing(found: &[String]) {
-    assert!(found.is_empty(), "{} problems:\n{}", found.len(), found.join("\n"));
-}
-
-#[actix_web::test]
-async fn the_console_has_no_serious_barrier() {
-    let (Some(axe), Some(customer)) = (axe(), Customer::enter(Device::DESKTOP).await) else {
-        return;
+#[test]
+fn no_page_is_forgotten() {
+    let mut files = Vec::new();
+    templates(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates"), "", &mut files);
+    let is_layout = |name: &str| {
+        let mark = format!("{{% extends \"{name}.html\" %}}");
+        files.iter().any(|(_, text)| text.contains(&mark))
     };
-    let browser = &customer.browser;
-    let console = customer.up.addresses.console();
-    customer.buy("tea-42").await;
-    browser.open(&format!("{console}/faults?refresh=off")).await;
-    browser.press("arm-webhooks-thrice").await;
-    let mut found = Vec::new();
-    browser.open(&format!("{console}/payments?refresh=off")).await;
-    browser.see("payment-row").await;
-    let payment =
-        browser.evaluate("document.querySelector('[data-testid=payment-row] a').pathname").await;
-    let payment = payment.as_str().unwrap().to_owned();
-    browser.open(&format!("{console}{payment}?refresh=off")).await;
-    browser.see("ladder").await;
-    let message = browser
-        .evaluate("document.querySelector('[data-testid=arrow]').getAttribute('href')")
-        .await;
-    browser.open(&format!("{console}/webhooks?refresh=off")).await;
-    browser.see("event-row").await;
-    let event =
-        browser.evaluate("document.querySelector('[data-testid=event-row] a').pathname").await;
-    browser.open(&format!("{console}/lessons/flow?refresh=off")).await;
-    browser.press("begin").await;
-    for path in [
-        "/",
-        "/payments",
-        &payment,
-        message.as_str().unwrap(),
-        "/webhooks",
-        event.as_str().unwrap(),
-        "/messages",
-        "/kpis",
-        "/faults",
-        "/clock",
-        "/cards",
-        "/codes",
-        "/codes/51",
-        "/lessons",
-        "/lessons/flow",
-        "/nothing-here",
-    ] {
-        look(&customer, &axe, &format!("{console}{path}?refresh=off"), &mut found).await;
-        browser.picture(&format!("axe-console{}", path.replace('/', "-"))).await;
+    let mut pages = BTreeSet::new();
+    for (name, text) in &files {
+        let word = if text.contains("{% extends") {
+            format!("{{% block this %}}{name}{{% endblock %}}")
+        } else if text.starts_with("<!doctype") {
+            format!(" data-page=\"{name}\"")
+        } else {
+            continue;
+        };
+        if !is_layout(name) {
+            assert!(text.contains(&word), "templates/{name}.html does not say `{word}`");
+            pages.insert(name.as_str());
+        }
     }
-    assert_nothing(&found);
-}
-
-#[actix_web::test]
-async fn buying_has_no_serious_barrier() {
-    let (Some(axe), Some(customer)) = (axe(), Customer::enter(Device::DESKTOP).await) else {
-        return;
-    };
-    let browser = &customer.browser;
-    let mut found = Vec::new();
-    customer.order("tea-42").await;
-    let page = browser.address().await;
-    look(&customer, &axe, &page, &mut found).await;
-    browser.press("pay").await;
-    browser.see("error-summary").await;
-    found.extend(browser.look_with_axe(&axe).await);
-    customer.type_card("4000000000009995").await;
-    browser.see("decline").await;
-    found.extend(browser.look_with_axe(&axe).await);
-    // The bank's own page, which other pages frame or lead to.
-    customer.type_card("4000010030070008").await;
-    browser.see("challenge").await;
-    let bank = browser.address().await;
-    found.extend(browser.look_with_axe(&axe).await.iter().map(|it| format!("{bank}: {it}")));
-    browser.press("challenge-cancel").await;
-    browser.see("decline").await;
-    customer.type_card(super::customer::PAYS).await;
-    browser.wait_for("outcome", "data-outcome", "paid").await;
-    look(&customer, &axe, &format!("{page}/status?again=1"), &mut found).await;
-    let order = customer.open_last_order().await;
-    browser.wait_for("order-state", "data-status", "paid").await;
-    other_states(&customer, &axe, &mut found).await;
-    browser.open(&customer.shop("/products/tea-42")).await;
-    browser.press("add-to-cart").await;
-    for path in [
-        "/cards",
-        "/subscriptions",
-        "/privacy",
-        "/",
-        "/products/tea-42",
-        "/cart",
-        "/checkout?currency=EUR",
-        "/orders",
-        &format!("/orders/{order}"),
-        &format!("/orders/{order}/receipt"),
-        "/office/login",
-        "/nothing-here",
-    ] {
-        look(&customer, &axe, &customer.shop(path), &mut found).await;
-    }
-    let keys = customer.up.keys();
-    let fields = format!(
-        "{}/fields?key={}&origin={}&nonce=0123456789abcdef",
-        customer.up.url(Program::Gateway),
-        keys.publishable_key,
-        customer.up.url(Program::Merchant)
-    );
-    look(&customer, &axe, &fields, &mut found).await;
-    assert_nothing(&found);
-}
-
-/// Orders that wait, were declined or canceled, and the other two ways to pay.
-async fn other_states(customer: &Customer, axe: &str, found: &mut Vec<String>) {
-    let browser = &customer.browser;
-    customer.order("tea-42").await;
-    customer.open_last_order().await;
-    look(customer, axe, &browser.address().await, found).await;
-    browser.press("cancel-order").await;
-    browser.wait_for("order-state", "data-status", "canceled").await;
-    look(customer, axe, &browser.address().await, found).await;
-    for (way, shown) in [("way-embedded", "card-token-form"), ("way-form", "sealed-form")] {
-        super::ways::place(customer, way).await;
-        browser.see(shown).await;
-        look(customer, axe, &browser.address().await, found).await;
-        browser.open(&customer.shop("/cart")).await;
-    }
-}
-
-#[actix_web::test]
-async fn the_desks_have_no_serious_barrier() {
-    let (Some(axe), Some(customer)) = (axe(), Customer::enter(Device::DESKTOP).await) else {
-        return;
-    };
-    let browser = &customer.browser;
-    let mut found = Vec::new();
-    // A payment that is cleared, settled and disputed before anybody looks.
-    customer.order("tea-42").await;
-    customer.type_card("4000010060010007").await;
-    browser.wait_for("outcome", "data-outcome", "paid").await;
-    customer.up.payrig(&["clock", "advance", "4d"]).await.ok();
-    let order = customer.buy("tea-42").await;
-    customer.log_in("grace").await;
-    let order = format!("/office/orders/{order}");
-    let (dispute, settlement) = (
-        first_link(&customer, "/office/disputes").await,
-        first_link(&customer, "/office/settlements").await,
-    );
-    for path in [
-        "/office",
-        &order,
-        "/office/approvals",
-        "/office/payments",
-        "/office/webhooks",
-        "/office/reconciliation",
-        "/office/settlements",
-        &settlement,
-        "/office/disputes",
-        &dispute,
-        "/office/subscriptions",
-        "/office/audit",
-    ] {
-        look(&customer, &axe, &customer.shop(path), &mut found).await;
-    }
-    let processor = customer.up.url(Program::ProcessorSim);
-    browser.open(&format!("{processor}/issuers/everyday")).await;
-    browser.see("account").await;
-    let account =
-        browser.evaluate("document.querySelector('[data-testid=account] a').pathname").await;
-    for path in ["/", "/issuers/everyday", account.as_str().unwrap()] {
-        look(&customer, &axe, &format!("{processor}{path}"), &mut found).await;
-    }
-    let gateway = customer.up.url(Program::Gateway);
-    let keys = customer.up.keys();
-    let admin = keys.accounts.iter().find(|account| account.name == "admin").unwrap();
-    browser.open(&format!("{gateway}/dashboard")).await;
-    found.extend(browser.look_with_axe(&axe).await);
-    browser.fill("login-name", "admin").await;
-    browser.fill("login-password", &admin.password).await;
-    browser.press("login").await;
-    browser.see("payments").await;
-    let payment = browser.attribute("payment-link", "href").await;
-    browser.press("nav-developers").await;
-    let event = browser.attribute("event-link", "href").await;
-    for path in [
-        "/dashboard",
-        &payment,
-        "/dashboard/developers",
-        &event,
-        "/dashboard/settings",
-        "/dashboard/go-live",
-        "/api/docs",
-    ] {
-        look(&customer, &axe, &format!("{gateway}{path}"), &mut found).await;
-    }
-    assert_nothing(&found);
+    let listed: BTreeSet<&str> = LOOKED_AT.concat().into_iter().chain(NEVER_SEEN).collect();
+    assert_eq!(pages, listed, "a page is not looked at, or a list names one that is gone");
 }

@@ -41,7 +41,7 @@ pub async fn place(customer: &Customer, way: &str) {
     browser.press("place-order").await;
 }
 
-async fn type_into_frame(customer: &Customer, number: &str) {
+pub async fn type_into_frame(customer: &Customer, number: &str) {
     let browser = &customer.browser;
     browser.enter_frame("iframe").await;
     browser.fill("card-number", number).await;

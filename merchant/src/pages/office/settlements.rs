@@ -178,10 +178,10 @@ mod tests {
     #[test]
     fn amounts_show_sign_and_decimals() {
         let of = |amount, code| signed(amount, Currency::parse(code).unwrap());
-        assert_eq!(of(-1, "EUR"), "−EUR\u{a0}0.01");
-        assert_eq!(of(123_456, "EUR"), "EUR\u{a0}1234.56");
-        assert_eq!(of(1000, "JPY"), "JPY\u{a0}1000");
+        assert_eq!(of(-1, "EUR"), "−€0.01");
+        assert_eq!(of(123_456, "EUR"), "€1,234.56");
+        assert_eq!(of(1000, "JPY"), "¥1,000");
         assert_eq!(of(1234, "KWD"), "KWD\u{a0}1.234");
-        assert_eq!(of(0, "EUR"), "EUR\u{a0}0.00");
+        assert_eq!(of(0, "EUR"), "€0.00");
     }
 }
