@@ -115,8 +115,8 @@ pub enum Command {
         ledgers, and lives in memory.")]
     World(WorldFlags),
     /// Play scenarios, each case in a world of its own
-    #[command(after_help = "Examples:\n  payrig run scenarios/timeouts\n  \
-        payrig run scenarios --jobs 2 --report junit=target/scenario/junit.xml\n  \
+    #[command(after_help = "Examples:\n  \
+        payrig run scenarios/timeouts --jobs 2 --report junit=target/scenario/junit.xml\n  \
         payrig run scenarios --merchant payrig.merchant.yaml\n\n\
         Exit: 0 all passed or skipped, 1 wrong command line, 2 a file is wrong, 3 a world could not run, \
         4 an expectation failed")]
@@ -141,7 +141,6 @@ pub enum Command {
     Check(CheckFlags),
     /// The JSON Schema of scenario files, for editors
     #[command(after_help = "Examples:\n  payrig schema > scenario.schema.json\n  \
-        payrig schema | jq .properties.steps\n  \
         payrig schema --merchant > merchant.schema.json")]
     Schema(SchemaFlags),
     /// Payments per second, latency, memory and start-up of a world of its own
