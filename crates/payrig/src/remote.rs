@@ -30,8 +30,9 @@ use crate::timekeeping::{Idle, clock_of, is_past, is_quiet, latest, move_program
 const REST_WITHIN: Duration = Duration::from_secs(30);
 /// Looks in a row that must find the same quiet world.
 const QUIET_LOOKS: u32 = 2;
-/// A message that stays under way for this long, in real time, went to somebody who is gone.
-const LOST_AFTER: Duration = Duration::from_millis(500);
+/// A message that stays under way for this long, in real time, went to somebody who is gone: when
+/// somebody has gone or stands still, and when nobody has.
+const LOST_AFTER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 /// How long a program that does not answer any more may take to be dead.
 const DEAD_WITHIN: Duration = Duration::from_secs(1);
 /// How often the programs are asked.
@@ -70,6 +71,8 @@ struct Own {
     stopped: RefCell<Vec<Program>>,
     /// Those whose death somebody waits for: time stands until he has seen it.
     awaited: RefCell<Vec<Program>>,
+    /// Whether somebody has gone since lost messages were counted.
+    gone: Cell<bool>,
     state: PathBuf,
     /// Keeps the ports for us.
     _console: TcpListener,
@@ -90,7 +93,7 @@ impl Own {
             {
                 let mut children = self.children.borrow_mut();
                 if children.get_mut(&program).is_none_or(Child::has_ended) {
-                    children.remove(&program);
+                    self.gone.set(children.remove(&program).is_some() || self.gone.get());
                     return true;
                 }
             }
@@ -151,6 +154,7 @@ impl RemoteWorld {
             children: RefCell::new(children),
             stopped: RefCell::default(),
             awaited: RefCell::default(),
+            gone: Cell::default(),
             state: state.clone(),
             _console: console,
         };
@@ -270,7 +274,7 @@ impl RemoteWorld {
             if !same {
                 same_since = stopwatch.elapsed();
             }
-            let lasts = stopwatch.elapsed().saturating_sub(same_since) > LOST_AFTER;
+            let lasts = stopwatch.elapsed().saturating_sub(same_since) > self.lost_after();
             let noticed = self.own.as_ref().is_none_or(Own::is_noticed);
             let calm = same && noticed && own.in_flight == 0 && self.is_balanced(&now, &own, lasts);
             looks = if calm { looks + 1 } else { 0 };
@@ -303,8 +307,16 @@ impl RemoteWorld {
         );
         if lasts {
             self.lost.set(now);
+            if let Some(own) = &self.own {
+                own.gone.set(false);
+            }
         }
         now == self.lost.get()
+    }
+
+    fn lost_after(&self) -> Duration {
+        let missing = |own: &Own| own.gone.get() || !own.stopped.borrow().is_empty();
+        if self.own.as_ref().is_none_or(missing) { LOST_AFTER.0 } else { LOST_AFTER.1 }
     }
 
     /// Lets a message go or wakes the next one whose time has come; whether there was one.

@@ -107,12 +107,15 @@ async fn a_card_that_was_not_issued_for_tests_leaves_no_trace() {
 async fn neither_number_nor_code_reaches_the_disk_or_the_wire_log() {
     let directory = Directory::new("canary");
     let world = World::start_in(&directory.0).await;
-    let token = tokenize(&world, PUBLISHABLE_KEY, &card()).await.json();
+    // The log names the port, whose digits are a matter of chance.
+    let port = world.address.port().to_string();
+    let code = ["987", "986"].into_iter().find(|code| !port.contains(code)).unwrap();
+    let token = tokenize(&world, PUBLISHABLE_KEY, &with("security_code", code)).await.json();
     assert!(token["id"].is_string());
     let wire = world.sandbox("GET", "/_sandbox/wire", None).await;
     assert!(wire.body.contains("/api/tokens"));
     assert!(!wire.body.contains("4242424242424242") && !wire.body.contains("4242 4242"));
-    assert!(!wire.body.contains("987"), "{}", wire.body);
+    assert!(!wire.body.contains(code), "{}", wire.body);
     world.stop().await;
     for canary in ["4242424242424242", "4242 4242 4242 4242", "Ada Lovelace", "SW1A 1AA"] {
         assert!(!directory.holds(canary), "{canary}");

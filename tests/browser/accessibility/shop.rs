@@ -111,6 +111,7 @@ async fn unpaid(look: &mut Look<'_>) {
     browser.wait_for("outcome", "data-outcome", "processing").await;
     customer.open_last_order().await;
     browser.wait_for("order-state", "data-status", "checking").await;
+    look.here("an order that is being checked").await;
     customer.up.payrig(&["clock", "until-idle"]).await.ok();
 }
 
