@@ -6,7 +6,7 @@ use kit::clock::Clock;
 use payrig::program::Program;
 use payrig_tests::http::Http;
 use payrig_tests::processes::{
-    Scratch, Signal, WORLD_WITHIN, Written, binary, payrig, quiet, signal, until,
+    Scratch, Signal, Up, WORLD_WITHIN, Written, binary, payrig, quiet, signal, until,
 };
 use serde_json::Value;
 
@@ -180,6 +180,36 @@ async fn scenarios_that_kill_programs_pass() {
     let ended = payrig(&["run", &shipped("scenarios/crashes"), "--jobs", "2"]).await;
     assert_eq!(ended.code, Some(0), "{}{}", ended.output, ended.notes);
     assert!(ended.output.contains("12 passed"), "{}", ended.output);
+}
+
+#[actix_web::test]
+async fn scenarios_are_played_into_a_world_at_an_address() {
+    let state = Scratch::new("attach");
+    let up = Up::start(&state).await;
+    let sale = shipped("scenarios/basics/sale.scenario.yaml");
+    let (console, key) = (up.addresses.console(), up.keys().sandbox_key);
+    let world = up.payrig(&["world", "new", "--clock", "virtual"]).await.json();
+    let further = format!("{console}/worlds/{}", world["world"]["id"].as_str().unwrap());
+    for place in [&console, &further] {
+        let case = ["--case", "12 digits", "--attach", place, "--sandbox-key", &key];
+        let played = payrig(&[["run", &sale].as_slice(), &case].concat()).await;
+        assert_eq!(played.code, Some(0), "{place}: {}{}", played.output, played.notes);
+    }
+    let payments = up.payrig(&["call", "GET", "/api/payments"]).await.json();
+    assert_eq!(payments["data"].as_array().unwrap().len(), 1, "one in each world");
+    let unknown = format!("{console}/worlds/wld_none");
+    let refused = async |place: &str, key: &str| {
+        let ended = payrig(&["run", &sale, "--attach", place, "--sandbox-key", key]).await;
+        assert_ne!(ended.code, Some(0), "{place}");
+        format!("{}{}", ended.output, ended.notes)
+    };
+    let said = refused(&console, "another").await;
+    assert!(said.contains("sandbox-key"), "{said}");
+    let said = refused(&unknown, &key).await;
+    assert!(said.contains("wld_none"), "{said}");
+    let keyless = payrig(&["run", &sale, "--attach", &console]).await;
+    assert_eq!(keyless.code, Some(1), "{}", keyless.notes);
+    assert!(keyless.notes.contains("PAYRIG_SANDBOX_KEY"), "{}", keyless.notes);
 }
 
 #[actix_web::test]

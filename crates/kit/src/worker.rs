@@ -69,7 +69,12 @@ where
         let tracked = plumbing.activity.track(async {
             status.0.begin_step();
             wake.take_up();
-            status.0.end_step(step().await.into());
+            let due: NextDue = step().await.into();
+            if due.earliest().is_some_and(|at| at <= plumbing.clock.now()) {
+                // Due already: the next step is owed, and seen to be.
+                wake.wake();
+            }
+            status.0.end_step(due);
         });
         if AssertUnwindSafe(tracked).catch_unwind().await.is_err() {
             plumbing.shutdown.fail(format!("the worker `{name}` panicked"));

@@ -19,6 +19,7 @@ use wire::gateway_api::AccessToken;
 use wire::signature::{SigningKey, Wire};
 use wire::time::Timestamp;
 
+use crate::commands::read_environment;
 use crate::failure::{Failure, Outcome};
 use crate::keys::{Client, World, read_registered, read_world};
 use crate::program::{Addresses, Program};
@@ -53,6 +54,31 @@ impl Access {
         let mut world = read_world(state.path())?;
         world.clients.extend(read_registered(state.path())?);
         Self::new(world, state.addresses(), plumbing)
+    }
+
+    /// The world that a console tells of at this address: its own, or a further one by its path.
+    pub async fn at_console(url: &str, sandbox_key: &str) -> Outcome<Self> {
+        let plumbing = Plumbing::new("payrig", Clock::real(), 0, Secrets::system());
+        let (origin, path) = split_address(url);
+        let console = Link::new(LinkName("payrig->console"), origin, Signing::Already, &plumbing)
+            .map_err(|error| {
+            Failure::usage(error.to_string()).help("write http://127.0.0.1:7070")
+        })?;
+        let call = Call::new(Method::GET, path).deadline(DEADLINE);
+        let reply = console.send(call.header("sandbox-key", sandbox_key)).await.map_err(|_| {
+            Failure::could_not_run(format!("no console answers at {origin}"))
+                .help("start the sandbox with `payrig up`")
+        })?;
+        if !reply.is_success() {
+            return Err(refused(&reply));
+        }
+        let told = serde_json::from_slice(&reply.body).ok();
+        let known = told.and_then(|document: Value| read_environment(&document));
+        let (world, addresses) = known.ok_or_else(|| {
+            Failure::could_not_run(format!("{url} tells of no world"))
+                .help("name the console of `payrig up`, or one of its worlds: CONSOLE/worlds/ID")
+        })?;
+        Self::new(world, addresses, plumbing)
     }
 
     /// A world whose keys and addresses are at hand.
@@ -158,6 +184,14 @@ impl Access {
         })?;
         ApiClient::new(client, self)
     }
+}
+
+/// Origin and path; a console without a path tells of its own world.
+fn split_address(url: &str) -> (&str, &str) {
+    let host = url.find("://").map_or(0, |at| at.saturating_add(3));
+    let path = url.get(host..).and_then(|rest| rest.find('/')).map(|at| host.saturating_add(at));
+    let (origin, path) = path.and_then(|at| url.split_at_checked(at)).unwrap_or((url, ""));
+    (origin, if path.len() > 1 { path } else { "/env" })
 }
 
 /// What a program says about its clock, as far as it matters here.

@@ -527,9 +527,13 @@ pub struct RunFlags {
     /// Run the programs as processes of their own, as scenarios with `process` always do
     #[arg(long)]
     pub processes: bool,
-    /// Play into the world that `payrig up` runs on this state directory
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["processes", "jobs"])]
-    pub attach: Option<PathBuf>,
+    /// Play into a world that runs: the state directory of `payrig up`, the address of its console,
+    /// or of one of its further worlds (CONSOLE/worlds/ID)
+    #[arg(long, value_name = "DIR|URL", conflicts_with_all = ["processes", "jobs"])]
+    pub attach: Option<Place>,
+    /// Key of the sandbox, where a world is named by an address: `sandbox_key` of `payrig env --json`
+    #[arg(long, value_name = "KEY", env = "PAYRIG_SANDBOX_KEY", hide_env_values = true)]
+    pub sandbox_key: Option<String>,
     /// Play against your own merchant, which runs already: a merchant file, or an address that takes
     /// the place of `url` in ./payrig.merchant.yaml. What needs our own shop is skipped, and why is
     /// said
@@ -550,6 +554,24 @@ pub struct RunFlags {
     /// Every event as one line of JSON, as it happens
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where a running world is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// By its state directory.
+    Directory(PathBuf),
+    /// By an address of its console.
+    Console(String),
+}
+
+impl std::str::FromStr for Place {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_address = text.starts_with("http://") || text.starts_with("https://");
+        Ok(if is_address { Self::Console(text.to_owned()) } else { Self::Directory(text.into()) })
+    }
 }
 
 /// `payrig schema`

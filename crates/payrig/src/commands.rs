@@ -22,6 +22,7 @@ mod world;
 pub(crate) use call::{curl as curl_of_call, quoted};
 pub(crate) use cards::{CardRow, grouped as grouped_card};
 pub use env::document as environment;
+pub use env::read as read_environment;
 pub(crate) use fault::{
     arm as arm_faults, clear as clear_faults, read_list as read_faults, spoken_fault,
     tell_everyone as tell_what_is_armed, wanted as wanted_faults,

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Method;
@@ -164,14 +164,15 @@ impl RemoteWorld {
                 "a world in processes of its own begins at {begins}, not at {start}"
             )));
         }
-        let world = Self::at(&state, addresses, Clock::virtual_at(begins), Some(own))?;
+        let plumbing = Plumbing::new("payrig", Clock::real(), 0, Secrets::system());
+        let access = Access::new(read_world(&state)?, addresses, plumbing)?;
+        let world = Self::through(access, Clock::virtual_at(begins), Some(own));
         world.advance(start).await?;
         Ok(world)
     }
 
-    /// The programs of a running `payrig up`.
-    pub async fn attach(state: &Path) -> Outcome<Self> {
-        let access = Access::open(state)?;
+    /// The programs of a world that runs.
+    pub async fn attach(access: Access) -> Outcome<Self> {
         let told = clock_of(&access, Program::Gateway).await?;
         let clock = if told.mode == "virtual" {
             Clock::virtual_at(told.now)
@@ -180,13 +181,12 @@ impl RemoteWorld {
             clock.follow(told.now);
             clock
         };
-        Self::at(state, access.addresses, clock, None)
+        Ok(Self::through(access, clock, None))
     }
 
-    fn at(state: &Path, addresses: Addresses, clock: Clock, own: Option<Own>) -> Outcome<Self> {
-        let plumbing = Plumbing::new("payrig", Clock::real(), 0, Secrets::system());
-        let access = Access::new(read_world(state)?, addresses, plumbing)?;
-        Ok(Self {
+    fn through(access: Access, clock: Clock, own: Option<Own>) -> Self {
+        let addresses = access.addresses;
+        Self {
             access,
             clock,
             activity: Activity::default(),
@@ -199,7 +199,7 @@ impl RemoteWorld {
             driven: Cell::default(),
             skews: RefCell::default(),
             own,
-        })
+        }
     }
 
     /// Where it listens.

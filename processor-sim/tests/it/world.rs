@@ -336,9 +336,8 @@ impl World {
             let ours = self.gateway.activity.snapshot();
             let theirs = |name: &str| idle[name].as_u64().unwrap();
             let counts = (ours.sent, theirs("received"));
-            // A worker whose time has come may not have run yet, or stands between two steps.
-            let due = idle["next_due_at"].as_str().map(|due| due.parse::<Timestamp>().unwrap());
-            let overdue = due.is_some_and(|due| due <= self.clock.now());
+            // A worker whose time has come may not have run yet.
+            let overdue = self.clock.next_due().is_some_and(|due| due <= self.clock.now());
             let still = !overdue
                 && ours.in_flight == 0
                 && theirs("in_flight") == 0

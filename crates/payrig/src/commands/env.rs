@@ -44,6 +44,31 @@ pub fn document(world: &World, addresses: Addresses) -> Value {
     })
 }
 
+/// What [`document`] tells; none when something is missing or not on this machine.
+pub fn read(document: &Value) -> Option<(World, Addresses)> {
+    let text = |key: &str| document.get(key)?.as_str().map(str::to_owned);
+    let port = |key: &str| {
+        let text = text(key)?;
+        text.strip_prefix("http://127.0.0.1:")?.split('/').next()?.parse::<u16>().ok()
+    };
+    let programs = [port("shop")?, port("api")?, port("processor")?];
+    let clients = document.get("clients")?.as_object()?.iter();
+    let clients = clients.filter(|(_, client)| !client.is_null());
+    let client = |(name, client): (&String, &Value)| {
+        Some((name.clone(), serde_json::from_value(client.clone()).ok()?))
+    };
+    let world = World {
+        sandbox_key: text("sandbox_key")?,
+        merchant_id: text("merchant_id")?,
+        clients: clients.map(client).collect::<Option<_>>()?,
+        publishable_key: text("publishable_key")?,
+        order_code_key: text("order_code_key")?,
+        webhook_secret: document.get("webhook")?.get("secret")?.as_str()?.to_owned(),
+        accounts: Vec::new(),
+    };
+    Some((world, Addresses::scattered(port("console")?, programs)))
+}
+
 fn credentials(client: &Client) -> Value {
     json!({
         "client_id": client.client_id,
@@ -151,6 +176,18 @@ mod tests {
           }
         }
         "#);
+    }
+
+    #[test]
+    fn what_is_told_can_be_read() {
+        let (world, addresses) = (world(), Addresses::from_base(7070));
+        let (known, there) = read(&document(&world, addresses)).unwrap();
+        assert_eq!(there.port(Program::ProcessorSim), 7073);
+        assert_eq!(document(&known, there), document(&world, addresses));
+        let mut elsewhere = document(&world, addresses);
+        elsewhere["api"] = "https://sandbox.example/api".into();
+        assert!(read(&elsewhere).is_none());
+        assert!(read(&json!({"status": "ok"})).is_none());
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(super) fn run(flags: &ReplayFlags) -> Outcome {
         hold: false,
         processes: head.processes,
         attach: None,
+        sandbox_key: None,
         merchant: None,
         capsule: None,
         fail_fast: false,

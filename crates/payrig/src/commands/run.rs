@@ -17,8 +17,9 @@ use scenario::world::WorldError;
 use serde_json::{Map, Value, json};
 
 use super::check::read;
+use crate::access::Access;
 use crate::capsule::{self, WithoutDurations};
-use crate::cli::RunFlags;
+use crate::cli::{Place, RunFlags};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::program::{Addresses, Program};
 use crate::remote::RemoteWorld;
@@ -43,6 +44,9 @@ enum News {
 }
 
 pub(super) fn run(flags: &RunFlags) -> Outcome {
+    if matches!(flags.attach, Some(Place::Console(_))) {
+        sandbox_key(flags)?;
+    }
     let scenarios = read(&flags.paths)?;
     play_these(&scenarios, flags, None)
 }
@@ -239,6 +243,13 @@ async fn one(
     (report, Some(world))
 }
 
+fn sandbox_key(flags: &RunFlags) -> Outcome<&str> {
+    flags.sandbox_key.as_deref().ok_or_else(|| {
+        Failure::usage("a world is told at an address to those who have the sandbox's key only")
+            .help("give --sandbox-key KEY or PAYRIG_SANDBOX_KEY: `sandbox_key` of `payrig env --json`")
+    })
+}
+
 /// A world in this process, or in others.
 enum AnyWorld {
     Here(Box<World>),
@@ -248,8 +259,12 @@ enum AnyWorld {
 impl AnyWorld {
     async fn start(job: &Job<'_>, flags: &RunFlags) -> Outcome<Self> {
         let &Job { scenario, seed, ref merchant, .. } = job;
-        if let Some(state) = &flags.attach {
-            return Ok(Self::There(Box::new(RemoteWorld::attach(state).await?)));
+        if let Some(place) = &flags.attach {
+            let access = match place {
+                Place::Directory(state) => Access::open(state)?,
+                Place::Console(url) => Access::at_console(url, sandbox_key(flags)?).await?,
+            };
+            return Ok(Self::There(Box::new(RemoteWorld::attach(access).await?)));
         }
         if flags.processes || scenario.needs_processes() {
             let world = RemoteWorld::start(scenario.start, seed, &scenario.settings).await?;

@@ -3,7 +3,7 @@
 use super::check::read;
 use super::list::word;
 use super::run::play_these;
-use crate::cli::{RunFlags, TriggerFlags};
+use crate::cli::{Place, RunFlags, TriggerFlags};
 use crate::failure::{Failure, Outcome};
 use crate::state::StateDirectory;
 use crate::terminal::note;
@@ -38,7 +38,8 @@ pub(super) fn run(flags: &TriggerFlags) -> Outcome {
         repeat: 1,
         hold: false,
         processes: false,
-        attach: Some(state.clone()),
+        attach: Some(Place::Directory(state.clone())),
+        sandbox_key: None,
         merchant: None,
         capsule: None,
         fail_fast: false,

@@ -1,4 +1,5 @@
-//! Further worlds over HTTP: start, list, look, end. All of it needs the key of the control plane.
+//! Worlds over HTTP: this one's addresses and keys; further ones: start, list, look, end. All of it
+//! needs the key of the control plane.
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, ServiceConfig, delete, get, post};
@@ -6,17 +7,26 @@ use kit::http::{Problem, ReceivedRequest, check_sandbox_key, json as parse_json}
 use serde_json::json;
 
 use super::Console;
+use crate::access::Access;
+use crate::commands::environment;
 use crate::worlds::{Refusal, WORLDS_MAX, Wish};
 
 type Answer = Result<HttpResponse, Problem>;
 
-/// The routes of further worlds.
+/// The routes of worlds.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
+        .route("/env", get().to(own))
         .route("/worlds", get().to(list))
         .route("/worlds", post().to(start))
         .route("/worlds/{id}", get().to(show))
         .route("/worlds/{id}", delete().to(end));
+}
+
+async fn own(console: Data<Console>, received: ReceivedRequest) -> Answer {
+    admit(&console, &received)?;
+    let Access { world, addresses, .. } = &console.access;
+    Ok(HttpResponse::Ok().json(environment(world, *addresses)))
 }
 
 async fn list(console: Data<Console>, received: ReceivedRequest) -> Answer {
