@@ -266,8 +266,10 @@ async fn the_back_office_needs_no_pointer() {
 
     // A dispute is answered.
     hit(browser, "nav-disputes").await;
+    browser.see("disputes").await;
     browser.picture("office-disputes").await;
     hit(browser, "dispute-link").await;
+    browser.see("evidence-form").await;
     browser.picture("office-dispute").await;
     write(browser, "evidence", "winning_evidence: signed for by the cardholder").await;
     hit(browser, "submit-evidence").await;
@@ -301,6 +303,7 @@ async fn the_dashboard_needs_no_pointer() {
     hit(browser, "nav-developers").await;
     write(browser, "endpoint-url", "ftp://nowhere").await;
     hit(browser, "add-endpoint").await;
+    assert!(browser.text("notice").await.contains("only http and https addresses are called"));
     browser.picture("dashboard-endpoint-refused").await;
     // The browser itself may hold an address back that is none; the server refuses the rest.
     write(browser, "endpoint-url", &customer.shop("/webhooks/more")).await;

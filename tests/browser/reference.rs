@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use payrig::program::Program;
 use payrig_tests::browser::Device;
-use payrig_tests::processes::seen;
+use payrig_tests::processes::{seen, until};
 
 use super::customer::{Customer, PAYS};
 
@@ -160,4 +160,15 @@ async fn shop_and_gateway_tell_that_faults_are_armed_anywhere() {
         browser.open(page).await;
         assert!(!browser.has("armed-bar").await, "{page}");
     }
+    // One that is used up is told of no longer, whether or not a console is open.
+    customer.up.payrig(&[lose.as_slice(), &["--times", "1"]].concat()).await.ok();
+    browser.open(&pages[0]).await;
+    assert!(browser.text("armed-bar").await.contains("1 fault is armed"));
+    customer.order("tea-42").await;
+    customer.type_card(PAYS).await;
+    until("the bar is gone", Duration::from_secs(20), async || {
+        browser.open(&pages[0]).await;
+        (!browser.has("armed-bar").await).then_some(())
+    })
+    .await;
 }

@@ -9,6 +9,7 @@ use fantoccini::elements::Element;
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use kit::clock::Clock;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -17,6 +18,8 @@ use crate::processes::{Scratch, Signal, Written, signal, until};
 
 /// What a page may take to show something.
 const SHOWN_WITHIN: Duration = Duration::from_secs(20);
+/// What a command may take. One that is given while the page turns into another is never answered.
+const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 /// What the driver may take to start.
 const DRIVER_WITHIN: Duration = Duration::from_secs(20);
 /// The driver says this, followed by its port.
@@ -195,7 +198,10 @@ impl Browser {
         let url = format!("{}/session/{session}/goog/cdp/execute", self.driver_url);
         let body = json!({"cmd": name, "params": parameters}).to_string();
         let headers = [("content-type", "application/json")];
-        let answer = Http::default().send("POST", &url, &headers, body).await;
+        let http = Http::default();
+        let sent = http.send("POST", &url, &headers, body);
+        let answer = Clock::real().timeout(COMMAND_WITHIN, sent).await;
+        let answer = answer.unwrap_or_else(|_| panic!("the browser does not answer {name}"));
         assert_eq!(answer.status, 200, "{name}: {}", answer.text());
         answer.json()["value"].clone()
     }
@@ -420,7 +426,7 @@ impl Browser {
             .await;
     }
 
-    /// Saves the whole page as a picture.
+    /// Saves the whole page as a picture; what it is to show has to be there already.
     pub async fn picture(&self, name: &str) {
         self.save(json!({"format": "png", "captureBeyondViewport": true}), name).await;
     }

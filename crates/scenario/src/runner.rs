@@ -183,22 +183,8 @@ pub fn not_started(
     error: &WorldError,
     listen: Listener<'_>,
 ) -> CaseReport {
-    let report = CaseReport {
-        scenario: scenario.name.clone(),
-        path: scenario.path.clone(),
-        case: case.name.clone(),
-        seed,
-        began: scenario.start,
-        ended: scenario.start,
-        real: Duration::ZERO,
-        steps: Vec::new(),
-        steps_in_all: scenario.steps.len(),
-        trouble: Some(Trouble::transport(error.to_string())),
-        merchant: None,
-        skipped: None,
-    };
-    listen(report.finished_event(&label(scenario, case)));
-    report
+    let trouble = Some(Trouble::transport(error.to_string()));
+    told(CaseReport { trouble, ..nothing_done(scenario, case, seed) }, scenario, case, listen)
 }
 
 /// A case that needs something that its world has not.
@@ -209,7 +195,13 @@ pub fn skipped(
     reason: &str,
     listen: Listener<'_>,
 ) -> CaseReport {
-    let report = CaseReport {
+    let skipped = Some(reason.to_owned());
+    told(CaseReport { skipped, ..nothing_done(scenario, case, seed) }, scenario, case, listen)
+}
+
+/// The report of a case of which no step was done.
+fn nothing_done(scenario: &Scenario, case: &Case, seed: u64) -> CaseReport {
+    CaseReport {
         scenario: scenario.name.clone(),
         path: scenario.path.clone(),
         case: case.name.clone(),
@@ -221,8 +213,11 @@ pub fn skipped(
         steps_in_all: scenario.steps.len(),
         trouble: None,
         merchant: None,
-        skipped: Some(reason.to_owned()),
-    };
+        skipped: None,
+    }
+}
+
+fn told(report: CaseReport, scenario: &Scenario, case: &Case, listen: Listener<'_>) -> CaseReport {
     listen(report.finished_event(&label(scenario, case)));
     report
 }

@@ -158,6 +158,15 @@ pub struct Redemption {
     pub code_held: bool,
 }
 
+/// Which token can still pay: one of this merchant, for this payment or for none yet, not used, not
+/// expired, its security code still there.
+macro_rules! can_pay {
+    () => {
+        "token = ?1 AND merchant = ?2 AND (payment IS NULL OR payment = ?3) \
+         AND used_at IS NULL AND expires_at > ?4 AND (has_code = 0 OR ?5)"
+    };
+}
+
 /// Uses a token up and opens its card, with an audit row in the same transaction. The token
 /// works once, for its own merchant and payment, until it expires.
 pub fn redeem_token(
@@ -165,12 +174,21 @@ pub fn redeem_token(
     vault: &Vault,
     redemption: &Redemption,
 ) -> Result<OpenedCard, TokenError> {
-    let mut statement = connection.prepare_cached(
-        "UPDATE vault_cards SET used_at = ?4, payment = ?3 \
-         WHERE token = ?1 AND merchant = ?2 AND (payment IS NULL OR payment = ?3) \
-         AND used_at IS NULL AND expires_at > ?4 AND (has_code = 0 OR ?5) \
-         RETURNING record, fingerprint, has_code",
-    )?;
+    let sql = concat!(
+        "UPDATE vault_cards SET used_at = ?4, payment = ?3 WHERE ",
+        can_pay!(),
+        " RETURNING record, fingerprint, has_code"
+    );
+    pay_with(connection, vault, redemption, sql)
+}
+
+fn pay_with(
+    connection: &Connection,
+    vault: &Vault,
+    redemption: &Redemption,
+    sql: &str,
+) -> Result<OpenedCard, TokenError> {
+    let mut statement = connection.prepare_cached(sql)?;
     let found = statement
         .query_row(
             params![
@@ -260,25 +278,8 @@ pub fn look_at_token(
     vault: &Vault,
     redemption: &Redemption,
 ) -> Result<OpenedCard, TokenError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT record, fingerprint, has_code FROM vault_cards \
-         WHERE token = ?1 AND merchant = ?2 AND (payment IS NULL OR payment = ?3) \
-         AND used_at IS NULL AND expires_at > ?4 AND (has_code = 0 OR ?5)",
-    )?;
-    let found = statement
-        .query_row(
-            params![
-                redemption.token.bytes(),
-                redemption.merchant.bytes(),
-                redemption.payment.bytes(),
-                redemption.now.millis(),
-                redemption.code_held,
-            ],
-            read_record,
-        )
-        .optional()?;
-    let Some(record) = found else { return Err(why_not(connection, redemption)?) };
-    open(connection, vault, &redemption.opening(), &record)
+    let sql = concat!("SELECT record, fingerprint, has_code FROM vault_cards WHERE ", can_pay!());
+    pay_with(connection, vault, redemption, sql)
 }
 
 struct Record {

@@ -1,5 +1,7 @@
 //! `payrig fault`: lists, arms and clears faults, each in the program that sends on the link.
 
+use std::time::Duration;
+
 use http::Method;
 use kit::faults::Fault;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,9 @@ use crate::cli::{FaultAction, FaultAdd, FaultFlags};
 use crate::failure::{Failure, Outcome};
 use crate::program::Program;
 use crate::terminal::{columns, note, print};
+
+/// How often is looked whether what is armed is used up.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A fault that is armed, and where.
 #[derive(Debug, Serialize)]
@@ -118,8 +123,8 @@ pub(crate) async fn arm(access: &Access, faults: Vec<Fault>) -> Outcome<Vec<Stri
     Ok(ids)
 }
 
-/// Has the pages of every program tell what is armed in the others, as well as they can be reached.
-pub(crate) async fn tell_everyone(access: &Access) {
+/// How many faults act in each program; one that does not answer has none.
+async fn acting(access: &Access) -> Vec<(Program, usize)> {
     let mut acting = Vec::new();
     for program in Program::ALL {
         let listing = access.ask::<Listing>(program, "faults").await;
@@ -127,6 +132,15 @@ pub(crate) async fn tell_everyone(access: &Access) {
         let used_up = |fault: &Map<String, Value>| fault.get("used_up") == Some(&json!(true));
         acting.push((program, faults.iter().filter(|fault| !used_up(fault)).count()));
     }
+    acting
+}
+
+/// Has the pages of every program tell what is armed in the others, as well as they can be reached.
+pub(crate) async fn tell_everyone(access: &Access) {
+    tell(access, &acting(access).await).await;
+}
+
+async fn tell(access: &Access, acting: &[(Program, usize)]) {
     for program in Program::ALL {
         let others = acting.iter().filter(|(other, _)| *other != program);
         let armed: usize = others.map(|(_, count)| count).sum();
@@ -136,6 +150,20 @@ pub(crate) async fn tell_everyone(access: &Access) {
         {
             tracing::debug!(%failure.message, "a program was not told what is armed");
         }
+    }
+}
+
+/// Keeps the pages of every program true while the world runs: a fault is used up, another is
+/// armed at a program itself, a program that was started again knows of none.
+pub(super) async fn keep_telling(access: &Access) {
+    let mut told = Vec::new();
+    loop {
+        access.plumbing.clock.sleep(LOOK_EVERY).await;
+        let now = acting(access).await;
+        if now != told || now.iter().any(|(_, count)| *count > 0) {
+            tell(access, &now).await;
+        }
+        told = now;
     }
 }
 

@@ -13,7 +13,7 @@ use kit::random::Secrets;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::environment;
-use super::fault::{arm, read_list};
+use super::fault::{arm, keep_telling, read_list};
 use crate::access::Access;
 use crate::cli::UpFlags;
 use crate::console;
@@ -61,7 +61,12 @@ pub(super) async fn run(flags: UpFlags) -> Outcome {
         supervisor.end_all(children).await;
         return Err(failure);
     }
+    let telling = actix_web::rt::spawn({
+        let access = access.clone();
+        async move { keep_telling(&access).await }
+    });
     watch(&supervisor, children, access).await;
+    telling.abort();
     plumbing.shutdown.trigger();
     console.await.ok();
     if interrupted.get() { Err(Failure::said(Exit::Interrupted)) } else { Ok(()) }

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use super::Console;
 use super::alerts::{self, Firing};
 use super::shown::moment;
-use crate::commands::{spoken_fault, tell_what_is_armed};
+use crate::commands::spoken_fault;
 use crate::program::Program;
 use crate::timekeeping::clock_of;
 
@@ -50,14 +50,6 @@ pub(super) struct FaultListing {
     pub links: Vec<String>,
     #[serde(default)]
     pub parked: std::collections::BTreeMap<String, usize>,
-}
-
-impl FaultListing {
-    /// How many of them still act.
-    pub fn acting(&self) -> usize {
-        let used_up = |fault: &&Value| fault.get("used_up") == Some(&Value::Bool(true));
-        self.faults.iter().filter(|fault| !used_up(fault)).count()
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -187,10 +179,6 @@ impl Frame {
             firing: alerts::firing(console),
             flash,
         };
-        // A fault that has done its work is no longer told of on the pages of shop and gateway.
-        if console.desk.last_frame().acting() != frame.acting() {
-            tell_what_is_armed(&console.access).await;
-        }
         console.desk.remember(&frame);
         Ok(frame)
     }

@@ -15,7 +15,6 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::Console;
-use crate::commands::tell_what_is_armed;
 use crate::program::Program;
 use crate::trace::is_our_own_look;
 
@@ -50,7 +49,6 @@ struct WirePage {
 struct Seen {
     last: [u64; 3],
     other: String,
-    acting: Vec<usize>,
 }
 
 impl Live {
@@ -110,11 +108,6 @@ async fn look(console: &Console, seen: &mut Seen) -> bool {
         *after = page.entries.last().map_or(page.last_seq, |entry| entry.seq);
     }
     let armed = super::frame::fault_listings(console).await;
-    let acting = armed.iter().map(|(_, listing)| listing.acting()).collect();
-    if std::mem::replace(&mut seen.acting, acting) != seen.acting {
-        // A fault that is used up is nowhere shown as armed any more.
-        tell_what_is_armed(&console.access).await;
-    }
     for (_, listing) in armed {
         other.push_str(&serde_json::to_string(&listing.faults).unwrap_or_default());
         other.push_str(&serde_json::to_string(&listing.parked).unwrap_or_default());

@@ -66,7 +66,7 @@ impl<W: World> Run<'_, W> {
         ended.into_iter().try_for_each(|(_, result)| result)
     }
 
-    async fn pace(&self, pace: Pace) -> Result<(), Trouble> {
+    pub(super) async fn pace(&self, pace: Pace) -> Result<(), Trouble> {
         let changed = self.world.pace(pace).await;
         changed.map_err(|error| Trouble::transport(error.to_string()))
     }

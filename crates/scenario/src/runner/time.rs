@@ -5,7 +5,7 @@ use wire::time::Timestamp;
 
 use super::{Rank, Run, Trouble};
 use crate::model::Step;
-use crate::world::World;
+use crate::world::{Pace, World};
 
 /// The furthest that `until_idle` goes unless told otherwise.
 const IDLE_MAX: &str = "72h";
@@ -50,8 +50,17 @@ impl<W: World> Run<'_, W> {
         Ok(fired)
     }
 
+    /// What is due at one moment sends its messages one by one: which of them is first is no matter
+    /// of luck. While other branches run, it is so anyway.
     async fn move_to(&self, target: Timestamp) -> Result<u32, Trouble> {
+        let alone = self.branches.get() == 0;
+        if alone {
+            self.pace(Pace::OneByOne).await?;
+        }
         let moved = self.world.advance_to(target).await;
+        if alone {
+            self.pace(Pace::Free).await?;
+        }
         moved.map_err(|error| Trouble::transport(error.to_string()))
     }
 
