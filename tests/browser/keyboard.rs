@@ -247,6 +247,7 @@ async fn the_back_office_needs_no_pointer() {
     customer.order("tea-42").await;
     customer.type_card(DISPUTED).await;
     browser.wait_for("outcome", "data-outcome", "paid").await;
+    let disputed = customer.open_last_order().await;
     customer.up.payrig(&["clock", "advance", "4d"]).await.ok();
     let dear = customer.buy("table-1").await;
     let page = customer.shop(&format!("/office/orders/{dear}"));
@@ -274,6 +275,8 @@ async fn the_back_office_needs_no_pointer() {
     write(browser, "evidence", "winning_evidence: signed for by the cardholder").await;
     hit(browser, "submit-evidence").await;
     browser.see("evidence-given").await;
+    browser.open(&customer.shop(&format!("/office/orders/{disputed}"))).await;
+    assert!(browser.text("dispute").await.contains("disputes this payment"));
 
     // The books are compared, a list is found by search.
     hit(browser, "nav-reconciliation").await;

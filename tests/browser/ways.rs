@@ -1,11 +1,13 @@
 //! Three ways to pay, also from a page of another origin, and what is refused on each.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use payrig::program::Program;
 use payrig_tests::browser::Device;
 use payrig_tests::http::Http;
+use payrig_tests::processes::until;
 use wire::order_code::{OrderCodeKey, OrderFields, code};
 
 use super::customer::{Customer, PAYS};
@@ -58,7 +60,10 @@ async fn card_fields_on_the_shops_page_pay_with_a_token() {
     browser.wait_for("card-token-form", "data-ready", "yes").await;
     // Mistakes are named in the frame and told to the page.
     browser.press("pay-embedded").await;
-    assert_eq!(browser.text("card-said").await, "Enter the security code.");
+    until("the page is told of all mistakes", Duration::from_secs(20), async || {
+        (browser.text("card-said").await == "3 card fields have mistakes.").then_some(())
+    })
+    .await;
     browser.picture("embedded-mistakes").await;
     // Messages that do not come from the frame change nothing.
     browser

@@ -115,7 +115,7 @@ pub fn start(listener: TcpListener, access: Access, board: Board) -> Outcome<Run
 /// The page of a problem, in the frame of the page before.
 fn problem_page(console: web::Data<Console>) -> ProblemPage {
     Arc::new(move |problem: &Problem, context: &ProblemContext<'_>| {
-        let frame = console.desk.last_frame();
+        let frame = frame::Frame { place: "", ..console.desk.last_frame() };
         pages::ProblemPage::new(frame, problem, context.request_id).text()
     })
 }

@@ -9,8 +9,14 @@
     key: form.dataset.key, mount: "#card-fields", theme: { accent: form.dataset.accent },
   });
   fields.on("ready", () => { form.dataset.ready = "yes"; });
-  fields.on("error", (problem) => { calm(); said.textContent = problem.message; });
-  fields.on("change", () => { said.textContent = ""; });
+  // The frame names each mistake at its field; here stands how many there are.
+  const mistakes = new Set();
+  fields.on("error", ({ field, message }) => {
+    calm();
+    if (field) mistakes.add(field);
+    said.textContent = mistakes.size > 1 ? mistakes.size + " card fields have mistakes." : message;
+  });
+  fields.on("change", () => { mistakes.clear(); said.textContent = ""; });
   fields.on("token", ({ token }) => {
     form.elements.card_token.value = token;
     form.submit();

@@ -293,8 +293,8 @@ pub(super) async fn switch_weakness(console: &Console, id: &str, on: bool) -> Ou
     let mut last = None;
     for program in Program::ALL {
         match console.access.tell(program, Method::POST, "vulnerabilities", Some(&body)).await {
-            Ok(_) if on => return Ok(format!("The protection against {id} is off")),
-            Ok(_) => return Ok(format!("The protection against {id} is on again")),
+            Ok(_) if on => return Ok(format!("The protection is off: {id}")),
+            Ok(_) => return Ok(format!("The protection is on again: {id}")),
             Err(failure) => last = Some(failure),
         }
     }

@@ -1,6 +1,7 @@
 //! An order as the back office sees it.
 
 use askama::Template;
+use wire::events::EventType;
 use wire::money::{MinorUnits, Money};
 
 use super::super::shown::{Pill, When, order_pill, payment_pill, refund_pill};
@@ -93,6 +94,8 @@ pub struct OrderPage {
     pub attention: Option<&'static str>,
     /// A message about what was just asked for.
     pub notice: Option<(&'static str, String)>,
+    /// What the last notification about a dispute comes to.
+    pub dispute: Option<&'static str>,
     /// Who ordered.
     pub customer: (String, String),
     /// What was ordered: name, how many, price of the line.
@@ -155,6 +158,7 @@ impl OrderPage {
             status: order.status().as_str(),
             attention: order.attention.map(Attention::text),
             notice: parts.notice,
+            dispute: dispute(file),
             customer: (order.customer.name.clone(), order.customer.email.clone()),
             lines: lines(order),
             total: order.total.to_string(),
@@ -187,6 +191,16 @@ fn taken(order: &Order) -> (MinorUnits, MinorUnits) {
         State::Fulfilled { captured, refunded, .. } => (*captured, *refunded),
         State::Unpaid(_) | State::Canceled => (MinorUnits::ZERO, MinorUnits::ZERO),
     }
+}
+
+fn dispute(file: &OrderFile) -> Option<&'static str> {
+    let mut told = file.messages.iter().map(|message| message.event_type.as_str());
+    let last = told.find(|kind| kind.starts_with("dispute."))?;
+    Some(if last == EventType::DisputeClosed.as_str() {
+        "A dispute about this payment is closed"
+    } else {
+        "The cardholder disputes this payment"
+    })
 }
 
 fn can_cancel(order: &Order) -> bool {
