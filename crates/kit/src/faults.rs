@@ -212,9 +212,14 @@ impl FaultTable {
         self.0.elsewhere.store(count, Ordering::Relaxed);
     }
 
+    /// How many faults are armed in other programs, as was noted last.
+    pub fn elsewhere(&self) -> usize {
+        self.0.elsewhere.load(Ordering::Relaxed)
+    }
+
     /// How many faults act in this program, with those that are armed in others.
     pub fn acting(&self) -> usize {
-        let elsewhere = self.0.elsewhere.load(Ordering::Relaxed);
+        let elsewhere = self.elsewhere();
         if !self.is_armed() {
             return elsewhere;
         }

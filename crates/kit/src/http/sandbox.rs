@@ -296,6 +296,7 @@ async fn list_faults(sandbox: Shared) -> Answer {
         "faults": faults.list(),
         "links": faults.links(),
         "parked": parked,
+        "elsewhere": sandbox.plumbing.faults.elsewhere(),
     })))
 }
 

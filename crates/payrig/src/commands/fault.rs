@@ -29,6 +29,7 @@ struct ArmedRow {
 struct Listing {
     faults: Vec<Map<String, Value>>,
     links: Vec<String>,
+    elsewhere: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,27 +124,34 @@ pub(crate) async fn arm(access: &Access, faults: Vec<Fault>) -> Outcome<Vec<Stri
     Ok(ids)
 }
 
-/// How many faults act in each program; one that does not answer has none.
-async fn acting(access: &Access) -> Vec<(Program, usize)> {
-    let mut acting = Vec::new();
-    for program in Program::ALL {
-        let listing = access.ask::<Listing>(program, "faults").await;
-        let faults = listing.map(|listing| listing.faults).unwrap_or_default();
+/// How many faults act in a program, and how many it believes to act in the others.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    acting: usize,
+    elsewhere: usize,
+}
+
+impl From<&Listing> for Known {
+    fn from(listing: &Listing) -> Self {
         let used_up = |fault: &Map<String, Value>| fault.get("used_up") == Some(&json!(true));
-        acting.push((program, faults.iter().filter(|fault| !used_up(fault)).count()));
+        let acting = listing.faults.iter().filter(|fault| !used_up(fault)).count();
+        Self { acting, elsewhere: listing.elsewhere }
     }
-    acting
 }
 
 /// Has the pages of every program tell what is armed in the others, as well as they can be reached.
 pub(crate) async fn tell_everyone(access: &Access) {
-    tell(access, &acting(access).await).await;
-}
-
-async fn tell(access: &Access, acting: &[(Program, usize)]) {
+    let mut known = Vec::new();
     for program in Program::ALL {
-        let others = acting.iter().filter(|(other, _)| *other != program);
-        let armed: usize = others.map(|(_, count)| count).sum();
+        let listing = access.ask::<Listing>(program, "faults").await;
+        known.push((program, listing.as_ref().map(Known::from).unwrap_or_default()));
+    }
+    let all: usize = known.iter().map(|(_, it)| it.acting).sum();
+    for (program, it) in known {
+        let armed = all.saturating_sub(it.acting);
+        if armed == it.elsewhere {
+            continue;
+        }
         let body = json!({ "armed": armed });
         if let Err(failure) =
             access.tell(program, Method::POST, "faults/elsewhere", Some(&body)).await
@@ -156,14 +164,9 @@ async fn tell(access: &Access, acting: &[(Program, usize)]) {
 /// Keeps the pages of every program true while the world runs: a fault is used up, another is
 /// armed at a program itself, a program that was started again knows of none.
 pub(super) async fn keep_telling(access: &Access) {
-    let mut told = Vec::new();
     loop {
         access.plumbing.clock.sleep(LOOK_EVERY).await;
-        let now = acting(access).await;
-        if now != told || now.iter().any(|(_, count)| *count > 0) {
-            tell(access, &now).await;
-        }
-        told = now;
+        tell_everyone(access).await;
     }
 }
 
