@@ -49,7 +49,8 @@ impl<'s> File<'s> {
         };
         writeln!(self.text, "    {verb}: {body}").ok();
         if !expect.is_empty() {
-            writeln!(self.text, "    expect: {expect}").ok();
+            let space = if expect.starts_with('\n') { "" } else { " " };
+            writeln!(self.text, "    expect:{space}{expect}").ok();
         }
     }
 
@@ -248,8 +249,7 @@ impl<'s> File<'s> {
             expect.insert("body.failure.code".into(), code);
         }
         let call = json!({ "to": "gateway", "get": format!("/api/payments/{id}") });
-        let expect = flow(&Value::Object(expect));
-        self.step(None, "The payment is as it was left", "call", &flow(&call), &expect);
+        self.step(None, "The payment is as it was left", "call", &flow(&call), &lines(&expect));
         let real = self.story.id(number).to_owned();
         for kind in COUNTED {
             let is = |entry: &&Entry| {
@@ -282,6 +282,15 @@ fn flow(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Expectations on a line each: whoever changes one sees it in full when it fails.
+fn lines(expect: &Map<String, Value>) -> String {
+    let mut text = String::new();
+    for (key, value) in expect {
+        write!(text, "\n      {key}: {}", flow(value)).ok();
+    }
+    text
 }
 
 fn quoted(text: &str) -> String {

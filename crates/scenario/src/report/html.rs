@@ -11,8 +11,11 @@ const STYLE: &str = "\
 max-width:72rem;padding:0 1rem}h1{font-size:1.4rem}details{border:1px solid #8884;\
 border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}summary{cursor:pointer}\
 .passed{color:#17803d}.failed{color:#c0262d}.skipped{color:#777}pre{overflow:auto;\
-padding:.6rem;background:#8881;border-radius:6px}table{border-collapse:collapse;width:100%}\
-td{padding:.15rem .6rem .15rem 0;vertical-align:top}td.time{white-space:nowrap;color:#777}\
+padding:.6rem;background:#8881;border-radius:6px}summary,p,td{overflow-wrap:anywhere}\
+table{border-collapse:collapse;width:100%;table-layout:fixed}\
+td{padding:.15rem .6rem .15rem 0;vertical-align:top}td.time{width:13rem;color:#777}\
+@media (max-width:44rem){body{margin:1rem auto}tr,td,td.time{display:block;width:auto}\
+details details{overflow-x:auto}details details svg.ladder{max-width:none}}\
 svg.ladder{max-width:100%;height:auto}svg.ladder text{font:11px ui-monospace,monospace;\
 text-anchor:middle;fill:currentColor}svg.ladder text.lane{font-weight:600}\
 svg.ladder line.lane{stroke:#8886}svg.ladder line.sent,svg.ladder path.sent{stroke:currentColor;\
@@ -62,7 +65,10 @@ fn case(text: &mut String, report: &CaseReport, scenario: Option<&Scenario>) {
     .ok();
     if let Some(scenario) = scenario {
         writeln!(text, "<p>{}</p>", escaped(&scenario.description)).ok();
-        if report.failed() {
+        if let Some(trouble) = &report.trouble {
+            // Said in full before the excerpt, of which a long line may be out of view.
+            let message = escaped(&trouble.message);
+            writeln!(text, "<p class=\"failed\"><b>{}: {message}</b></p>", place(report)).ok();
             writeln!(text, "<pre>{}</pre>", escaped(&super::failure(report, scenario))).ok();
         }
     }
@@ -75,6 +81,13 @@ fn case(text: &mut String, report: &CaseReport, scenario: Option<&Scenario>) {
         row(text, step);
     }
     text.push_str("</table></details>\n");
+}
+
+fn place(report: &CaseReport) -> String {
+    let step = report.failed_step();
+    step.map_or("after the last step".into(), |it| {
+        format!("step {} {}", it.number, escaped(&it.name))
+    })
 }
 
 /// One ladder per payment; those of a failed case are open.
