@@ -1,5 +1,7 @@
 //! Every flow once by keyboard alone: no pointer is used, and every stop on the way can be seen.
 
+use std::time::Duration;
+
 use payrig::program::Program;
 use payrig_tests::browser::{Browser, Device, Press};
 use payrig_tests::processes::until;
@@ -46,7 +48,7 @@ async fn write(browser: &Browser, testid: &str, text: &str) {
 /// Goes to the chosen entry of a group and on with the arrow keys.
 async fn choose(browser: &Browser, chosen: &str, wanted: &str) {
     go(browser, chosen).await;
-    until(wanted, std::time::Duration::from_secs(5), async || {
+    until(wanted, Duration::from_secs(5), async || {
         if browser.focused().await.testid == wanted {
             return Some(());
         }
@@ -170,7 +172,7 @@ async fn saved_cards_subscriptions_and_ones_own_data_need_no_pointer() {
     }
     pay(browser, PAYS).await;
     browser.wait_for("outcome", "data-outcome", "paid").await;
-    until("the subscription is active", std::time::Duration::from_secs(20), async || {
+    until("the subscription is active", Duration::from_secs(20), async || {
         browser.open(&customer.shop("/subscriptions")).await;
         (browser.attribute("subscription", "data-status").await == "active").then_some(())
     })
@@ -203,7 +205,7 @@ async fn ones_own_data(customer: &Customer) {
     go(browser, "sure").await;
     browser.key(Press::Space).await;
     hit(browser, "erase").await;
-    until("the person is erased", std::time::Duration::from_secs(20), async || {
+    until("the person is erased", Duration::from_secs(20), async || {
         browser.address().await.ends_with("done=erased").then_some(())
     })
     .await;
@@ -248,6 +250,7 @@ async fn the_back_office_needs_no_pointer() {
     customer.type_card(DISPUTED).await;
     browser.wait_for("outcome", "data-outcome", "paid").await;
     let disputed = customer.open_last_order().await;
+    let disputed = customer.shop(&format!("/office/orders/{disputed}"));
     customer.up.payrig(&["clock", "advance", "4d"]).await.ok();
     let dear = customer.buy("table-1").await;
     let page = customer.shop(&format!("/office/orders/{dear}"));
@@ -266,6 +269,8 @@ async fn the_back_office_needs_no_pointer() {
     browser.wait_for("refund-state", "data-state", "succeeded").await;
 
     // A dispute is answered.
+    browser.open(&disputed).await;
+    assert!(browser.text("dispute").await.contains("disputes this payment"));
     hit(browser, "nav-disputes").await;
     browser.see("disputes").await;
     browser.picture("office-disputes").await;
@@ -275,8 +280,11 @@ async fn the_back_office_needs_no_pointer() {
     write(browser, "evidence", "winning_evidence: signed for by the cardholder").await;
     hit(browser, "submit-evidence").await;
     browser.see("evidence-given").await;
-    browser.open(&customer.shop(&format!("/office/orders/{disputed}"))).await;
-    assert!(browser.text("dispute").await.contains("disputes this payment"));
+    until("the order tells that the dispute was won", Duration::from_secs(20), async || {
+        browser.open(&disputed).await;
+        browser.text("dispute").await.contains("is closed").then_some(())
+    })
+    .await;
 
     // The books are compared, a list is found by search.
     hit(browser, "nav-reconciliation").await;
@@ -355,14 +363,10 @@ async fn do_step(browser: &Browser, step: usize) {
         if browser.evaluate(&here).await == true {
             browser.evaluate("(window.before = true)").await;
             browser.key(Press::Enter).await;
-            return until(
-                "the press is answered",
-                std::time::Duration::from_secs(20),
-                async || {
-                    let fresh = browser.evaluate("window.before !== true").await == true;
-                    (fresh && browser.has("said").await).then_some(())
-                },
-            )
+            return until("the press is answered", Duration::from_secs(20), async || {
+                let fresh = browser.evaluate("window.before !== true").await == true;
+                (fresh && browser.has("said").await).then_some(())
+            })
             .await;
         }
         browser.key(Press::Tab).await;
@@ -417,7 +421,7 @@ async fn the_console_needs_no_pointer() {
     browser.see("nothing-armed").await;
     // A message is held, and released.
     go(browser, "hold-on").await;
-    until("the link is chosen", std::time::Duration::from_secs(5), async || {
+    until("the link is chosen", Duration::from_secs(5), async || {
         let chosen = browser.evaluate("document.activeElement.value").await;
         if chosen == "gateway->merchant" {
             return Some(());
@@ -434,7 +438,7 @@ async fn the_console_needs_no_pointer() {
     });
     let made = customer.up.api("shop").await.post("/payments", body).await;
     assert_eq!(made.status, 201, "{}", made.text());
-    until("a message is held", std::time::Duration::from_secs(10), async || {
+    until("a message is held", Duration::from_secs(10), async || {
         browser.open(&format!("{console}/faults?refresh=off")).await;
         browser.has("release").await.then_some(())
     })
