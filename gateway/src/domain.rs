@@ -3,6 +3,7 @@
 pub mod access;
 pub mod answer;
 pub mod attempt;
+pub mod caps;
 pub mod capture;
 pub mod card;
 pub mod card_attempts;

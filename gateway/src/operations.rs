@@ -4,6 +4,7 @@ pub mod access;
 pub mod announce;
 pub mod authenticate;
 pub mod cancel_payment;
+mod caps;
 pub mod capture_payment;
 pub mod card_attempts;
 pub mod card_updater;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use wire::ids::MerchantId;
 use wire::time::Timestamp;
 
+use crate::domain::caps::{Caps, OverCap};
 use crate::domain::card_attempts::CardAttemptLimits;
 use crate::domain::webhooks::DeliveryPolicy;
 use crate::domain::webhooks::target::TargetPolicy;
@@ -148,6 +149,8 @@ pub struct Limits {
     pub attempts_max: u32,
     /// Cards that may be tried in a minute, over all payments.
     pub card_attempts: CardAttemptLimits,
+    /// How much money a payment, a card and the account may move.
+    pub caps: Caps,
     /// Captures sent to the processor at the same time.
     pub captures_in_flight_max: usize,
 }
@@ -165,13 +168,31 @@ pub enum LimitProfile {
 impl Limits {
     /// The limits of a profile.
     pub const fn of(profile: LimitProfile) -> Self {
-        let (attempts_max, card_attempts) = match profile {
-            LimitProfile::None => (10, CardAttemptLimits { per_address: None, per_range: None }),
-            LimitProfile::Strict => {
-                (5, CardAttemptLimits { per_address: Some(20), per_range: Some(100) })
-            }
-        };
-        Self { attempts_max, card_attempts, captures_in_flight_max: 1024 }
+        let captures_in_flight_max = 1024;
+        match profile {
+            LimitProfile::None => Self {
+                attempts_max: 10,
+                card_attempts: CardAttemptLimits { per_address: None, per_range: None },
+                caps: Caps {
+                    payment: None,
+                    card_day: None,
+                    merchant_day: None,
+                    over: OverCap::Refuse,
+                },
+                captures_in_flight_max,
+            },
+            LimitProfile::Strict => Self {
+                attempts_max: 5,
+                card_attempts: CardAttemptLimits { per_address: Some(20), per_range: Some(100) },
+                caps: Caps {
+                    payment: Some(1_000_000),
+                    card_day: Some(2_500_000),
+                    merchant_day: Some(100_000_000),
+                    over: OverCap::Refuse,
+                },
+                captures_in_flight_max,
+            },
+        }
     }
 }
 
@@ -407,7 +428,8 @@ pub struct Flags {
           value_parser = kit::settings::duration)]
     pub duplicate_window: Option<Duration>,
     /// Limits of a sandbox, or as a careful gateway has them: 5 cards per payment, 20 a minute from
-    /// one address, 100 a minute of one range [default: none]
+    /// one address, 100 a minute of one range; 1000000 minor units per payment, 2500000 per card
+    /// and day, 100000000 per day [default: none]
     #[arg(long, env = "PAYRIG_GATEWAY_LIMITS", value_name = "PROFILE")]
     pub limits: Option<LimitProfile>,
     /// Cards that may be tried for one payment [default: 10]
@@ -419,6 +441,20 @@ pub struct Flags {
     /// Cards of one range (first six digits) that may be tried in a minute [default: any number]
     #[arg(long, env = "PAYRIG_GATEWAY_CARDS_PER_RANGE", value_name = "NUMBER")]
     pub cards_per_range: Option<u32>,
+    /// Minor units that one payment may ask for [default: any amount]
+    #[arg(long, env = "PAYRIG_GATEWAY_CAP_PAYMENT", value_name = "AMOUNT")]
+    pub cap_payment: Option<u64>,
+    /// Minor units that one card may pay on a day (UTC), in each currency [default: any amount]
+    #[arg(long, env = "PAYRIG_GATEWAY_CAP_CARD_DAY", value_name = "AMOUNT")]
+    pub cap_card_day: Option<u64>,
+    /// Minor units that the account may take on a day (UTC), in each currency
+    /// [default: any amount]
+    #[arg(long, env = "PAYRIG_GATEWAY_CAP_MERCHANT_DAY", value_name = "AMOUNT")]
+    pub cap_merchant_day: Option<u64>,
+    /// What happens to a payment over the cap of a day: `refuse` it, or authorize it and let a
+    /// person `review` it before anything is captured [default: refuse]
+    #[arg(long, env = "PAYRIG_GATEWAY_OVER_CAP", value_name = "POLICY", value_parser = over_cap)]
+    pub over_cap: Option<OverCap>,
     /// What happens to a payment whose outcome is not known in time [default: hold]
     #[arg(long, env = "PAYRIG_GATEWAY_TIMEOUT_POLICY", value_name = "POLICY")]
     pub timeout_policy: Option<TimeoutPolicy>,
@@ -486,6 +522,14 @@ pub enum SettingsError {
     NoAttempts(&'static str),
 }
 
+fn over_cap(word: &str) -> Result<OverCap, String> {
+    match word {
+        "refuse" => Ok(OverCap::Refuse),
+        "review" => Ok(OverCap::Review),
+        _ => Err("expected `refuse` or `review`".to_owned()),
+    }
+}
+
 fn given_or(given: Vec<String>, file: Vec<String>) -> Vec<String> {
     if given.is_empty() { file } else { given }
 }
@@ -516,6 +560,10 @@ impl Flags {
             attempts_max: self.attempts_max.or(file.attempts_max),
             cards_per_address: self.cards_per_address.or(file.cards_per_address),
             cards_per_range: self.cards_per_range.or(file.cards_per_range),
+            cap_payment: self.cap_payment.or(file.cap_payment),
+            cap_card_day: self.cap_card_day.or(file.cap_card_day),
+            cap_merchant_day: self.cap_merchant_day.or(file.cap_merchant_day),
+            over_cap: self.over_cap.or(file.over_cap),
             timeout_policy: self.timeout_policy.or(file.timeout_policy),
             accept_partial: self.accept_partial || file.accept_partial,
             network_tokens: self.network_tokens || file.network_tokens,
@@ -592,15 +640,24 @@ impl Flags {
             per_address: self.cards_per_address.or(usual.card_attempts.per_address),
             per_range: self.cards_per_range.or(usual.card_attempts.per_range),
         };
+        let caps = Caps {
+            payment: self.cap_payment.or(usual.caps.payment),
+            card_day: self.cap_card_day.or(usual.caps.card_day),
+            merchant_day: self.cap_merchant_day.or(usual.caps.merchant_day),
+            over: self.over_cap.unwrap_or(usual.caps.over),
+        };
         let least = [
-            ("attempts_max", Some(attempts_max)),
-            ("cards_per_address", card_attempts.per_address),
-            ("cards_per_range", card_attempts.per_range),
+            ("attempts_max", Some(attempts_max.into())),
+            ("cards_per_address", card_attempts.per_address.map(u64::from)),
+            ("cards_per_range", card_attempts.per_range.map(u64::from)),
+            ("cap_payment", caps.payment),
+            ("cap_card_day", caps.card_day),
+            ("cap_merchant_day", caps.merchant_day),
         ];
         if let Some((name, _)) = least.into_iter().find(|(_, limit)| *limit == Some(0)) {
             return Err(SettingsError::NoAttempts(name));
         }
-        Ok(Limits { attempts_max, card_attempts, ..usual })
+        Ok(Limits { attempts_max, card_attempts, caps, ..usual })
     }
 
     fn timers(&self) -> Timers {

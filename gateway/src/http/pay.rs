@@ -178,9 +178,9 @@ async fn pay(
         () = context.plumbing.clock.patience(PATIENCE) => None,
     };
     let notice = match decided {
-        Some(Submission::Declined) => "?notice=declined",
+        Some(Submission::Declined | Submission::OverCardCap) => "?notice=declined",
         Some(Submission::OrderPaid) => "?notice=order_paid",
-        Some(Submission::Unavailable) => "?notice=unavailable",
+        Some(Submission::Unavailable | Submission::OverAccountCap) => "?notice=unavailable",
         // Decided, on its way, sent before, or a panic that is logged: the status page knows.
         Some(Submission::Taken) | None => "/status",
     };

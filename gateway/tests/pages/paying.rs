@@ -172,3 +172,22 @@ async fn card_data_stands_in_no_log_of_the_wire() {
         assert!(!log.contains(secret), "{secret}");
     }
 }
+
+#[tokio::test]
+async fn over_a_cap_the_payer_is_told_to_use_another_card_and_nothing_is_sent() {
+    let cases: [(fn(&mut gateway::Settings), &str); 2] = [
+        (|it| it.limits.caps.card_day = Some(15_000), "generic"),
+        (|it| it.limits.caps.merchant_day = Some(15_000), "our_side"),
+    ];
+    for (adjust, family) in cases {
+        let world = World::start_with(kit::sqlite::Location::Memory, adjust).await;
+        world.paid("automatic").await;
+        let (payment, mut browser) = checkout(&world).await;
+        let answer = browser.submit(&payment.path(), &card(GOOD_CARD)).await;
+        let page = browser.follow(answer).await;
+        assert_eq!(page.between("data-family=\"", "\"").as_deref(), Some(family));
+        assert!(!page.body.contains("15000") && !page.body.contains("150.00"));
+        assert_eq!(world.status(&payment.id).await, "requires_payment_method");
+        assert_eq!(world.processor.seen("authorization").len(), 1);
+    }
+}

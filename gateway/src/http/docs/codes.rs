@@ -11,7 +11,7 @@ pub const ERROR_CODES: &[(&str, &str)] = &[
     ("body_timeout", "The body did not arrive in time."),
     ("body_too_large", "A body has at most 64 KiB."),
     ("cancel_url_not_allowed", "The address lies under no registered origin of the client."),
-    ("cap_exceeded", "A limit of the account is reached."),
+    ("cap_exceeded", "More than a cap leaves: `reason` names it, `left` is what it leaves."),
     ("capture_pending", "A capture is still on its way to the processor: try again soon."),
     ("card_closed", "The saved card's account is closed: ask the customer for another card."),
     ("card_contact_issuer", "The saved card's bank asks to contact the customer first."),
