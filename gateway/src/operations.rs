@@ -17,6 +17,7 @@ pub mod disputes;
 pub mod exceptions;
 pub mod expire;
 pub mod failure;
+pub mod fence;
 pub mod hosted_page;
 pub mod housekeeping;
 pub mod idempotency;
@@ -106,6 +107,8 @@ pub struct Parts {
     pub courier: webhooks::Courier,
     /// Cards that were tried lately.
     pub tried: card_attempts::Tried,
+    /// Calls of the API, where their rate is limited.
+    pub calls: fence::Calls,
     /// Jitter of repeats.
     pub jitter: Random,
     /// Counters since the start.

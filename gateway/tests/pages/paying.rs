@@ -175,12 +175,13 @@ async fn card_data_stands_in_no_log_of_the_wire() {
 
 #[tokio::test]
 async fn over_a_cap_the_payer_is_told_to_use_another_card_and_nothing_is_sent() {
-    let cases: [(fn(&mut gateway::Settings), &str); 2] = [
-        (|it| it.limits.caps.card_day = Some(15_000), "generic"),
-        (|it| it.limits.caps.merchant_day = Some(15_000), "our_side"),
-    ];
-    for (adjust, family) in cases {
-        let world = World::start_with(kit::sqlite::Location::Memory, adjust).await;
+    let of_card = |it: &mut gateway::Settings| it.limits.caps.card_day = Some(15_000);
+    let of_account = |it: &mut gateway::Settings| it.limits.caps.merchant_day = Some(15_000);
+    let memory = kit::sqlite::Location::Memory;
+    for (world, family) in [
+        (World::start_with(memory.clone(), of_card).await, "generic"),
+        (World::start_with(memory, of_account).await, "our_side"),
+    ] {
         world.paid("automatic").await;
         let (payment, mut browser) = checkout(&world).await;
         let answer = browser.submit(&payment.path(), &card(GOOD_CARD)).await;
