@@ -4,6 +4,7 @@ pub mod access;
 pub mod announce;
 pub mod authenticate;
 pub mod cancel_payment;
+mod caps;
 pub mod capture_payment;
 pub mod card_attempts;
 pub mod card_updater;
@@ -16,6 +17,7 @@ pub mod disputes;
 pub mod exceptions;
 pub mod expire;
 pub mod failure;
+pub mod fence;
 pub mod hosted_page;
 pub mod housekeeping;
 pub mod idempotency;
@@ -105,6 +107,8 @@ pub struct Parts {
     pub courier: webhooks::Courier,
     /// Cards that were tried lately.
     pub tried: card_attempts::Tried,
+    /// Calls of the API, where their rate is limited.
+    pub calls: fence::Calls,
     /// Jitter of repeats.
     pub jitter: Random,
     /// Counters since the start.

@@ -25,6 +25,7 @@ use crate::http::{notices, sandbox, three_ds};
 use crate::operations::access::{self, AccessError, Registry};
 use crate::operations::card_attempts::Tried;
 use crate::operations::failure::Failure;
+use crate::operations::fence::Calls;
 use crate::operations::identities::Identities;
 use crate::operations::metrics::Metrics;
 use crate::operations::timers::{RunningWork, Timers};
@@ -217,6 +218,7 @@ async fn prepare(settings: Settings, plumbing: Plumbing) -> Result<Context, Star
         running: RunningWork::default(),
         captures_settled: watch::Sender::new(0),
         tried: Tried::default(),
+        calls: Calls::default(),
         jitter: plumbing.random.child("repeats"),
         metrics: Metrics::default(),
         links: ProblemLinks {

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use wire::ids::MerchantId;
 use wire::time::Timestamp;
 
+use crate::domain::caps::{Caps, OverCap};
 use crate::domain::card_attempts::CardAttemptLimits;
+use crate::domain::ip_lists::{IpLists, IpRange};
+use crate::domain::rates::Rate;
 use crate::domain::webhooks::DeliveryPolicy;
 use crate::domain::webhooks::target::TargetPolicy;
 
@@ -37,6 +40,8 @@ pub struct Settings {
     pub timers: Timers,
     /// How much is allowed.
     pub limits: Limits,
+    /// From where the API may be called.
+    pub ip_lists: IpLists,
     /// What happens to a payment whose outcome is not known in time.
     pub timeout_policy: TimeoutPolicy,
     /// Whether an approval for a part of the amount is taken.
@@ -61,6 +66,7 @@ impl Settings {
             public_url: public_url.to_owned(),
             timers: Timers::default(),
             limits: Limits::default(),
+            ip_lists: IpLists::default(),
             timeout_policy: TimeoutPolicy::default(),
             accept_partial: false,
             network_tokens: false,
@@ -148,6 +154,12 @@ pub struct Limits {
     pub attempts_max: u32,
     /// Cards that may be tried in a minute, over all payments.
     pub card_attempts: CardAttemptLimits,
+    /// How much money a payment, a card and the account may move.
+    pub caps: Caps,
+    /// Calls of the API, of each client and of each address.
+    pub api: Option<Rate>,
+    /// Times in a minute that a client may ask for a token.
+    pub token_per_minute: u32,
     /// Captures sent to the processor at the same time.
     pub captures_in_flight_max: usize,
 }
@@ -165,13 +177,35 @@ pub enum LimitProfile {
 impl Limits {
     /// The limits of a profile.
     pub const fn of(profile: LimitProfile) -> Self {
-        let (attempts_max, card_attempts) = match profile {
-            LimitProfile::None => (10, CardAttemptLimits { per_address: None, per_range: None }),
-            LimitProfile::Strict => {
-                (5, CardAttemptLimits { per_address: Some(20), per_range: Some(100) })
-            }
-        };
-        Self { attempts_max, card_attempts, captures_in_flight_max: 1024 }
+        let captures_in_flight_max = 1024;
+        match profile {
+            LimitProfile::None => Self {
+                attempts_max: 10,
+                card_attempts: CardAttemptLimits { per_address: None, per_range: None },
+                caps: Caps {
+                    payment: None,
+                    card_day: None,
+                    merchant_day: None,
+                    over: OverCap::Refuse,
+                },
+                api: None,
+                token_per_minute: 60,
+                captures_in_flight_max,
+            },
+            LimitProfile::Strict => Self {
+                attempts_max: 5,
+                card_attempts: CardAttemptLimits { per_address: Some(20), per_range: Some(100) },
+                caps: Caps {
+                    payment: Some(1_000_000),
+                    card_day: Some(2_500_000),
+                    merchant_day: Some(100_000_000),
+                    over: OverCap::Refuse,
+                },
+                api: Some(Rate { per_second: 100, burst: 200 }),
+                token_per_minute: 10,
+                captures_in_flight_max,
+            },
+        }
     }
 }
 
@@ -407,7 +441,9 @@ pub struct Flags {
           value_parser = kit::settings::duration)]
     pub duplicate_window: Option<Duration>,
     /// Limits of a sandbox, or as a careful gateway has them: 5 cards per payment, 20 a minute from
-    /// one address, 100 a minute of one range [default: none]
+    /// one address, 100 a minute of one range; 1000000 minor units per payment, 2500000 per card
+    /// and day, 100000000 per day; 100 calls a second, 200 at once, 10 tokens a minute
+    /// [default: none]
     #[arg(long, env = "PAYRIG_GATEWAY_LIMITS", value_name = "PROFILE")]
     pub limits: Option<LimitProfile>,
     /// Cards that may be tried for one payment [default: 10]
@@ -419,6 +455,44 @@ pub struct Flags {
     /// Cards of one range (first six digits) that may be tried in a minute [default: any number]
     #[arg(long, env = "PAYRIG_GATEWAY_CARDS_PER_RANGE", value_name = "NUMBER")]
     pub cards_per_range: Option<u32>,
+    /// Minor units that one payment may ask for [default: any amount]
+    #[arg(long, env = "PAYRIG_GATEWAY_CAP_PAYMENT", value_name = "AMOUNT")]
+    pub cap_payment: Option<u64>,
+    /// Minor units that one card may pay on a day (UTC), in each currency [default: any amount]
+    #[arg(long, env = "PAYRIG_GATEWAY_CAP_CARD_DAY", value_name = "AMOUNT")]
+    pub cap_card_day: Option<u64>,
+    /// Minor units that the account may take on a day (UTC), in each currency
+    /// [default: any amount]
+    #[arg(long, env = "PAYRIG_GATEWAY_CAP_MERCHANT_DAY", value_name = "AMOUNT")]
+    pub cap_merchant_day: Option<u64>,
+    /// What happens to a payment over the cap of a day: `refuse` it, or authorize it and let a
+    /// person `review` it before anything is captured [default: refuse]
+    #[arg(long, env = "PAYRIG_GATEWAY_OVER_CAP", value_name = "POLICY", value_parser = over_cap)]
+    pub over_cap: Option<OverCap>,
+    /// Calls of the API a second, of each client and of each address [default: any number]
+    #[arg(long, env = "PAYRIG_GATEWAY_API_RATE", value_name = "NUMBER")]
+    pub api_rate: Option<u32>,
+    /// Calls of the API that may come at once, where their rate is limited
+    /// [default: twice the rate]
+    #[arg(long, env = "PAYRIG_GATEWAY_API_BURST", value_name = "NUMBER")]
+    pub api_burst: Option<u32>,
+    /// Times in a minute that a client may ask for a token from one address [default: 60]
+    #[arg(long, env = "PAYRIG_GATEWAY_TOKEN_RATE", value_name = "NUMBER")]
+    pub token_rate: Option<u32>,
+    /// Addresses from which the API may not be called, such as 203.0.113.0/24; repeat for more
+    #[arg(long, env = "PAYRIG_GATEWAY_IP_DENY", value_name = "RANGE", value_delimiter = ',')]
+    pub ip_deny: Vec<IpRange>,
+    /// The only addresses from which the API may be called; repeat for more [default: all]
+    #[arg(long, env = "PAYRIG_GATEWAY_IP_ALLOW", value_name = "RANGE", value_delimiter = ',')]
+    pub ip_allow: Vec<IpRange>,
+    /// Proxies whose `X-Forwarded-For` is believed; repeat for more [default: none]
+    #[arg(
+        long,
+        env = "PAYRIG_GATEWAY_TRUSTED_PROXIES",
+        value_name = "RANGE",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<IpRange>,
     /// What happens to a payment whose outcome is not known in time [default: hold]
     #[arg(long, env = "PAYRIG_GATEWAY_TIMEOUT_POLICY", value_name = "POLICY")]
     pub timeout_policy: Option<TimeoutPolicy>,
@@ -481,12 +555,23 @@ pub enum SettingsError {
     /// Only this machine may reach the gateway.
     #[error("listen = {0}: expected a loopback address such as 127.0.0.1:7072")]
     NotLoopback(SocketAddr),
+    /// A burst without a rate.
+    #[error("api_burst = {0}: expected a rate beside it; help: set `api_rate` too")]
+    BurstWithoutRate(u32),
     /// A number that makes no sense.
     #[error("{0} = 0: expected 1 or more")]
     NoAttempts(&'static str),
 }
 
-fn given_or(given: Vec<String>, file: Vec<String>) -> Vec<String> {
+fn over_cap(word: &str) -> Result<OverCap, String> {
+    match word {
+        "refuse" => Ok(OverCap::Refuse),
+        "review" => Ok(OverCap::Review),
+        _ => Err("expected `refuse` or `review`".to_owned()),
+    }
+}
+
+fn given_or<T>(given: Vec<T>, file: Vec<T>) -> Vec<T> {
     if given.is_empty() { file } else { given }
 }
 
@@ -516,6 +601,16 @@ impl Flags {
             attempts_max: self.attempts_max.or(file.attempts_max),
             cards_per_address: self.cards_per_address.or(file.cards_per_address),
             cards_per_range: self.cards_per_range.or(file.cards_per_range),
+            cap_payment: self.cap_payment.or(file.cap_payment),
+            cap_card_day: self.cap_card_day.or(file.cap_card_day),
+            cap_merchant_day: self.cap_merchant_day.or(file.cap_merchant_day),
+            over_cap: self.over_cap.or(file.over_cap),
+            api_rate: self.api_rate.or(file.api_rate),
+            api_burst: self.api_burst.or(file.api_burst),
+            token_rate: self.token_rate.or(file.token_rate),
+            ip_deny: given_or(self.ip_deny, file.ip_deny),
+            ip_allow: given_or(self.ip_allow, file.ip_allow),
+            trusted_proxies: given_or(self.trusted_proxies, file.trusted_proxies),
             timeout_policy: self.timeout_policy.or(file.timeout_policy),
             accept_partial: self.accept_partial || file.accept_partial,
             network_tokens: self.network_tokens || file.network_tokens,
@@ -571,6 +666,11 @@ impl Flags {
     pub fn rules(&self, settings: &mut Settings) -> Result<(), SettingsError> {
         settings.timers = self.timers();
         settings.limits = self.limits()?;
+        settings.ip_lists = IpLists {
+            deny: self.ip_deny.clone(),
+            allow: self.ip_allow.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+        };
         settings.timeout_policy = self.timeout_policy.unwrap_or_default();
         settings.accept_partial = self.accept_partial;
         settings.network_tokens = self.network_tokens;
@@ -592,15 +692,44 @@ impl Flags {
             per_address: self.cards_per_address.or(usual.card_attempts.per_address),
             per_range: self.cards_per_range.or(usual.card_attempts.per_range),
         };
+        let caps = Caps {
+            payment: self.cap_payment.or(usual.caps.payment),
+            card_day: self.cap_card_day.or(usual.caps.card_day),
+            merchant_day: self.cap_merchant_day.or(usual.caps.merchant_day),
+            over: self.over_cap.unwrap_or(usual.caps.over),
+        };
+        let api = self.api(usual.api)?;
+        let token_per_minute = self.token_rate.unwrap_or(usual.token_per_minute);
         let least = [
-            ("attempts_max", Some(attempts_max)),
-            ("cards_per_address", card_attempts.per_address),
-            ("cards_per_range", card_attempts.per_range),
+            ("attempts_max", Some(attempts_max.into())),
+            ("cards_per_address", card_attempts.per_address.map(u64::from)),
+            ("cards_per_range", card_attempts.per_range.map(u64::from)),
+            ("api_rate", api.map(|rate| rate.per_second.into())),
+            ("api_burst", api.map(|rate| rate.burst.into())),
+            ("token_rate", Some(token_per_minute.into())),
+            ("cap_payment", caps.payment),
+            ("cap_card_day", caps.card_day),
+            ("cap_merchant_day", caps.merchant_day),
         ];
         if let Some((name, _)) = least.into_iter().find(|(_, limit)| *limit == Some(0)) {
             return Err(SettingsError::NoAttempts(name));
         }
-        Ok(Limits { attempts_max, card_attempts, ..usual })
+        Ok(Limits { attempts_max, card_attempts, caps, api, token_per_minute, ..usual })
+    }
+
+    /// A burst alone limits nothing: it belongs to a rate.
+    fn api(&self, usual: Option<Rate>) -> Result<Option<Rate>, SettingsError> {
+        match (self.api_rate, self.api_burst) {
+            (Some(per_second), burst) => {
+                let burst = burst.unwrap_or(per_second.saturating_mul(2));
+                Ok(Some(Rate { per_second, burst }))
+            }
+            (None, None) => Ok(usual),
+            (None, Some(burst)) => match usual {
+                Some(rate) => Ok(Some(Rate { burst, ..rate })),
+                None => Err(SettingsError::BurstWithoutRate(burst)),
+            },
+        }
     }
 
     fn timers(&self) -> Timers {

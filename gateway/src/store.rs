@@ -3,6 +3,7 @@
 pub mod access;
 mod attempts;
 pub mod authentications;
+pub mod caps;
 pub mod captures;
 pub mod cases;
 pub mod checklist;
@@ -35,6 +36,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0008_stored_cards.sql"),
     include_str!("../migrations/0009_card_updates.sql"),
     include_str!("../migrations/0010_conversions.sql"),
+    include_str!("../migrations/0011_caps.sql"),
 ];
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use gateway::settings::LimitProfile;
 
 use crate::failure::Failure;
 use crate::terminal::ColorChoice;
@@ -205,6 +206,9 @@ pub struct UpFlags {
     /// Clock of the programs: real runs, virtual stands until it is moved
     #[arg(long, value_enum, value_name = "CLOCK", default_value_t = ClockMode::Real)]
     pub clock: ClockMode,
+    /// Limits of the gateway: those of a sandbox, or as a careful gateway has them
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    pub limits: Option<LimitProfile>,
     /// Open the shop and the console in the browser
     #[arg(long)]
     pub open: bool,

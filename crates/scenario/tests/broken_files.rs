@@ -432,7 +432,7 @@ broken! {
       2 │ name: x
       3 │ settings: { gateway.procesor_deadline: 5s }
         ·             ────────────┬────────────
-        ·                         ╰── did you mean `gateway.processor_deadline`? also allowed: gateway.checkout_session, gateway.inquiry_after, gateway.resolve_limit, gateway.reversal_age_max, gateway.refund_window, gateway.duplicate_window, gateway.limits, gateway.attempts_max, gateway.cards_per_address, gateway.cards_per_range, gateway.timeout_policy, gateway.accept_partial, gateway.network_tokens, gateway.webhook_in_flight
+        ·                         ╰── did you mean `gateway.processor_deadline`?
         ╰────
     ";
     a_setting_of_nobody: report("version: 1\nname: x\nsettings: { bank.deadline: 5s }\nsteps:\n  - clock: { advance: 5m }\n"), @r"

@@ -136,6 +136,8 @@ pub struct Attempt {
     pub network_token: Option<String>,
     /// The payer pays in the currency of the card.
     pub conversion: Option<Arc<Conversion>>,
+    /// It went over a cap: nothing is captured before a person has looked.
+    pub over_cap: bool,
 }
 
 impl Attempt {
@@ -177,6 +179,7 @@ impl Attempt {
             par: None,
             network_token: None,
             conversion: None,
+            over_cap: false,
         }
     }
 

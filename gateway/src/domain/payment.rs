@@ -421,6 +421,8 @@ pub struct Submission {
     pub network_token: Option<String>,
     /// The payer pays in the currency of the card.
     pub conversion: Option<Arc<Conversion>>,
+    /// It goes over a cap: a person is to look before anything is captured.
+    pub over_cap: bool,
 }
 
 /// Names a capture before it is made.
@@ -447,6 +449,8 @@ pub struct Increment {
     pub category: String,
     /// The merchant's country.
     pub country: String,
+    /// It goes over a cap: a person is to look before anything is captured.
+    pub over_cap: bool,
     /// The call that waits for the outcome.
     pub caller: Option<i64>,
 }

@@ -1,5 +1,6 @@
 //! Who may call: bearer token, signature and scope, checked before anything is parsed.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::domain::access::{Scope, Scopes};
 use crate::operations::access::{
     self, AccessError, Client, Grant, NewClient, RegisteredClient, TokenRefusal,
 };
+use crate::operations::fence::{self, Fenced};
 use crate::operations::idempotency::{Call, KeyParts, Keyed, Render, call_key};
 use crate::operations::{Context, vault};
 use crate::settings::Signatures;
@@ -65,8 +67,11 @@ fn authorize(context: &Context, received: ReceivedRequest) -> Result<Authorized,
     on_link(received.http(), LINK);
     let headers = received.headers();
     let signed = headers.contains_key("signature") || headers.contains_key("signature-input");
-    let verified = if signed { Some(verified(context, &received)?) } else { None };
+    let verified = signed.then(|| verified(context, &received));
+    fence::admit_call(context, caller(context, &received)).map_err(fenced)?;
+    let verified = verified.transpose()?;
     let grant = granted(context, &received)?;
+    fence::admit_client(context, &grant.client.client_id).map_err(fenced)?;
     match &verified {
         Some(verified) => same_client(context, verified, &grant.client)?,
         None if grant.client.signatures == Signatures::Optional => {}
@@ -91,6 +96,25 @@ fn authorize(context: &Context, received: ReceivedRequest) -> Result<Authorized,
         nonce,
         received,
     })
+}
+
+/// Who calls: the peer, or whom a trusted proxy names.
+pub fn caller(context: &Context, received: &ReceivedRequest) -> IpAddr {
+    fence::caller(context, received.peer, || received.header_values("x-forwarded-for"))
+}
+
+/// What a call that is not let through is answered.
+pub fn fenced(fenced: Fenced) -> Problem {
+    match fenced {
+        Fenced::Address(address) => {
+            let detail = format!("the lists of addresses do not let {address} call this API");
+            Problem::new(403, "ip_not_allowed", detail)
+        }
+        Fenced::TooMany(wait) => {
+            let detail = "too many calls in a short time: wait as long as `retry-after` says";
+            Problem::new(429, "rate_exceeded", detail).retry_after(wait)
+        }
+    }
 }
 
 fn verified(context: &Context, received: &ReceivedRequest) -> Result<VerifiedSignature, Problem> {

@@ -2,6 +2,7 @@
 
 use kit::http::Problem;
 
+use crate::domain::caps::{Cap, Exceeded};
 use crate::domain::conversion::QuoteRefusal;
 use crate::domain::payment::{Refusal, State};
 use crate::domain::stored_card::CardRefusal;
@@ -50,6 +51,7 @@ pub fn problem(failure: &Failure) -> Problem {
         Failure::Card(refusal) => card(*refusal),
         Failure::Quote(refusal) => quote(*refusal),
         Failure::Refused { verb, refusal } => refused(*verb, *refusal),
+        Failure::CapExceeded(exceeded) => cap_exceeded(*exceeded),
         Failure::OrderPaid => {
             let detail = "another payment of this order and amount is paid, or is being paid";
             Problem::new(409, "order_already_paid", detail)
@@ -77,6 +79,19 @@ pub fn problem(failure: &Failure) -> Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         problem(&failure)
+    }
+}
+
+fn cap_exceeded(exceeded: Exceeded) -> Problem {
+    let Exceeded { cap, limit, left, asked } = exceeded;
+    let problem = Problem::new(422, "cap_exceeded", exceeded.to_string())
+        .reason(cap.as_str())
+        .member("limit", limit)
+        .member("left", left)
+        .member("asked", asked);
+    match cap {
+        Cap::Payment => problem.param("amount"),
+        Cap::CardDay | Cap::MerchantDay => problem,
     }
 }
 

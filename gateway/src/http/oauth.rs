@@ -6,17 +6,18 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use data_encoding::BASE64;
 use kit::http::{Pairs, Problem, ReceivedRequest, form_pairs, no_wire_log, query_pairs};
 use serde_json::json;
 use wire::gateway_api::AccessToken;
 
+use super::access::{caller, fenced};
 use crate::domain::access::{Scope, Scopes};
-use crate::operations::Context;
 use crate::operations::access::{
     AccessError, Client, ClientRefusal, TOKEN_LIFETIME, introspect, issue_token, revoke_token,
 };
+use crate::operations::{Context, fence};
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig) {
@@ -35,6 +36,8 @@ enum OAuthError {
     Client,
     /// 429.
     SlowDown(Duration),
+    /// 403: the lists of addresses do not let the caller in.
+    Fenced(Problem),
     /// 500.
     Internal(AccessError),
 }
@@ -57,6 +60,7 @@ impl From<AccessError> for OAuthError {
 impl OAuthError {
     fn response(self) -> HttpResponse {
         let (status, error, description) = match &self {
+            Self::Fenced(problem) => return problem.error_response(),
             Self::Refused(error, description) => (400, *error, description.as_str()),
             Self::Client => (401, "invalid_client", "client authentication failed"),
             Self::SlowDown(_) => (429, "temporarily_unavailable", "too many calls, wait"),
@@ -74,7 +78,7 @@ impl OAuthError {
                 let seconds = wait.as_secs().saturating_add(1);
                 response.insert_header((header::RETRY_AFTER, seconds));
             }
-            Self::Refused(..) | Self::Internal(_) => {}
+            Self::Refused(..) | Self::Fenced(_) | Self::Internal(_) => {}
         }
         response.json(json!({ "error": error, "error_description": description }))
     }
@@ -135,6 +139,8 @@ fn enter(
     context: &Context,
     received: &ReceivedRequest,
 ) -> Result<(Arc<Client>, Pairs), OAuthError> {
+    let peer = caller(context, received);
+    fence::admit(context, peer).map_err(|refused| OAuthError::Fenced(fenced(refused)))?;
     if !received.query.is_empty() {
         query_pairs(&received.query)?;
         let description = "parameters belong into the body".to_owned();
@@ -150,7 +156,7 @@ fn enter(
         let description = "`client_id` is another one than in `Authorization`".to_owned();
         return Err(OAuthError::Refused("invalid_request", description));
     }
-    let client = context.access.authenticate(&client_id, &secret, received.peer);
+    let client = context.access.authenticate(&client_id, &secret, peer);
     let client = client.map_err(|refusal| match refusal {
         ClientRefusal::Unknown => OAuthError::Client,
         ClientRefusal::SlowDown(wait) => OAuthError::SlowDown(wait),

@@ -18,6 +18,7 @@ use wire::ids::PaymentId;
 
 use self::form::CardForm;
 use self::session::{COOKIE, Session, SessionKeys};
+use super::access::caller;
 use super::browser::{NewCookie, cookie, is_same_origin, see};
 use crate::domain::payer::Standing;
 use crate::domain::payment::Payment;
@@ -145,7 +146,8 @@ async fn submit(
     match form.check_consent(visit.payment.terms.saving.as_ref(), checked) {
         Err(problems) => view::form_with_problems(&context, &visit, &form, &problems),
         Ok(card) => {
-            if let Err(wait) = card_attempts::enter(&context, &card.data.number, received.peer) {
+            let peer = caller(&context, &received);
+            if let Err(wait) = card_attempts::enter(&context, &card.data.number, peer) {
                 return view::too_many(&context, &visit, &form, wait);
             }
             let consent = form.save.then(|| view::agreed(&context, &visit)).flatten();
@@ -178,9 +180,9 @@ async fn pay(
         () = context.plumbing.clock.patience(PATIENCE) => None,
     };
     let notice = match decided {
-        Some(Submission::Declined) => "?notice=declined",
+        Some(Submission::Declined | Submission::OverCardCap) => "?notice=declined",
         Some(Submission::OrderPaid) => "?notice=order_paid",
-        Some(Submission::Unavailable) => "?notice=unavailable",
+        Some(Submission::Unavailable | Submission::OverAccountCap) => "?notice=unavailable",
         // Decided, on its way, sent before, or a panic that is logged: the status page knows.
         Some(Submission::Taken) | None => "/status",
     };

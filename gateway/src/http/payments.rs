@@ -55,8 +55,7 @@ async fn create(context: Data<Context>, caller: Authorized) -> Answer {
     // With a token of its own the merchant's pages have asked the payer.
     let consent = request.save_card.as_ref().filter(|_| request.card_token.is_some());
     let consent = consent.map(|_| Agreed::in_own_pages());
-    let accepts = context.settings.accept_partial;
-    let checked = create_payment::check(request, &caller.client.return_origins, accepts)?;
+    let checked = create_payment::check(request, &caller.client.return_origins, &context)?;
     let call = call(&context, &caller, 201)?;
     let created = match (card, confirm) {
         (None, false) => create_payment::create(&context, call, checked).await?,

@@ -8,6 +8,7 @@ use serde_json::json;
 use wire::gateway_api::CreateToken;
 use wire::ids::MerchantId;
 
+use super::access::caller;
 use crate::operations::Context;
 use crate::operations::access::merchant_of_publishable_key;
 use crate::operations::tokens::{self, FieldError, TokenizeError};
@@ -26,8 +27,8 @@ async fn create(
     let request: CreateToken = json(&received)?;
     let payment = request.payment.map(|payment| payment.to_string());
     annotate(received.http(), Facts { payment, ..Facts::new("card_form", received.trace) });
-    let made =
-        tokens::create_token(&context, merchant, received.peer, request).await.map_err(problem)?;
+    let peer = caller(&context, &received);
+    let made = tokens::create_token(&context, merchant, peer, request).await.map_err(problem)?;
     Ok(HttpResponse::Created().json(made.view()))
 }
 

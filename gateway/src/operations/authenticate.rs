@@ -121,6 +121,7 @@ pub(super) async fn step_up(
         saving: attempt.saving.clone(),
         network_token: None,
         conversion: attempt.conversion.clone(),
+        over_cap: attempt.over_cap,
         authentication: Some(NewAuthentication {
             id: new_id(context),
             method: None,

@@ -14,13 +14,14 @@ use wire::three_ds::TransId;
 use wire::time::Timestamp;
 
 use super::announce::Occasion;
+use super::caps::Asked;
 use super::create_payment::{self, CheckedPayment};
 use super::failure::{Failure, Verb};
 use super::idempotency::{self, Answered, Call, Claim};
 use super::stored_cards::{Agreed, WantedCard};
 use super::unit_of_work::{Change, committed};
 use super::{
-    Context, authenticate, card_attempts, card_updater, convert_payment, network_tokens,
+    Context, authenticate, caps, card_attempts, card_updater, convert_payment, network_tokens,
     reauthorize_payment, send_capture, stored_cards,
 };
 use crate::directory::{enrollment, method_path};
@@ -411,6 +412,10 @@ fn submit(
         PayWith::Previous(_) | PayWith::Saved => None,
     };
     let payment = &change.stored.payment;
+    let amount = payment.lacking();
+    let (card, may_wait) = (&opened.card.fingerprint, submission.quote.is_none());
+    let asked = Asked { payment, card, amount, at: now, may_wait };
+    let over_cap = caps::check_day(change.context, change.connection, &asked)?;
     let conversion = match submission.quote {
         None => None,
         Some(quote) => Some(convert_payment::take(change.connection, payment, quote, token, now)?),
@@ -419,6 +424,7 @@ fn submit(
         authentication,
         network_token,
         conversion: conversion.map(Arc::new),
+        over_cap,
         id: submission.id,
         card: opened.card.clone(),
         identity: submission.identity,

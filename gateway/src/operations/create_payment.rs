@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::idempotency::{self, Answered, Call, Claim};
 use super::stored_cards::{self, WantedCard};
 use super::unit_of_work::{Answer, committed, store_answer};
-use super::{Context, announce};
+use super::{Context, announce, caps};
 use crate::domain::access::ReturnOrigins;
 use crate::domain::check_rules::CheckRules;
 use crate::domain::payment::{
@@ -48,13 +48,14 @@ pub struct CheckedPayment {
 }
 
 /// Checks what a merchant says about a payment, field by field.
-/// `accepts_partial` is what the account agrees to where the payment says nothing.
+/// Where the payment says nothing, the account's settings do.
 pub fn check(
     request: CreatePayment,
     origins: &ReturnOrigins,
-    accepts_partial: bool,
+    context: &Context,
 ) -> Result<CheckedPayment, Failure> {
     check_amount(&request)?;
+    caps::check_payment(context, request.amount.value)?;
     text(&request.order_reference, "order_reference", REFERENCE_CHARACTERS_MAX)?;
     if request.order_reference.is_empty() {
         let detail = "an order reference has 1 to 64 characters";
@@ -65,7 +66,7 @@ pub fn check(
     optional(descriptor, "statement_descriptor", DESCRIPTION_CHARACTERS_MAX)?;
     address(request.return_url.as_ref(), "return_url", origins)?;
     address(request.cancel_url.as_ref(), "cancel_url", origins)?;
-    let terms = terms(&request, accepts_partial)?;
+    let terms = terms(&request, context.settings.accept_partial)?;
     let wanted = wanted(&request)?;
     let customer = request.customer.unwrap_or_default();
     optional(customer.name.as_ref(), "customer.name", NAME_CHARACTERS_MAX)?;

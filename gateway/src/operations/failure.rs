@@ -2,6 +2,7 @@
 
 use kit::sqlite::DatabaseError;
 
+use crate::domain::caps::Exceeded;
 use crate::domain::conversion::QuoteRefusal;
 use crate::domain::payment::Refusal;
 use crate::domain::stored_card::CardRefusal;
@@ -90,6 +91,9 @@ pub enum Failure {
         /// Which rule.
         refusal: Refusal,
     },
+    /// More was asked for than a cap leaves.
+    #[error(transparent)]
+    CapExceeded(#[from] Exceeded),
     /// Another payment of the same order and amount is paid, or may be.
     #[error("this order was paid, or is being paid, by another payment")]
     OrderPaid,
@@ -157,6 +161,7 @@ impl Failure {
             | Self::Card(_)
             | Self::Quote(_)
             | Self::Refused { .. }
+            | Self::CapExceeded(_)
             | Self::OrderPaid => true,
             Self::Token(error) => !matches!(error, TokenError::Vault(_) | TokenError::Database(_)),
             // Not a decision, or one that was made before.

@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::idempotency::Call;
 use super::stored_cards::Agreed;
 use super::tokens::{self, TokenizeError};
+use crate::domain::caps::Cap;
 use crate::domain::payment::{Payment, Refusal};
 use crate::store::vault::TokenError;
 use crate::store::{hosted_page as forms, payments};
@@ -51,6 +52,10 @@ pub enum Submission {
     Taken,
     /// The card may not be tried again.
     Declined,
+    /// The card has paid enough today.
+    OverCardCap,
+    /// The account has taken enough today.
+    OverAccountCap,
     /// The order was paid by another payment.
     OrderPaid,
     /// It cannot be paid right now, and surely nothing was sent.
@@ -68,6 +73,10 @@ pub async fn pay(
     match try_to_pay(context, payer, form_key, card, consent).await {
         Err(Failure::Refused { refusal: Refusal::RetryBlocked, .. }) => Submission::Declined,
         Err(Failure::OrderPaid) => Submission::OrderPaid,
+        Err(Failure::CapExceeded(exceeded)) => match exceeded.cap {
+            Cap::Payment | Cap::MerchantDay => Submission::OverAccountCap,
+            Cap::CardDay => Submission::OverCardCap,
+        },
         // A refusal: the payment was faster, by another tab, by the shop, by the clock.
         Ok(()) | Err(Failure::Refused { .. }) => Submission::Taken,
         Err(failure) => {

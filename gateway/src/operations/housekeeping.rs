@@ -4,7 +4,8 @@ use kit::activity::NextDue;
 
 use super::Context;
 use super::failure::Failure;
-use crate::store::{conversions, idempotency};
+use crate::domain::caps::day_of;
+use crate::store::{caps, conversions, idempotency};
 
 /// Rows forgotten in one transaction.
 const ROWS: u32 = 500;
@@ -19,6 +20,7 @@ pub async fn step(context: &Context) -> NextDue {
             .write(move |connection| -> Result<_, Failure> {
                 let more = idempotency::prune(connection, now, kept, ROWS)?;
                 conversions::forget_expired(connection, now.minus(kept))?;
+                caps::forget_before(connection, day_of(now))?;
                 Ok((more, idempotency::oldest(connection)?))
             })
             .await;

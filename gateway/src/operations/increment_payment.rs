@@ -1,15 +1,18 @@
 //! Asking for more money on an authorization that is open: the estimate was too low.
 
+use rusqlite::Connection;
 use wire::ids::{AttemptId, PaymentId, ReversalId};
 use wire::money::MinorUnits;
+use wire::time::Timestamp;
 
 use super::Context;
 use super::announce::Occasion;
+use super::caps::{self, Asked};
 use super::confirm_payment::{Begun, detach, follow, tell};
 use super::failure::{Failure, Verb};
 use super::idempotency::{self, Answered, Call, Claim};
 use super::unit_of_work::Change;
-use crate::domain::payment::{Event, Increment};
+use crate::domain::payment::{Event, Increment, Payment};
 use crate::store::payments;
 use crate::store::vault::{Opening, Purpose, open_card};
 
@@ -59,6 +62,7 @@ async fn begin(
         amount,
         category: merchant.mcc.clone(),
         country: merchant.country.clone(),
+        over_cap: false,
         caller: None,
     };
     let (inner, call) = (context.clone(), call.clone());
@@ -75,6 +79,7 @@ async fn begin(
             let stored =
                 payments::load(connection, &call.merchant, &id)?.ok_or(Failure::PaymentNotFound)?;
             let occasion = Occasion { trace: call.trace, at };
+            new.over_cap = over_cap(context, connection, &stored.payment, (amount, at))?;
             let mut change = Change::of(context, connection, stored, occasion);
             change.apply(Event::Incremented(new), Verb::Increment)?;
             let payment = &change.stored.payment;
@@ -90,4 +95,19 @@ async fn begin(
             Ok(Begun::Fresh(Box::new(change.save()?), Box::new(opened)))
         })
         .await
+}
+
+/// Looks at the caps before more is asked for.
+fn over_cap(
+    context: &Context,
+    connection: &Connection,
+    payment: &Payment,
+    (amount, at): (MinorUnits, Timestamp),
+) -> Result<bool, Failure> {
+    // What the sum cannot hold is refused as an amount.
+    let Some(sum) = payment.amounts.requested.checked_add(amount) else { return Ok(false) };
+    let Some(base) = payment.authorizations().next() else { return Ok(false) };
+    caps::check_payment(context, sum)?;
+    let card = &base.card.fingerprint;
+    caps::check_day(context, connection, &Asked { payment, card, amount, at, may_wait: true })
 }

@@ -4,11 +4,11 @@ use kit::facts::TraceId;
 use rusqlite::Connection;
 use wire::time::Timestamp;
 
-use super::Context;
 use super::announce::Occasion;
 use super::failure::Failure;
 use super::refund_payment::answer_caller;
 use super::unit_of_work::change_row;
+use super::{Context, caps};
 use crate::domain::payment::Event;
 use crate::domain::refund::RefundEvent;
 use crate::store::{captures, payments, refunds};
@@ -44,6 +44,7 @@ fn take_up(
     at: Timestamp,
 ) -> Result<Recovered, Failure> {
     let mut recovered = Recovered::default();
+    caps::count_anew(context, connection, at)?;
     for row in payments::processing(connection)? {
         let occasion = Occasion { trace: TraceId::new(&context.jitter), at };
         let lost = change_row(context, connection, row, occasion, |change| {

@@ -137,8 +137,7 @@ async fn create(
         client.merchant == merchant && client.return_origins.allow(fields.return_url)
     });
     let home = home.ok_or(Refused::Field("return_url"))?;
-    let accepts = context.settings.accept_partial;
-    let checked = create_payment::check(request, &home.return_origins, accepts)?;
+    let checked = create_payment::check(request, &home.return_origins, context)?;
     // Seal and nonce make the form what an idempotency key makes a call.
     let key = call_key(&KeyParts {
         status: 201,

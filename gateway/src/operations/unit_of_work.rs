@@ -7,7 +7,7 @@ use wire::ids::{PaymentId, RefundId};
 use super::announce::{self, Occasion};
 use super::failure::{Failure, Verb, refused};
 use super::idempotency::{self, Answered, Call, Claim};
-use super::{Context, view};
+use super::{Context, caps, view};
 use crate::domain::payment::{Decision, Event, Payment, State};
 use crate::store::idempotency::{Shown, answer};
 use crate::store::payments::{self, Stored};
@@ -86,6 +86,7 @@ impl<'a> Change<'a> {
     /// Writes what has changed.
     pub fn save(self) -> Result<Stored, Failure> {
         payments::save(self.connection, self.stored.row, &self.before, &self.stored.payment)?;
+        caps::count(self.context, self.connection, &self.before, &self.stored.payment)?;
         Ok(self.stored)
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Attempt>, 
          transmission_at, reversal_id, state, decided_at, response_code, auth_code, approved, \
          decline_code, advice, advice_code, cvv_result, avs_result, outcome_source, \
          kind, asked, released, over_percent, over_amount, network_transaction_id, cavv_result, \
-         indicator, saving, retry_after, par, network_token, conversion \
+         indicator, saving, retry_after, par, network_token, conversion, over_cap \
          FROM attempts WHERE payment = ?1 ORDER BY n",
     )?;
     let mut rows = statement.query([payment])?;
@@ -71,6 +71,7 @@ fn read(row: &Row<'_>) -> Result<Attempt, DatabaseError> {
         par: row.get(32)?,
         network_token: row.get(33)?,
         conversion: conversions::of(row, 34)?.map(Arc::new),
+        over_cap: row.get(35)?,
     })
 }
 
@@ -99,9 +100,9 @@ fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
     let mut statement = connection.prepare_cached(
         "INSERT INTO attempts (payment, n, public_id, token, brand, masked, expiry, fingerprint, \
          terminal, stan, transmission_at, reversal_id, state, approved, kind, asked, saving, \
-         network_token, conversion) \
+         network_token, conversion, over_cap) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18, ?19)",
+         ?18, ?19, ?20)",
     )?;
     statement.execute(params![
         payment,
@@ -123,6 +124,7 @@ fn insert(connection: &Connection, payment: i64, attempt: &Attempt) -> Result<()
         attempt.saving.as_ref().map(stored_cards::encode_saving).transpose()?,
         attempt.network_token,
         attempt.conversion.as_deref().map(conversions::encode).transpose()?,
+        attempt.over_cap,
     ])?;
     Ok(())
 }

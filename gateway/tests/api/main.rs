@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod limits;
 mod oauth;
 mod receiver;
 mod signed;

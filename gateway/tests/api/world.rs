@@ -46,7 +46,7 @@ impl World {
     pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::in_memory(keys(), "http://127.0.0.1:2", "http://127.0.0.1:1");
         change(&mut settings);
-        Self::run(settings, NOW).await
+        Box::pin(Self::run(settings, NOW)).await
     }
 
     /// On a database in a directory.
@@ -65,7 +65,7 @@ impl World {
         let (mut settings, now) = (self.settings.clone(), self.plumbing.clock.now());
         change(&mut settings);
         self.stop().await;
-        Self::run(settings, now).await
+        Box::pin(Self::run(settings, now)).await
     }
 
     /// Why it does not start with other settings.

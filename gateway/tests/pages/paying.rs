@@ -172,3 +172,23 @@ async fn card_data_stands_in_no_log_of_the_wire() {
         assert!(!log.contains(secret), "{secret}");
     }
 }
+
+#[tokio::test]
+async fn over_a_cap_the_payer_is_told_to_use_another_card_and_nothing_is_sent() {
+    let of_card = |it: &mut gateway::Settings| it.limits.caps.card_day = Some(15_000);
+    let of_account = |it: &mut gateway::Settings| it.limits.caps.merchant_day = Some(15_000);
+    let memory = kit::sqlite::Location::Memory;
+    for (world, family) in [
+        (World::start_with(memory.clone(), of_card).await, "generic"),
+        (World::start_with(memory, of_account).await, "our_side"),
+    ] {
+        world.paid("automatic").await;
+        let (payment, mut browser) = checkout(&world).await;
+        let answer = browser.submit(&payment.path(), &card(GOOD_CARD)).await;
+        let page = browser.follow(answer).await;
+        assert_eq!(page.between("data-family=\"", "\"").as_deref(), Some(family));
+        assert!(!page.body.contains("15000") && !page.body.contains("150.00"));
+        assert_eq!(world.status(&payment.id).await, "requires_payment_method");
+        assert_eq!(world.processor.seen("authorization").len(), 1);
+    }
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 mod at_the_same_time;
+mod caps;
 mod card_tokens;
 mod money_back;
 mod paying;

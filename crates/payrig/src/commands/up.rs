@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
+use gateway::settings::LimitProfile;
 use kit::clock::Clock;
 use kit::faults::Fault;
 use kit::plumbing::Plumbing;
@@ -82,8 +84,14 @@ fn settings(flags: &UpFlags, addresses: Addresses) -> Outcome<WorldSettings> {
         clock: flags.clock,
         log_level: flags.log_level.clone(),
         log_output: flags.log_dir.clone().map_or(LogOutput::Terminal, LogOutput::Directory),
-        more: Vec::new(),
+        more: limits(flags.limits),
     })
+}
+
+/// The profile as a flag of the gateway.
+fn limits(profile: Option<LimitProfile>) -> Vec<(Program, String)> {
+    let word = profile.and_then(|profile| Some(profile.to_possible_value()?.get_name().to_owned()));
+    word.map(|word| (Program::Gateway, format!("--limits={word}"))).into_iter().collect()
 }
 
 fn announcement(flags: &UpFlags) -> Run {

@@ -93,6 +93,7 @@ mod tests {
             port_base: 7070,
             seed: 42,
             clock: ClockMode::Real,
+            limits: None,
             open: false,
             faults: None,
             log_dir: None,

@@ -23,6 +23,8 @@ use crate::domain::reversal::{
 
 /// Waits between inquiries while the far side is still finding out; the last one repeats.
 const WAITS_SECONDS: [u64; 5] = [1, 2, 5, 10, 30];
+/// Why a person has to look at what went over a cap.
+const OVER_CAP: &str = "cap_exceeded";
 
 impl Payment {
     pub(super) fn submit(&mut self, card: Submission, policy: &Policy) -> Decision {
@@ -43,6 +45,7 @@ impl Payment {
             saving,
             network_token,
             conversion,
+            over_cap,
         } = card;
         self.caller = caller;
         let asked = (AttemptKind::Payment, self.lacking());
@@ -50,6 +53,7 @@ impl Payment {
         attempt.saving = saving;
         attempt.network_token = network_token;
         attempt.conversion = conversion;
+        attempt.over_cap = over_cap;
         Ok(match authentication {
             Some(new) => self.authenticate_first(attempt, new, policy),
             None => self.send(attempt, policy),
@@ -169,12 +173,20 @@ impl Payment {
         if self.state != State::Authorized {
             return None;
         }
+        if self.is_over_cap() {
+            return Some(OVER_CAP);
+        }
         let attempt = self.authorizations().last()?;
         let results = (attempt.cvv_result.as_deref(), attempt.avs_result.as_deref());
         match self.terms.rules.judge(results.0, results.1) {
             (CheckRule::Review, word) => word,
             (CheckRule::Accept | CheckRule::Reject, _) => None,
         }
+    }
+
+    /// Whether money was approved that went over a cap.
+    fn is_over_cap(&self) -> bool {
+        self.attempts.iter().any(|it| it.over_cap && it.state == AttemptState::Approved)
     }
 
     /// An issuer approved all that was asked for, or a part that is taken.
@@ -204,7 +216,9 @@ impl Payment {
             self.end(State::Verified);
             return vec![Effect::Announce(Announcement::Verified)];
         }
-        let paid_in_full = self.lacking().is_zero() && self.judged(answer).0 == CheckRule::Accept;
+        let paid_in_full = self.lacking().is_zero()
+            && self.judged(answer).0 == CheckRule::Accept
+            && !self.is_over_cap();
         if self.capture_mode == CaptureMode::Automatic
             && paid_in_full
             && self.take(self.amounts.authorized, capture, more)

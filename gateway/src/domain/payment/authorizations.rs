@@ -152,7 +152,8 @@ impl Payment {
         }
         let n = self.next_n();
         let asked = (AttemptKind::Increment, new.amount);
-        let attempt = Attempt::new(new.id, n, asked, card, new.identity, new.reversal_id);
+        let mut attempt = Attempt::new(new.id, n, asked, card, new.identity, new.reversal_id);
+        attempt.over_cap = new.over_cap;
         self.caller = new.caller;
         Ok(self.send(attempt, policy))
     }

@@ -10,6 +10,7 @@ use wire::three_ds::TransStatus;
 
 use super::*;
 use crate::domain::attempt::{AttemptKind, AttemptState};
+use crate::domain::caps;
 use crate::domain::capture::CaptureState;
 use crate::domain::card::Fingerprint;
 use crate::domain::network_profile::OverCapture;
@@ -75,6 +76,7 @@ fn submitted(n: u8, at: Timestamp) -> Event {
         saving: None,
         network_token: None,
         conversion: None,
+        over_cap: false,
     })
 }
 
@@ -161,6 +163,7 @@ fn incremented(n: u8, amount: i64) -> Event {
         amount: minor(amount),
         category: "7011".to_owned(),
         country: "FR".to_owned(),
+        over_cap: false,
         caller: None,
     })
 }
@@ -1104,6 +1107,57 @@ fn rules_about_checks_take_an_approval_back_or_keep_it_uncaptured() {
     assert_eq!(judged(CheckRule::Reject), (State::Failed, None, 1));
 }
 
+/// A card that goes over a cap.
+fn over_cap(n: u8) -> Event {
+    let Event::CardSubmitted(submission) = submitted(n, AT) else { unreachable!() };
+    Event::CardSubmitted(Submission { over_cap: true, ..submission })
+}
+
+#[test]
+fn what_goes_over_a_cap_waits_for_a_person_and_another_card_does_not() {
+    use CaptureMode::Automatic;
+    let it = run(Automatic, [over_cap(1), answered(1, "00", Some(100))]);
+    assert_eq!((it.state, it.review()), (State::Authorized, Some("cap_exceeded")));
+    let taken = run_on(it.clone(), [captured(2, None, None)]);
+    assert_eq!((taken.state, taken.review()), (State::Captured, None));
+    let declined = [over_cap(1), answered(1, "51", None)];
+    let other = [submitted(2, AT), answered(2, "00", Some(100))];
+    let it = run(Automatic, declined.into_iter().chain(other));
+    assert_eq!((it.state, it.review()), (State::Captured, None));
+}
+
+#[test]
+fn caps_count_what_is_or_may_be_authorized_on_the_day_of_its_message() {
+    use CaptureMode::Manual;
+    let counted = |events: Vec<Event>| {
+        let it = run_on(payment_with(Manual, agreed(false, true)), events);
+        caps::shares(&it).iter().map(|it| it.amount).collect::<Vec<_>>()
+    };
+    let paid = || vec![submitted(1, AT), answered(1, "00", Some(100))];
+    let and = |more: Vec<Event>| paid().into_iter().chain(more).collect::<Vec<_>>();
+    let name = ReversalId::new(AT, [77; 10]);
+    let voided = |amount: Option<i64>| Event::Voided {
+        amount: amount.map(minor),
+        reversal: name,
+        at: later(3),
+    };
+    assert_eq!(counted(vec![submitted(1, AT)]), [100], "it may be approved");
+    let lost = Event::Unanswered { attempt: attempt_id(1), at: later(20) };
+    assert_eq!(counted(vec![submitted(1, AT), lost]), [100], "nobody knows");
+    assert_eq!(counted(vec![submitted(1, AT), answered(1, "51", None)]), [0]);
+    assert_eq!(counted(paid()), [100]);
+    assert_eq!(counted(and(vec![voided(None)])), [0]);
+    assert_eq!(counted(and(vec![voided(Some(30))])), [70]);
+    assert_eq!(counted(and(vec![captured(2, Some(60), Some(true))])), [60]);
+    assert_eq!(counted(and(vec![incremented(3, 50)])), [100, 50]);
+    assert_eq!(counted(and(vec![incremented(3, 50), answered(3, "51", None)])), [100, 0]);
+    let raised = || and(vec![incremented(3, 50), answered(3, "00", Some(50))]);
+    assert_eq!(counted(raised()), [100, 50]);
+    let part = |amount| raised().into_iter().chain([voided(Some(amount))]).collect();
+    assert_eq!(counted(part(20)), [80, 50], "the first part is given back first");
+    assert_eq!(counted(part(120)), [0, 30]);
+}
+
 #[test]
 fn a_lost_or_stolen_card_is_not_tried_twice_and_another_card_is() {
     let mut it = run(CaptureMode::Automatic, [submitted(1, AT), answered(1, "43", None)]);
@@ -1117,6 +1171,7 @@ fn a_lost_or_stolen_card_is_not_tried_twice_and_another_card_is() {
         saving: None,
         network_token: None,
         conversion: None,
+        over_cap: false,
     });
     assert_eq!(it.apply(same, &Policy::default()), Err(Refusal::RetryBlocked));
     assert!(it.apply(submitted(2, later(60)), &Policy::default()).is_ok());
@@ -1272,6 +1327,9 @@ proptest! {
             for attempt in it.authorizations() {
                 prop_assert!(it.captured_of(attempt.id) <= attempt.kept());
             }
+            let open = it.attempts.iter().filter(|it| it.state.is_open()).map(|it| it.asked.get());
+            let capped: u64 = caps::shares(&it).iter().map(|it| it.amount).sum();
+            prop_assert_eq!(capped, (kept + open.sum::<i64>()).unsigned_abs());
             if it.state == State::Captured {
                 prop_assert!(it.amounts.open().is_zero() && !it.amounts.captured.is_zero());
             }

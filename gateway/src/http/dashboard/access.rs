@@ -9,6 +9,7 @@ use kit::http::{Pairs, Problem, ReceivedRequest, form_pairs, query_pairs};
 use sha2::Sha256;
 
 use crate::domain::operator::Task;
+use crate::http::access::caller;
 use crate::http::browser::{
     NewCookie, code_text, cookie, is_code, is_same_origin, keyed, page, see,
 };
@@ -149,7 +150,8 @@ pub async fn sign_in(
     check_proof(&context, &received, &form, cookie(&received, LOGIN_COOKIE).unwrap_or_default())?;
     let (name, password) = (form.require("name")?, form.require("password")?);
     let next = form.get("next").filter(|it| is_ours(it)).unwrap_or(START);
-    match dashboard::sign_in(&context, name, password, &received.peer.to_string()).await {
+    let peer = caller(&context, &received).to_string();
+    match dashboard::sign_in(&context, name, password, &peer).await {
         Ok(token) => {
             let mut response = see(next);
             set_cookie(&mut response, &context, SESSION_COOKIE, &token, Some(SESSION_SECONDS))?;

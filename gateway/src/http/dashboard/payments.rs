@@ -162,6 +162,16 @@ fn done_notice(word: &str) -> Option<Notice> {
     Some(Notice { tone: "good", text: text.to_owned() })
 }
 
+/// A person is to look before anything is captured.
+fn review_notice(payment: &Payment) -> Option<Notice> {
+    let why = match payment.review()? {
+        "cap_exceeded" => "It goes over a cap of the day",
+        _ => "A check of the card did not match",
+    };
+    let text = format!("{why}: look at it, then capture it or give the money back.");
+    Some(Notice { tone: "soft", text })
+}
+
 async fn payment_of(context: &Context, received: &ReceivedRequest) -> Result<Payment, Problem> {
     let id: Option<PaymentId> =
         received.http().match_info().get("id").and_then(|it| it.parse().ok());
@@ -197,7 +207,7 @@ async fn show(
         view: &view::payment(payment),
         timeline: &timeline.entries,
         events: events.iter().map(event_row).collect(),
-        notice,
+        notice: notice.or_else(|| review_notice(payment)),
         form_key: form_key(context),
         role: signed_in.operator.role,
     });

@@ -7,6 +7,8 @@ use kit::http::{Problem, ReceivedRequest};
 use wire::card::Brand;
 
 use super::access::signed_in;
+use crate::domain::caps::OverCap;
+use crate::domain::ip_lists::IpRange;
 use crate::domain::operator::{Role, Task};
 use crate::http::browser::page;
 use crate::operations::{Context, dashboard};
@@ -27,6 +29,8 @@ pub async fn show(
     };
     let groups = vec![
         Group { title: "Limits", settings: limits(&context) },
+        Group { title: "Caps", settings: caps(&context) },
+        Group { title: "Calls of the API", settings: calls(&context) },
         Group { title: "Unknown outcomes", settings: unknown_outcomes(&context) },
         Group { title: "Cards and payers", settings: payers(&context) },
         Group { title: "Webhooks", settings: webhooks(&context) },
@@ -53,6 +57,47 @@ fn limits(context: &Context) -> Vec<Setting> {
             durations::text(timers.idempotency_kept),
         ),
     ]
+}
+
+fn caps(context: &Context) -> Vec<Setting> {
+    let caps = context.settings.limits.caps;
+    let over = match caps.over {
+        OverCap::Refuse => "refused; nothing is sent to a bank",
+        OverCap::Review => "authorized, and captured when a person has looked",
+    };
+    vec![
+        ("One payment asks for at most", minor_units(caps.payment)),
+        ("One card pays on a day (UTC) at most", minor_units(caps.card_day)),
+        ("All cards pay on a day (UTC) at most", minor_units(caps.merchant_day)),
+        ("A payment over a cap of the day is", over.to_owned()),
+    ]
+}
+
+/// A cap counts in each currency by itself.
+fn minor_units(cap: Option<u64>) -> String {
+    let Some(cap) = cap else { return "any amount".to_owned() };
+    let (whole, cents) = (cap / 100, cap % 100);
+    format!("{whole}.{cents:02} in currencies with cents ({cap} minor units)")
+}
+
+fn calls(context: &Context) -> Vec<Setting> {
+    let (limits, lists) = (context.settings.limits, &context.settings.ip_lists);
+    let rate = limits.api.map_or_else(
+        || "any number".to_owned(),
+        |rate| format!("{} a second, {} at once", rate.per_second, rate.burst),
+    );
+    vec![
+        ("One client, and one address, may call", rate),
+        ("A client may ask for a token", format!("{} times a minute", limits.token_per_minute)),
+        ("Addresses that may not call", ranges(&lists.deny, "none")),
+        ("Of the others may call", ranges(&lists.allow, "all")),
+        ("Proxies that are believed about who calls", ranges(&lists.trusted_proxies, "none")),
+    ]
+}
+
+fn ranges(list: &[IpRange], empty: &str) -> String {
+    let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+    if list.is_empty() { empty.to_owned() } else { list.join(", ") }
 }
 
 fn number(limit: Option<u32>) -> String {

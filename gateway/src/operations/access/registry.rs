@@ -117,8 +117,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(clock: Clock, nonces: NonceCache) -> Self {
-        Self { clock, nonces, throttle: Throttle::new() }
+    /// `calls` is how often a client may ask for a token in a minute.
+    pub(super) fn new(clock: Clock, nonces: NonceCache, calls: u32) -> Self {
+        Self { clock, nonces, throttle: Throttle::new(calls) }
     }
 }
 

@@ -44,12 +44,13 @@ pub fn open(
     };
     let nonces = NonceCache::new();
     nonces.load(rows::live_nonces(connection, now)?);
+    let calls = settings.limits.token_per_minute;
     let foreign = settings.foreign.as_ref().map(|foreign| -> Result<_, AccessError> {
         let (wall, nonces) = (Clock::real(), NonceCache::new());
         nonces.load(rows::live_nonces(connection, wall.now())?);
-        Ok((foreign.client.clone(), Line::new(wall, nonces)))
+        Ok((foreign.client.clone(), Line::new(wall, nonces, calls)))
     });
-    Ok(Registry::new(Line::new(clock.clone(), nonces), foreign.transpose()?, known))
+    Ok(Registry::new(Line::new(clock.clone(), nonces, calls), foreign.transpose()?, known))
 }
 
 /// A signing key that was stored before.

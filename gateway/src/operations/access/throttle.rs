@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use wire::time::Timestamp;
 
-/// Calls per minute.
-const CALLS_PER_MINUTE: u32 = 60;
 const MINUTE: Duration = Duration::from_mins(1);
 /// Wrong secrets in a row without a wait.
 const FAILURES_FREE: u32 = 5;
@@ -21,6 +19,8 @@ const CALLERS_MAX: usize = 10_000;
 /// Counts calls by client id and peer address, whether or not there is such a client.
 pub(super) struct Throttle {
     hasher: RandomState,
+    /// Calls in a minute.
+    per_minute: u32,
     callers: Mutex<HashMap<u64, Caller>>,
 }
 
@@ -43,8 +43,8 @@ impl Caller {
 }
 
 impl Throttle {
-    pub(super) fn new() -> Self {
-        Self { hasher: RandomState::new(), callers: Mutex::default() }
+    pub(super) fn new(per_minute: u32) -> Self {
+        Self { hasher: RandomState::new(), per_minute, callers: Mutex::default() }
     }
 
     /// Counts a call; how long to wait when there were too many, or too many wrong secrets.
@@ -62,7 +62,7 @@ impl Throttle {
                 caller.minute_began = now;
                 caller.calls = 0;
             }
-            if caller.calls >= CALLS_PER_MINUTE {
+            if caller.calls >= self.per_minute {
                 return Err(caller.minute_began.plus(MINUTE).since(now));
             }
             caller.calls = caller.calls.saturating_add(1);
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_sixty_first_call_of_a_minute_waits_for_the_next_one() {
-        let throttle = Throttle::new();
+        let throttle = Throttle::new(60);
         for _ in 0..60 {
             assert_eq!(throttle.enter("cli_1", PEER, after(10)), Ok(()));
         }
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_wait_after_wrong_secrets_doubles_up_to_a_minute() {
-        let throttle = Throttle::new();
+        let throttle = Throttle::new(60);
         for _ in 0..4 {
             throttle.note("cli_1", PEER, START, false);
             assert_eq!(throttle.enter("cli_1", PEER, START), Ok(()));
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let throttle = Throttle::new();
+        let throttle = Throttle::new(60);
         for number in 0..(CALLERS_MAX * 2) {
             throttle.enter(&number.to_string(), PEER, START).unwrap();
         }
