@@ -1,8 +1,9 @@
-//! The merchant's dashboard: sign in, payments, developers.
+//! The merchant's dashboard: sign in, payments, disputes, developers, settings.
 
 mod access;
 mod clients;
 mod developers;
+mod disputes;
 mod payments;
 mod settings;
 
@@ -19,6 +20,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/payments/{id}/capture", web::post().to(payments::capture))
         .route("/payments/{id}/void", web::post().to(payments::void))
         .route("/payments/{id}/refund", web::post().to(payments::refund))
+        .route("/disputes", web::get().to(disputes::list))
+        .route("/disputes/{id}", web::get().to(disputes::detail))
+        .route("/disputes/{id}/evidence", web::post().to(disputes::submit))
+        .route("/disputes/{id}/accept", web::post().to(disputes::accept))
         .route("/developers", web::get().to(developers::show))
         .route("/go-live", web::get().to(settings::go_live))
         .route("/settings", web::get().to(settings::show))

@@ -1,6 +1,7 @@
 //! Pages of the merchant's dashboard.
 
 pub mod developers;
+pub mod disputes;
 pub mod payment;
 pub mod payments;
 pub mod settings;

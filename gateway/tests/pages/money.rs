@@ -1,0 +1,139 @@
+//! Disputes, payouts and refunds at the dashboard.
+
+use std::path::PathBuf;
+
+use kit::sqlite::Location;
+use rusqlite::Connection;
+use wire::ids::{DisputeId, PaymentId};
+use wire::settlement::{DisputeCase, News};
+
+use crate::support::{Browser, Gateway, NOW, NewPayment};
+
+/// A bank wants the money of a payment back.
+async fn disputed(gateway: &Gateway, payment: &NewPayment) -> DisputeId {
+    let payment: PaymentId = payment.id.parse().unwrap();
+    let case = DisputeCase {
+        id: DisputeId::new(NOW, [7; 10]),
+        sequence: 1,
+        state: "chargeback".to_owned(),
+        network: "visa".to_owned(),
+        reason_code: "13.1".to_owned(),
+        reason: "product_not_received".to_owned(),
+        amount: 4999,
+        currency: "EUR".parse().unwrap(),
+        arn: "74000006019000000000017".to_owned(),
+        payment: Some(payment),
+        taken: true,
+        evidence: None,
+        due_by: Some(NOW.plus(std::time::Duration::from_hours(24 * 20))),
+        opened_at: NOW,
+        updated_at: NOW,
+    };
+    let id = case.id;
+    gateway.tell(1, News::Dispute { case: Box::new(case) }).await;
+    id
+}
+
+#[actix_web::test]
+async fn a_dispute_is_listed_read_and_linked_from_its_payment() {
+    let gateway = Gateway::start().await;
+    let payment = gateway.create_payment(4999).await;
+    let mut admin = Browser::signed_in(&gateway, "admin").await;
+    let page = admin.get("/dashboard/disputes").await;
+    assert!(page.body.contains("data-testid=\"no-disputes\""), "{}", page.body);
+    assert!(!admin.get(&payment_page(&payment)).await.body.contains("payment-disputes"));
+
+    let id = disputed(&gateway, &payment).await;
+    let path = format!("/dashboard/disputes/{id}");
+    let page = admin.get("/dashboard/disputes").await;
+    assert_eq!(page.link("dispute-link"), Some(path.clone()));
+    for word in ["€49.99", "Chargeback", "Product not received", "13.1", "12 Dec 2026"] {
+        assert!(page.body.contains(word), "{word}: {}", page.body);
+    }
+    let page = admin.get(&path).await;
+    assert_eq!(page.link("payment-link"), Some(payment_page(&payment)));
+    for word in ["Visa", "74000006019000000000017", "the cardholder", "evidence-form"] {
+        assert!(page.body.contains(word), "{word}: {}", page.body);
+    }
+    let page = admin.get(&payment_page(&payment)).await;
+    assert_eq!(page.link("dispute-link"), Some(path));
+    assert!(page.body.contains("data-testid=\"amount-charged-back\">€49.99"), "{}", page.body);
+}
+
+fn payment_page(payment: &NewPayment) -> String {
+    format!("/dashboard/payments/{}", payment.id)
+}
+
+#[actix_web::test]
+async fn who_may_only_look_answers_no_dispute() {
+    let gateway = Gateway::start().await;
+    let payment = gateway.create_payment(4999).await;
+    let path = format!("/dashboard/disputes/{}", disputed(&gateway, &payment).await);
+    let mut viewer = Browser::signed_in(&gateway, "vera").await;
+    let page = viewer.get(&path).await;
+    assert!(page.body.contains("Your role may look at disputes"), "{}", page.body);
+    assert!(!page.body.contains("-form\""));
+    for (deed, typed) in [("evidence", "a receipt"), ("accept", "")] {
+        let fields = [("key", "0123456789abcdef"), ("evidence", typed)];
+        let answer = viewer.submit(&format!("{path}/{deed}"), &fields).await;
+        assert_eq!(answer.status, 403, "{deed}");
+        assert!(answer.body.contains("role_insufficient"), "{deed}");
+    }
+}
+
+#[actix_web::test]
+async fn evidence_that_cannot_be_sent_says_what_to_do() {
+    let gateway = Gateway::start().await;
+    let payment = gateway.create_payment(4999).await;
+    let path = format!("/dashboard/disputes/{}", disputed(&gateway, &payment).await);
+    let mut admin = Browser::signed_in(&gateway, "admin").await;
+    let long = "no ".repeat(7000);
+    for (evidence, why) in [
+        (" ", "a text of 1 to 20000 characters"),
+        (long.as_str(), "a text of 1 to 20000 characters"),
+        ("paid with 4242 4242 4242 4242", "may not hold what may be a card number"),
+    ] {
+        admin.get(&path).await;
+        let page = admin.submit(&format!("{path}/evidence"), &[("evidence", evidence)]).await;
+        assert_eq!(page.status, 422, "{why}");
+        assert!(page.body.contains(why) && page.body.contains("Change it"), "{}", page.body);
+        let kept = page.between("data-testid=\"evidence\">", "</textarea>").unwrap();
+        assert_eq!(kept, if evidence.contains("4242") { "" } else { evidence });
+    }
+    // Nobody takes the answer: the processor of this world does not exist.
+    admin.get(&path).await;
+    let typed = [("evidence", "Signed for & <b>received</b>")];
+    let page = admin.submit(&format!("{path}/evidence"), &typed).await;
+    assert_eq!(page.status, 503);
+    assert!(page.body.contains("the processor did not answer. Nothing is lost"), "{}", page.body);
+    assert!(page.body.contains("Signed for &#38; &#60;b&#62;received"), "{}", page.body);
+    let page = admin.get("/dashboard/developers").await;
+    assert!(page.body.contains("answer dispute"), "it is in the log");
+    assert_eq!(page.body.matches("answer dispute").count(), 1, "what was refused is not");
+}
+
+#[actix_web::test]
+async fn what_belongs_to_another_merchant_is_not_found() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gateway-foreign-money");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("gateway.db");
+    let location = Location::File(file.clone());
+    let gateway = Gateway::start_with(|settings| settings.database = location).await;
+    let payment = gateway.create_payment(4999).await;
+    let dispute = format!("/dashboard/disputes/{}", disputed(&gateway, &payment).await);
+    let mut admin = Browser::signed_in(&gateway, "admin").await;
+    assert_eq!(admin.get(&dispute).await.status, 200);
+    let moved = Connection::open(&file)
+        .unwrap()
+        .execute("UPDATE disputes SET merchant = x'000102030405060708090a0b0c0d0e0f'", []);
+    assert_eq!(moved, Ok(1));
+    for path in [dispute.as_str(), "/dashboard/disputes/dsp_00000000000000000000000000"] {
+        assert_eq!(admin.get(path).await.status, 404, "{path}");
+        for deed in ["evidence", "accept"] {
+            let answer = admin.submit(&format!("{path}/{deed}"), &[("evidence", "mine")]).await;
+            assert_eq!(answer.status, 404, "{path}/{deed}");
+        }
+    }
+    assert!(admin.get("/dashboard/disputes").await.body.contains("no-disputes"));
+}
