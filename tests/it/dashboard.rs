@@ -2,7 +2,9 @@
 
 use payrig_tests::payer::{PageSeen, Payer};
 use payrig_tests::world::World;
+use serde_json::json;
 
+const PAYS: &str = "4242424242424242";
 const DISPUTED: &str = "4000010060010007";
 
 async fn signed_in(world: &World, path: &str) -> (Payer, PageSeen) {
@@ -72,4 +74,84 @@ async fn a_dispute_is_accepted_and_takes_no_answer_then() {
     assert_eq!(payment.text("amount-kept"), "€0.00");
     assert!(payment.attribute("dispute-link", "href").unwrap().contains("/dashboard/disputes/"));
     world.assert_invariants().await;
+}
+
+#[actix_web::test]
+async fn a_payout_shows_its_report_and_gives_its_lines_as_csv() {
+    let world = World::start().await;
+    let payment = world.pay(PAYS, 10_000, "EUR").await;
+    let (mut admin, empty) = signed_in(&world, "/dashboard/payouts").await;
+    assert!(empty.has("no-payouts"), "{}", empty.html);
+    world.advance("1d").await;
+    let (mut reader, list) = signed_in(&world, "/dashboard/payouts").await;
+    let row = list.text("payout-row");
+    assert_eq!(row, "2026-01-15 EUR 1 €100.00 −€2.90 €97.10 €97.10");
+    let report = follow(&world, &mut reader, &list, "payout-link").await;
+    assert_eq!(report.text("payout"), "€97.10");
+    assert!(report.text("sums").contains("Merchant discount −€2.90"), "{}", report.html);
+    let line = report.text("line");
+    for word in ["sale", payment["id"].as_str().unwrap(), "€100.00", "−€2.90", "€97.10"] {
+        assert!(line.contains(word), "{word}: {line}");
+    }
+    let csv = follow(&world, &mut reader, &report, "lines-csv").await;
+    let rows: Vec<&str> = csv.html.trim_end().split("\r\n").collect();
+    assert_eq!(rows.len(), 2, "{}", csv.html);
+    assert!(rows[1].starts_with(&format!("sale,{}", payment["id"].as_str().unwrap())));
+    // Who is not signed in any more gets neither page nor file.
+    let gone = admin.open(&csv.url).await;
+    assert!(gone.has("login-form") && !gone.html.contains("sale,"), "{}", gone.html);
+    let nothing = "/dashboard/payouts/set_00000000000000000000000000";
+    for path in [nothing.to_owned(), format!("{nothing}/lines.csv")] {
+        assert_eq!(reader.open(&format!("{}{path}", world.gateway)).await.status, 404, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn refunds_are_listed_page_by_page_and_filtered() {
+    let world = World::start().await;
+    let (mut admin, page) = signed_in(&world, "/dashboard/refunds").await;
+    assert!(page.has("no-refunds"), "{}", page.html);
+    let payment = world.pay(PAYS, 10_000, "EUR").await;
+    let path = format!("/payments/{}/refunds", payment["id"].as_str().unwrap());
+    for n in 1..=27 {
+        let body = json!({"amount": n, "reason": format!("<i>part</i> {n}.")});
+        let refund = world.api("shop").post(&path, body).await;
+        assert_eq!(refund.status, 201, "{}", refund.text());
+    }
+    world.settle().await;
+    let count = |page: &PageSeen| page.html.matches("data-testid=\"refund-row\"").count();
+    let first = admin.open(&page.url).await;
+    assert_eq!(count(&first), 25);
+    let row = first.text("refund-row");
+    for word in ["Accepted", "<i>part</i>", payment["id"].as_str().unwrap()] {
+        assert!(row.contains(word), "{word}: {row}");
+    }
+    assert!(!first.html.contains("<i>part"));
+    assert!(!first.has("newer"));
+    let older = follow(&world, &mut admin, &first, "older").await;
+    assert_eq!(count(&older), 2);
+    assert!(!older.has("older"));
+    let newer = follow(&world, &mut admin, &older, "newer").await;
+    assert_eq!(count(&newer), 25);
+    assert_eq!(newer.text("refund-row"), row);
+
+    let open = async |admin: &mut Payer, query: &str| {
+        admin.open(&format!("{}/dashboard/refunds?{query}", world.gateway)).await
+    };
+    let accepted = open(&mut admin, "status=succeeded").await;
+    assert_eq!(count(&accepted), 25);
+    assert!(accepted.attribute("older", "href").unwrap().contains("status=succeeded"));
+    let failed = open(&mut admin, "status=failed").await;
+    assert!(failed.text("no-refunds").contains("No refund stands so"), "{}", failed.html);
+    for (query, why) in [
+        ("status=nonsense", "choose one of pending, succeeded, failed, reversed"),
+        ("after=pay_1", "`after` is the id of a refund"),
+        ("colour=red", "no such parameter"),
+    ] {
+        let refused = open(&mut admin, query).await;
+        assert_eq!(refused.status, 400, "{query}");
+        assert!(refused.text("problem").contains(why), "{query}: {}", refused.html);
+    }
+    let to = follow(&world, &mut admin, &first, "payment-link").await;
+    assert!(to.has("refund-row"), "{}", to.html);
 }

@@ -4,6 +4,8 @@ pub mod developers;
 pub mod disputes;
 pub mod payment;
 pub mod payments;
+pub mod payouts;
+pub mod refunds;
 pub mod settings;
 
 use askama::Template;

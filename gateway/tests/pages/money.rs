@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use kit::sqlite::Location;
 use rusqlite::Connection;
-use wire::ids::{DisputeId, PaymentId};
+use serde_json::json;
+use wire::ids::{DisputeId, PaymentId, SettlementId};
 use wire::settlement::{DisputeCase, News};
 
 use crate::support::{Browser, Gateway, NOW, NewPayment};
@@ -112,6 +113,47 @@ async fn evidence_that_cannot_be_sent_says_what_to_do() {
     assert_eq!(page.body.matches("answer dispute").count(), 1, "what was refused is not");
 }
 
+/// A report of a day on which nothing was sold: a fee of a dispute, and nothing is paid out.
+async fn settled(gateway: &Gateway) -> SettlementId {
+    let id = SettlementId::new(NOW, [8; 10]);
+    let summary = json!({
+        "batch_id": id, "date": "2026-11-21", "currency": "EUR", "gross_sales": 0, "refunds": 0,
+        "chargebacks": 0, "cases_won": 0, "interchange": 0, "scheme_fees": 0,
+        "merchant_discount": 0, "adjustments": -2000, "reserve_in": 0, "reserve_out": 0,
+        "carried_balance": -2000, "net": -2000, "payout": 0, "payout_reference": null, "lines": 0,
+    });
+    let report = serde_json::from_value(json!({"summary": summary, "lines": []})).unwrap();
+    gateway.tell(2, News::Settlement { report: Box::new(report) }).await;
+    id
+}
+
+#[actix_web::test]
+async fn a_report_that_pays_nothing_out_says_why() {
+    let gateway = Gateway::start().await;
+    let mut viewer = Browser::signed_in(&gateway, "vera").await;
+    assert!(viewer.get("/dashboard/payouts").await.body.contains("Nothing was paid out yet"));
+    let path = format!("/dashboard/payouts/{}", settled(&gateway).await);
+    let page = viewer.get("/dashboard/payouts").await;
+    assert_eq!(page.link("payout-link"), Some(path.clone()));
+    let page = viewer.get(&path).await;
+    let sums = page.between("data-testid=\"sums\">", "</dl>").unwrap();
+    for words in [
+        "<dt>Sales</dt><dd class=\"amount\">€0.00</dd>",
+        "<dt>Fees of disputes, returned refunds</dt><dd class=\"amount\">−€20.00</dd>",
+        "<dt>Balance carried</dt><dd class=\"amount\">−€20.00</dd>",
+        "<dt class=\"total\">Paid out</dt><dd class=\"amount total\">€0.00</dd>",
+    ] {
+        assert!(sums.contains(words), "{words}: {sums}");
+    }
+    assert!(!sums.contains("Refunds<") && !sums.contains("Reference"), "{sums}");
+    assert!(page.body.contains("This report has no lines."));
+    let csv = viewer.get(&format!("{path}/lines.csv")).await;
+    assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
+    let disposition = csv.header("content-disposition");
+    assert_eq!(disposition, Some("attachment; filename=\"settlement-2026-11-21-EUR.csv\""));
+    assert!(csv.body.starts_with("kind,payment_id,"), "{}", csv.body);
+}
+
 #[actix_web::test]
 async fn what_belongs_to_another_merchant_is_not_found() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gateway-foreign-money");
@@ -122,12 +164,20 @@ async fn what_belongs_to_another_merchant_is_not_found() {
     let gateway = Gateway::start_with(|settings| settings.database = location).await;
     let payment = gateway.create_payment(4999).await;
     let dispute = format!("/dashboard/disputes/{}", disputed(&gateway, &payment).await);
+    let payout = format!("/dashboard/payouts/{}", settled(&gateway).await);
+    let csv = format!("{payout}/lines.csv");
     let mut admin = Browser::signed_in(&gateway, "admin").await;
-    assert_eq!(admin.get(&dispute).await.status, 200);
-    let moved = Connection::open(&file)
-        .unwrap()
-        .execute("UPDATE disputes SET merchant = x'000102030405060708090a0b0c0d0e0f'", []);
-    assert_eq!(moved, Ok(1));
+    for path in [&dispute, &payout, &csv] {
+        assert_eq!(admin.get(path).await.status, 200, "{path}");
+    }
+    let database = Connection::open(&file).unwrap();
+    for table in ["disputes", "settlements"] {
+        let sql = format!("UPDATE {table} SET merchant = x'000102030405060708090a0b0c0d0e0f'");
+        assert_eq!(database.execute(&sql, []), Ok(1));
+    }
+    for path in [&payout, &csv] {
+        assert_eq!(admin.get(path).await.status, 404, "{path}");
+    }
     for path in [dispute.as_str(), "/dashboard/disputes/dsp_00000000000000000000000000"] {
         assert_eq!(admin.get(path).await.status, 404, "{path}");
         for deed in ["evidence", "accept"] {
@@ -136,4 +186,5 @@ async fn what_belongs_to_another_merchant_is_not_found() {
         }
     }
     assert!(admin.get("/dashboard/disputes").await.body.contains("no-disputes"));
+    assert!(admin.get("/dashboard/payouts").await.body.contains("no-payouts"));
 }

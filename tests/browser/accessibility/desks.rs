@@ -6,7 +6,7 @@ use payrig_tests::browser::Device;
 use super::{Look, axe};
 use crate::customer::Customer;
 
-pub const PAGES: [&str; 15] = [
+pub const PAGES: [&str; 18] = [
     "gateway/api_docs",
     "gateway/developers",
     "gateway/dispute",
@@ -16,7 +16,10 @@ pub const PAGES: [&str; 15] = [
     "gateway/login",
     "gateway/payment",
     "gateway/payments",
+    "gateway/payout",
+    "gateway/payouts",
     "gateway/problem",
+    "gateway/refunds",
     "gateway/settings",
     "processor-sim/account",
     "processor-sim/bank",
@@ -102,6 +105,8 @@ async fn dashboard(look: &mut Look<'_>) {
     let paid = browser.attribute("payment-link", "href").await;
     browser.press("nav-disputes").await;
     let dispute = browser.attribute("dispute-link", "href").await;
+    browser.press("nav-payouts").await;
+    let payout = browser.attribute("payout-link", "href").await;
     browser.press("nav-developers").await;
     let event = browser.attribute("event-link", "href").await;
     for path in [
@@ -112,6 +117,10 @@ async fn dashboard(look: &mut Look<'_>) {
         &paid,
         "/dashboard/disputes",
         &dispute,
+        "/dashboard/refunds",
+        "/dashboard/refunds?status=nonsense",
+        "/dashboard/payouts",
+        &payout,
         "/dashboard/developers",
         &event,
         "/dashboard/settings",
@@ -153,6 +162,9 @@ async fn presses(look: &mut Look<'_>, paid: &str) {
     browser.press("refund").await;
     browser.see("notice").await;
     look.here("a refund").await;
+    browser.press("nav-refunds").await;
+    browser.see("refunds").await;
+    look.here("a list of refunds").await;
     browser.press("nav-developers").await;
     browser.press("rotate-secret").await;
     browser.see("new-secret").await;
