@@ -24,6 +24,7 @@ pub mod idempotency;
 pub mod identities;
 pub mod increment_payment;
 pub mod invariants;
+pub mod list_refunds;
 pub mod metrics;
 pub mod network_tokens;
 pub mod notices;

@@ -302,6 +302,10 @@ async fn the_back_office_needs_no_pointer() {
 async fn the_dashboard_needs_no_pointer() {
     let Some(customer) = Customer::enter(Device::DESKTOP).await else { return };
     let browser = &customer.browser;
+    customer.order("tea-42").await;
+    customer.type_card(DISPUTED).await;
+    browser.wait_for("outcome", "data-outcome", "paid").await;
+    customer.up.payrig(&["clock", "advance", "4d"]).await.ok();
     customer.buy("tea-42").await;
     let dashboard = format!("{}/dashboard", customer.up.url(Program::Gateway));
     sign_in(&customer, &dashboard, "admin", "login").await;
@@ -310,6 +314,7 @@ async fn the_dashboard_needs_no_pointer() {
     write(browser, "refund-reason", "A dent in the tin").await;
     browser.key(Press::Enter).await;
     browser.see("notice").await;
+    money(browser).await;
 
     hit(browser, "nav-developers").await;
     write(browser, "endpoint-url", "ftp://nowhere").await;
@@ -330,6 +335,50 @@ async fn the_dashboard_needs_no_pointer() {
     assert!(browser.text("notice").await.contains("sent again"));
     hit(browser, "logout").await;
     browser.see("login").await;
+}
+
+/// A dispute is answered; payouts and refunds are looked at.
+async fn money(browser: &Browser) {
+    hit(browser, "nav-disputes").await;
+    browser.see("disputes").await;
+    pictures(browser, "dashboard-disputes").await;
+    hit(browser, "dispute-link").await;
+    browser.see("evidence-form").await;
+    pictures(browser, "dashboard-dispute").await;
+    write(browser, "evidence", "winning_evidence: signed for by the cardholder").await;
+    hit(browser, "submit-evidence").await;
+    browser.see("evidence-given").await;
+    assert!(browser.text("notice").await.contains("The evidence was sent"));
+    hit(browser, "payment-link").await;
+    browser.see("payment-disputes").await;
+    pictures(browser, "dashboard-disputed-payment").await;
+
+    hit(browser, "nav-payouts").await;
+    browser.see("payouts").await;
+    pictures(browser, "dashboard-payouts").await;
+    hit(browser, "payout-link").await;
+    browser.see("sums").await;
+    pictures(browser, "dashboard-payout").await;
+    go(browser, "lines-csv").await;
+
+    hit(browser, "nav-refunds").await;
+    browser.see("refunds").await;
+    pictures(browser, "dashboard-refunds").await;
+    go(browser, "filter-status").await;
+    browser.type_keys("Failed").await;
+    hit(browser, "filter").await;
+    browser.see("no-refunds").await;
+    assert!(browser.address().await.contains("status=failed"));
+}
+
+/// The page as it stands, on a desk and on the narrowest phone.
+async fn pictures(browser: &Browser, name: &str) {
+    browser.assert_fits().await;
+    browser.picture(name).await;
+    browser.become_device(Device::PHONE).await;
+    browser.assert_fits().await;
+    browser.picture(&format!("{name}-phone")).await;
+    browser.become_device(Device::DESKTOP).await;
 }
 
 /// A client is added, gets a new key, loses the old one, and is removed.

@@ -4,6 +4,7 @@ mod amounts;
 mod architecture;
 mod cards;
 mod client_keys;
+mod dashboard;
 mod disputes;
 mod foreign;
 mod interop;

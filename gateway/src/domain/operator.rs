@@ -9,7 +9,7 @@ pub enum Role {
     Viewer,
     /// Capture, void, send events again.
     Operator,
-    /// Refund.
+    /// Refund, and answer disputes.
     Refunder,
     /// Secrets, endpoints and API clients.
     Administrator,
@@ -26,6 +26,10 @@ pub enum Task {
     Void,
     /// Give captured money back.
     Refund,
+    /// Answer a dispute with evidence.
+    AnswerDispute,
+    /// Give in to a dispute.
+    AcceptDispute,
     /// Send an event again.
     Resend,
     /// Replace the secret of a webhook endpoint.
@@ -66,7 +70,7 @@ impl Role {
         let least = match task {
             Task::View => Self::Viewer,
             Task::Capture | Task::Void | Task::Resend => Self::Operator,
-            Task::Refund => Self::Refunder,
+            Task::Refund | Task::AnswerDispute | Task::AcceptDispute => Self::Refunder,
             Task::RotateSecret
             | Task::AddEndpoint
             | Task::AddClient
@@ -87,11 +91,13 @@ impl FromStr for Role {
 
 impl Task {
     /// Every task.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::View,
         Self::Capture,
         Self::Void,
         Self::Refund,
+        Self::AnswerDispute,
+        Self::AcceptDispute,
         Self::Resend,
         Self::RotateSecret,
         Self::AddEndpoint,
@@ -108,6 +114,8 @@ impl Task {
             Self::Capture => "capture",
             Self::Void => "void",
             Self::Refund => "refund",
+            Self::AnswerDispute => "answer_dispute",
+            Self::AcceptDispute => "accept_dispute",
             Self::Resend => "resend",
             Self::RotateSecret => "rotate_secret",
             Self::AddEndpoint => "add_endpoint",
@@ -138,9 +146,9 @@ mod tests {
             [
                 "viewer: view",
                 "operator: view capture void resend",
-                "refunder: view capture void refund resend",
-                "administrator: view capture void refund resend rotate_secret add_endpoint \
-                 add_client rotate_key revoke_key remove_client",
+                "refunder: view capture void refund answer_dispute accept_dispute resend",
+                "administrator: view capture void refund answer_dispute accept_dispute resend \
+                 rotate_secret add_endpoint add_client rotate_key revoke_key remove_client",
             ]
         );
     }

@@ -1,9 +1,12 @@
-//! The merchant's dashboard: sign in, payments, developers.
+//! The merchant's dashboard: sign in, payments, refunds, disputes, payouts, developers.
 
 mod access;
 mod clients;
 mod developers;
+mod disputes;
 mod payments;
+mod payouts;
+mod refunds;
 mod settings;
 
 use actix_web::web::{self, ServiceConfig};
@@ -19,6 +22,14 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/payments/{id}/capture", web::post().to(payments::capture))
         .route("/payments/{id}/void", web::post().to(payments::void))
         .route("/payments/{id}/refund", web::post().to(payments::refund))
+        .route("/refunds", web::get().to(refunds::list))
+        .route("/disputes", web::get().to(disputes::list))
+        .route("/disputes/{id}", web::get().to(disputes::detail))
+        .route("/disputes/{id}/evidence", web::post().to(disputes::submit))
+        .route("/disputes/{id}/accept", web::post().to(disputes::accept))
+        .route("/payouts", web::get().to(payouts::list))
+        .route("/payouts/{id}", web::get().to(payouts::detail))
+        .route("/payouts/{id}/lines.csv", web::get().to(payouts::download))
         .route("/developers", web::get().to(developers::show))
         .route("/go-live", web::get().to(settings::go_live))
         .route("/settings", web::get().to(settings::show))

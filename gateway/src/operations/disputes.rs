@@ -51,6 +51,19 @@ pub async fn list(
     Ok(Page { data: found.iter().map(DisputeView::from).collect(), has_more: false })
 }
 
+/// Whether a text can be sent as evidence.
+pub fn check_evidence(text: &str) -> Result<(), Failure> {
+    if !(1..=EVIDENCE_CHARACTERS_MAX).contains(&text.trim().chars().count()) {
+        let detail = format!("evidence is a text of 1 to {EVIDENCE_CHARACTERS_MAX} characters");
+        return Err(Failure::invalid("field_invalid", "evidence", detail));
+    }
+    if contains_card_number(text) {
+        let detail = "evidence may not hold what may be a card number";
+        return Err(Failure::invalid("card_number_not_allowed_here", "evidence", detail));
+    }
+    Ok(())
+}
+
 /// Gives in, or answers with evidence. The same answer a second time changes nothing.
 pub async fn answer(
     context: &Context,
@@ -59,16 +72,7 @@ pub async fn answer(
     evidence: Option<String>,
     trace: TraceId,
 ) -> Result<DisputeView, Failure> {
-    if let Some(text) = &evidence
-        && !(1..=EVIDENCE_CHARACTERS_MAX).contains(&text.trim().chars().count())
-    {
-        let detail = format!("evidence is a text of 1 to {EVIDENCE_CHARACTERS_MAX} characters");
-        return Err(Failure::invalid("field_invalid", "evidence", detail));
-    }
-    if evidence.as_deref().is_some_and(contains_card_number) {
-        let detail = "evidence may not hold what may be a card number";
-        return Err(Failure::invalid("card_number_not_allowed_here", "evidence", detail));
-    }
+    evidence.as_deref().map_or(Ok(()), check_evidence)?;
     case(context, merchant, id).await?;
     let evidence = evidence.filter(|_| !context.planted("give_in_instead_of_answering"));
     let action = if evidence.is_some() { DisputeAction::Answer } else { DisputeAction::Accept };

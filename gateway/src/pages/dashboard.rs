@@ -1,8 +1,11 @@
 //! Pages of the merchant's dashboard.
 
 pub mod developers;
+pub mod disputes;
 pub mod payment;
 pub mod payments;
+pub mod payouts;
+pub mod refunds;
 pub mod settings;
 
 use askama::Template;

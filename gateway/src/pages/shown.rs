@@ -1,5 +1,6 @@
 //! How values are shown to people: texts without tricks, times, cards.
 
+use wire::money::{Currency, MinorUnits, Money};
 use wire::time::Timestamp;
 
 /// Most characters of a merchant's name or a description on a page.
@@ -50,6 +51,13 @@ pub fn instant(at: Timestamp) -> String {
     format!("{day} {month} {year}, {hour:02}:{minute:02}:{second:02} UTC")
 }
 
+/// Minor units as people read them, with their sign.
+pub fn signed(amount: i64, currency: Currency) -> String {
+    let value = MinorUnits::new(amount.saturating_abs()).unwrap_or(MinorUnits::MAX);
+    let sign = if amount < 0 { "−" } else { "" };
+    format!("{sign}{}", Money::new(value, currency))
+}
+
 /// Whole minutes left, rounded up, at least one.
 pub const fn minutes_of(seconds: u64) -> u64 {
     let minutes = seconds.div_ceil(60);
@@ -89,6 +97,16 @@ mod tests {
         assert_eq!(grouped("4242424242424242", Brand::Visa), "4242 4242 4242 4242");
         assert_eq!(grouped("378282246310005", Brand::Amex), "3782 822463 10005");
         assert_eq!(grouped("6200010000000000008", Brand::Unionpay), "6200 0100 0000 0000 008");
+    }
+
+    #[test]
+    fn amounts_show_sign_and_decimals() {
+        let of = |amount, code| signed(amount, Currency::parse(code).unwrap());
+        assert_eq!(of(-1, "EUR"), "−€0.01");
+        assert_eq!(of(123_456, "EUR"), "€1,234.56");
+        assert_eq!(of(-1000, "JPY"), "−¥1,000");
+        assert_eq!(of(0, "EUR"), "€0.00");
+        assert!(of(i64::MIN, "EUR").starts_with('−'));
     }
 
     #[test]

@@ -315,13 +315,13 @@ pub struct Filter {
 
 /// Which part of a list is wanted.
 #[derive(Clone, Copy, Debug)]
-pub enum Position {
+pub enum Position<Id = PaymentId> {
     /// The newest.
     First,
-    /// Those older than this payment.
-    After(PaymentId),
-    /// Those newer than this payment.
-    Before(PaymentId),
+    /// Those older than this one.
+    After(Id),
+    /// Those newer than this one.
+    Before(Id),
 }
 
 /// The first sixteen-byte id that can have been made at `at`.

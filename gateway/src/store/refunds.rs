@@ -3,11 +3,12 @@
 use kit::sqlite::{DatabaseError, bytes16, optional_timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::codes::ResponseCode;
-use wire::ids::{AttemptId, RefundId, ReversalId};
-use wire::money::MinorUnits;
+use wire::ids::{AttemptId, MerchantId, PaymentId, RefundId, ReversalId};
+use wire::money::{Currency, MinorUnits, Money};
 use wire::time::Timestamp;
 
-use super::rows::{amount, corrupt, decline, identity, response_code, stored, word};
+use super::payments::Position;
+use super::rows::{amount, corrupt, decline, identity, parsed, response_code, stored, word};
 use crate::domain::refund::{Refund, RefundState};
 
 pub(super) fn of(connection: &Connection, payment: i64) -> Result<Vec<Refund>, DatabaseError> {
@@ -170,4 +171,62 @@ pub fn authorizing(connection: &Connection) -> Result<Vec<(i64, RefundId)>, Data
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, RefundId::from_bytes(bytes16(row, 1)?)));
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A refund as it stands in the list of its merchant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRefund {
+    /// Its id.
+    pub id: RefundId,
+    /// Of which payment.
+    pub payment: PaymentId,
+    /// How much.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: RefundState,
+    /// The merchant's reason.
+    pub reason: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A merchant's refunds in these states, newest first, or from the oldest newer one up; `limit`
+/// and one more, which tells whether there are more.
+pub fn list(
+    connection: &Connection,
+    merchant: &MerchantId,
+    states: &[RefundState],
+    position: Position<RefundId>,
+    limit: u32,
+) -> Result<Vec<ListedRefund>, DatabaseError> {
+    let (side, order, from) = match position {
+        Position::First => ("<", "DESC", None),
+        Position::After(id) => ("<", "DESC", Some(id)),
+        Position::Before(id) => (">", "ASC", Some(id)),
+    };
+    let words: Vec<String> = states.iter().map(|state| format!("'{}'", state.as_str())).collect();
+    let sql = format!(
+        "SELECT refunds.public_id, payments.public_id, refunds.amount, payments.currency, \
+         refunds.state, refunds.reason, refunds.transmission_at \
+         FROM refunds JOIN payments ON payments.id = refunds.payment \
+         WHERE payments.merchant = ?1 AND (?2 IS NULL OR refunds.public_id {side} ?2) \
+         AND refunds.state IN ({}) ORDER BY refunds.public_id {order} LIMIT ?3",
+        words.join(", "),
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let from = from.as_ref().map(RefundId::bytes);
+    let limit = i64::from(limit).saturating_add(1);
+    let mut rows = statement.query(params![merchant.bytes(), from, limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(ListedRefund {
+            id: RefundId::from_bytes(bytes16(row, 0)?),
+            payment: PaymentId::from_bytes(bytes16(row, 1)?),
+            amount: Money::new(amount(row, 2)?, parsed::<Currency>(row, 3, "currency")?),
+            state: word(row, 4, &RefundState::ALL, RefundState::as_str)?,
+            reason: row.get(5)?,
+            created_at: Timestamp::from_millis(row.get(6)?),
+        });
+    }
+    Ok(found)
 }

@@ -9,6 +9,7 @@
 )]
 
 mod assets;
+mod money;
 mod openapi;
 mod paying;
 #[allow(dead_code, reason = "pages use a part of it")]

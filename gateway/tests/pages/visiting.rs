@@ -280,6 +280,8 @@ async fn every_unsafe_route_of_the_dashboard_needs_its_proof() {
         format!("/dashboard/payments/{}/capture", payment.id),
         format!("/dashboard/payments/{}/void", payment.id),
         format!("/dashboard/payments/{}/refund", payment.id),
+        "/dashboard/disputes/dsp_00000000000000000000000000/evidence".to_owned(),
+        "/dashboard/disputes/dsp_00000000000000000000000000/accept".to_owned(),
         "/dashboard/clients".to_owned(),
         "/dashboard/clients/cli_playground/remove".to_owned(),
         "/dashboard/clients/cli_playground/rotate-key".to_owned(),

@@ -6,21 +6,28 @@ use payrig_tests::browser::Device;
 use super::{Look, axe};
 use crate::customer::Customer;
 
-pub const PAGES: [&str; 13] = [
+pub const PAGES: [&str; 18] = [
     "gateway/api_docs",
     "gateway/developers",
+    "gateway/dispute",
+    "gateway/disputes",
     "gateway/event",
     "gateway/go_live",
     "gateway/login",
     "gateway/payment",
     "gateway/payments",
+    "gateway/payout",
+    "gateway/payouts",
     "gateway/problem",
+    "gateway/refunds",
     "gateway/settings",
     "processor-sim/account",
     "processor-sim/bank",
     "processor-sim/problem",
     "processor-sim/status",
 ];
+
+const DISPUTED: &str = "4000010060010007";
 
 #[actix_web::test]
 async fn the_desks_have_no_serious_barrier() {
@@ -29,6 +36,11 @@ async fn the_desks_have_no_serious_barrier() {
     };
     let mut look = Look::new(&customer, axe);
     banks(&mut look, "before").await;
+    // A payment that is settled and disputed before anybody looks.
+    customer.order("tea-42").await;
+    customer.type_card(DISPUTED).await;
+    customer.browser.wait_for("outcome", "data-outcome", "paid").await;
+    customer.up.payrig(&["clock", "advance", "4d"]).await.ok();
     customer.buy("tea-42").await;
     customer.order("tea-42").await;
     customer.type_card("4000010010510007").await;
@@ -91,6 +103,10 @@ async fn dashboard(look: &mut Look<'_>) {
     let declined = browser.attribute("payment-link", "href").await;
     browser.open(&format!("{gateway}/dashboard?status=captured")).await;
     let paid = browser.attribute("payment-link", "href").await;
+    browser.press("nav-disputes").await;
+    let dispute = browser.attribute("dispute-link", "href").await;
+    browser.press("nav-payouts").await;
+    let payout = browser.attribute("payout-link", "href").await;
     browser.press("nav-developers").await;
     let event = browser.attribute("event-link", "href").await;
     for path in [
@@ -99,6 +115,12 @@ async fn dashboard(look: &mut Look<'_>) {
         "/dashboard?status=expired",
         &declined,
         &paid,
+        "/dashboard/disputes",
+        &dispute,
+        "/dashboard/refunds",
+        "/dashboard/refunds?status=nonsense",
+        "/dashboard/payouts",
+        &payout,
         "/dashboard/developers",
         &event,
         "/dashboard/settings",
@@ -109,6 +131,20 @@ async fn dashboard(look: &mut Look<'_>) {
         look.at(&format!("{gateway}{path}")).await;
     }
     presses(look, &format!("{gateway}{paid}")).await;
+    answers(look, &format!("{gateway}{dispute}")).await;
+}
+
+/// What a dispute says to its two forms.
+async fn answers(look: &mut Look<'_>, dispute: &str) {
+    let browser = &look.customer.browser;
+    browser.open(dispute).await;
+    browser.fill("evidence", "Paid with 4242 4242 4242 4242").await;
+    browser.press("submit-evidence").await;
+    browser.see("notice").await;
+    look.here("evidence that is refused").await;
+    browser.press("accept").await;
+    browser.see("nothing-to-do").await;
+    look.here("a dispute that was accepted").await;
 }
 
 /// What the dashboard says to a press.
@@ -126,6 +162,9 @@ async fn presses(look: &mut Look<'_>, paid: &str) {
     browser.press("refund").await;
     browser.see("notice").await;
     look.here("a refund").await;
+    browser.press("nav-refunds").await;
+    browser.see("refunds").await;
+    look.here("a list of refunds").await;
     browser.press("nav-developers").await;
     browser.press("rotate-secret").await;
     browser.see("new-secret").await;

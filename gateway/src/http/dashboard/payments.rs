@@ -20,7 +20,7 @@ use crate::operations::failure::Failure;
 use crate::operations::idempotency::Call;
 use crate::operations::read_payment::{self, Listing};
 use crate::operations::refund_payment::{self, Refunding};
-use crate::operations::{timeline, view, void_payment};
+use crate::operations::{disputes, timeline, view, void_payment};
 use crate::pages::dashboard::Notice;
 use crate::pages::dashboard::developers::EventRow;
 use crate::pages::dashboard::payment::{PaymentPage, PaymentPageParts};
@@ -201,11 +201,14 @@ async fn show(
     let filter = EventFilter { payment: Some(payment.id), ..EventFilter::default() };
     let events = dashboard::events(context, filter, EVENTS_SHOWN).await;
     let (events, _) = events.map_err(Problem::internal)?;
+    let disputed = disputes::list(context, merchant, Some(payment.id)).await;
+    let disputed = disputed.map_err(Problem::internal)?;
     let shown = PaymentPage::new(PaymentPageParts {
         frame: signed_in.frame(context, "payments"),
         payment,
         view: &view::payment(payment),
         timeline: &timeline.entries,
+        disputes: &disputed.data,
         events: events.iter().map(event_row).collect(),
         notice: notice.or_else(|| review_notice(payment)),
         form_key: form_key(context),
@@ -332,6 +335,8 @@ async fn carry_out(
             refund_payment::refund(context, call, id, refunding).await?;
         }
         Task::View
+        | Task::AnswerDispute
+        | Task::AcceptDispute
         | Task::Resend
         | Task::RotateSecret
         | Task::AddEndpoint

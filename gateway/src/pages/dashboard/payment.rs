@@ -3,8 +3,10 @@
 use askama::Template;
 use wire::gateway_api::{PaymentView, TimelineEntry};
 use wire::money::{MinorUnits, Money};
+use wire::settlement::DisputeView;
 
 use super::developers::EventRow;
+use super::disputes::DisputeRow;
 use super::{Fact, Frame, Moment, Notice, Pill, card_words};
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::operator::{Role, Task};
@@ -26,6 +28,7 @@ pub struct PaymentPage {
     amounts: Vec<AmountLine>,
     attempts: Vec<AttemptBlock>,
     movements: Vec<Movement>,
+    disputes: Vec<DisputeRow>,
     /// What happened to the payment itself.
     timeline: Vec<TimelineLine>,
     /// The same with every message, event and delivery.
@@ -45,6 +48,8 @@ pub struct PaymentPageParts<'p> {
     pub view: &'p PaymentView,
     /// Its timeline, oldest first.
     pub timeline: &'p [TimelineEntry],
+    /// Its disputes, newest first.
+    pub disputes: &'p [DisputeView],
     /// Its events, newest first.
     pub events: Vec<EventRow>,
     /// What was just done.
@@ -106,9 +111,10 @@ impl PaymentPage {
             currency: payment.currency.code(),
             state: Pill::of_payment(parts.view),
             status: parts.view.status.as_str(),
-            amounts: amount_lines(payment),
+            amounts: amount_lines(payment, parts.disputes),
             attempts: payment.attempts.iter().rev().map(|it| attempt_block(payment, it)).collect(),
             movements: movements(payment),
+            disputes: parts.disputes.iter().map(DisputeRow::from).collect(),
             timeline: parts.timeline.iter().filter(|it| is_step(it)).map(timeline_line).collect(),
             everything: parts.timeline.iter().map(timeline_line).collect(),
             events: parts.events,
@@ -125,19 +131,27 @@ fn money(payment: &Payment, value: MinorUnits) -> String {
     Money::new(value, payment.currency).to_string()
 }
 
-fn amount_lines(payment: &Payment) -> Vec<AmountLine> {
+fn amount_lines(payment: &Payment, disputes: &[DisputeView]) -> Vec<AmountLine> {
     let amounts = &payment.amounts;
+    let taken = disputes.iter().filter(|it| it.funds_withdrawn && it.currency == payment.currency);
+    let charged_back = taken.fold(0_i64, |sum, it| sum.saturating_add(it.amount));
+    let charged_back = MinorUnits::new(charged_back).unwrap_or_default();
     let line =
         |name, label, value, total| AmountLine { name, label, value: money(payment, value), total };
     let kept = amounts.captured.checked_sub(amounts.refunded).unwrap_or_default();
-    vec![
+    let kept = kept.checked_sub(charged_back).unwrap_or_default();
+    let mut lines = vec![
         line("requested", "Requested", amounts.requested, false),
         line("authorized", "Authorized", amounts.authorized, false),
         line("reversed", "Given back before capture", amounts.reversed, false),
         line("captured", "Captured", amounts.captured, false),
         line("refunded", "Refunded", amounts.refunded, false),
-        line("kept", "Kept", kept, true),
-    ]
+    ];
+    if !charged_back.is_zero() {
+        lines.push(line("charged-back", "Charged back", charged_back, false));
+    }
+    lines.push(line("kept", "Kept", kept, true));
+    lines
 }
 
 fn attempt_block(payment: &Payment, attempt: &Attempt) -> AttemptBlock {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -13,15 +14,19 @@ use gateway::settings::{
     SigningKeyText, WebhookKeys,
 };
 use kit::clock::Clock;
+use kit::facts::{Facts, TraceId};
+use kit::link::{Call, Link, LinkName, Signing};
 use kit::plumbing::Plumbing;
 use kit::random::Secrets;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wire::ids::MerchantId;
+use wire::settlement::{NOTICES_PATH, News, Notice};
+use wire::signature::{SigningKey, Wire};
 use wire::time::Timestamp;
 
-const NOW: Timestamp = Timestamp::from_seconds(1_795_341_600);
+pub const NOW: Timestamp = Timestamp::from_seconds(1_795_341_600);
 const SANDBOX_KEY: &str = "sandbox-key-of-the-tests-0123456789";
 /// argon2id of `correct horse`, as cheap as it may be.
 const PASSWORD_HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MjZP1+1U9JUbDWvDvtLyEsZiNXOKEUxfi6O2oe46uxA";
@@ -112,6 +117,21 @@ impl Gateway {
     pub async fn knock(&self, method: &str, path: &str) -> u16 {
         let form = [("Content-Type", "application/x-www-form-urlencoded")];
         send(self.address, method, path, &form, None).await.status
+    }
+
+    /// What the processor tells by itself.
+    pub async fn tell(&self, number: i64, news: News) {
+        let key = Arc::new(SigningKey::new("gateway-processor-1", [6; 32]));
+        let signing = Signing::HttpSignature { key, wire: Wire::MessageHop };
+        let name = LinkName("processor->gateway");
+        let base = format!("http://{}", self.address);
+        let link = Link::new(name, &base, signing, &self.plumbing).unwrap();
+        let card_acceptor_id = "MERCH0000000001".to_owned();
+        let notice = Notice { number, card_acceptor_id, at: NOW, news };
+        let trace = TraceId::new(&self.plumbing.random);
+        let call = Call::post(NOTICES_PATH, serde_json::to_vec(&notice).unwrap());
+        let reply = link.send(call.facts(Facts::new("notice", trace))).await.unwrap();
+        assert_eq!(reply.status, 200, "{:?}", reply.body);
     }
 
     async fn api(&self, method: &str, path: &str, body: Option<Value>) -> Value {
