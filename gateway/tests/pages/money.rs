@@ -106,7 +106,7 @@ async fn evidence_that_cannot_be_sent_says_what_to_do() {
     let typed = [("evidence", "Signed for & <b>received</b>")];
     let page = admin.submit(&format!("{path}/evidence"), &typed).await;
     assert_eq!(page.status, 503);
-    assert!(page.body.contains("the processor did not answer. Nothing is lost"), "{}", page.body);
+    assert!(page.body.contains("the processor did not answer; send it once more"), "{}", page.body);
     assert!(page.body.contains("Signed for &#38; &#60;b&#62;received"), "{}", page.body);
     let page = admin.get("/dashboard/developers").await;
     assert!(page.body.contains("answer dispute"), "it is in the log");

@@ -154,11 +154,10 @@ async fn answer(
         Ok(_) => Ok(see(&format!("/dashboard/disputes/{id}?done={}", task.as_str()))),
         Err(Failure::Database(error)) => Err(Problem::internal(error)),
         Err(failure) => {
-            let (status, what_to_do) = match failure {
-                Failure::ProcessorSilent => (503, "Nothing is lost: send it once more."),
-                _ => (409, "Its state stands below."),
-            };
-            let said = Said::no(status, format!("Not done: {failure}. {what_to_do}"), typed);
+            let silent = matches!(failure, Failure::ProcessorSilent);
+            let what_to_do = if silent { "send it once more" } else { "its state stands below" };
+            let text = format!("Not done: {failure}; {what_to_do}.");
+            let said = Said::no(if silent { 503 } else { 409 }, text, typed);
             show(context, &signed_in, &dispute_of(context, received).await?, said)
         }
     }
