@@ -142,7 +142,7 @@ async fn refunds_are_listed_page_by_page_and_filtered() {
     assert_eq!(count(&accepted), 25);
     assert!(accepted.attribute("older", "href").unwrap().contains("status=succeeded"));
     let failed = open(&mut admin, "status=failed").await;
-    assert!(failed.text("no-refunds").contains("No refund stands so"), "{}", failed.html);
+    assert!(failed.text("no-refunds").contains("No refund has this status"), "{}", failed.html);
     for (query, why) in [
         ("status=nonsense", "choose one of pending, succeeded, failed, reversed"),
         ("after=pay_1", "`after` is the id of a refund"),
