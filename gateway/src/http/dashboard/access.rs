@@ -1,9 +1,14 @@
 //! Who is at the dashboard: the session cookie, the proof in each form, signing in and out.
 
-use actix_web::HttpResponse;
+use std::str::FromStr;
+
+use actix_web::dev::Payload;
+use actix_web::error::InternalError;
 use actix_web::http::header;
 use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::future::LocalBoxFuture;
 use hmac::{Hmac, Mac};
 use kit::http::{Pairs, Problem, ReceivedRequest, form_pairs, query_pairs};
 use sha2::Sha256;
@@ -32,22 +37,44 @@ pub struct SignedIn {
     token: String,
 }
 
-/// A handler's answer when nobody is signed in: the sign-in page.
-pub type OrSignIn<T> = Result<T, Box<HttpResponse>>;
+/// A request of somebody who is signed in. An extractor: everybody else is led to the sign-in page.
+pub struct Visit {
+    /// What every operation needs.
+    pub context: Data<Context>,
+    /// The request as it came.
+    pub received: ReceivedRequest,
+    /// Who visits.
+    pub signed_in: SignedIn,
+}
 
-/// The person of the session cookie; else the way to the sign-in page.
-pub async fn signed_in(
+impl FromRequest for Visit {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let context = request.app_data::<Data<Context>>().cloned();
+        let received = ReceivedRequest::from_request(request, payload);
+        Box::pin(async move {
+            let context = context.ok_or_else(|| Problem::internal("no context"))?;
+            let received = received.await?;
+            let Some(signed_in) = person(&context, &received).await? else {
+                let wanted = if received.method.is_safe() { received.path.as_str() } else { START };
+                let way = see(&format!("/dashboard/login?next={wanted}"));
+                return Err(InternalError::from_response("nobody is signed in", way).into());
+            };
+            Ok(Self { context, received, signed_in })
+        })
+    }
+}
+
+/// The person of the session cookie.
+async fn person(
     context: &Context,
     received: &ReceivedRequest,
-) -> Result<OrSignIn<SignedIn>, Problem> {
-    if let Some(token) = cookie(received, SESSION_COOKIE) {
-        let found = dashboard::operator(context, token).await.map_err(Problem::internal)?;
-        if let Some(operator) = found {
-            return Ok(Ok(SignedIn { operator, token: token.to_owned() }));
-        }
-    }
-    let wanted = if received.method.is_safe() { received.path.as_str() } else { START };
-    Ok(Err(Box::new(see(&format!("/dashboard/login?next={wanted}")))))
+) -> Result<Option<SignedIn>, Problem> {
+    let Some(token) = cookie(received, SESSION_COOKIE) else { return Ok(None) };
+    let found = dashboard::operator(context, token).await.map_err(Problem::internal)?;
+    Ok(found.map(|operator| SignedIn { operator, token: token.to_owned() }))
 }
 
 impl SignedIn {
@@ -94,6 +121,12 @@ impl SignedIn {
             Err(DeedFailure::Database(error)) => Err(Problem::internal(error)),
         }
     }
+}
+
+/// The id in the address; 404 for what is none.
+pub fn id_of<T: FromStr>(received: &ReceivedRequest) -> Result<T, Problem> {
+    let text = received.http().match_info().get("id");
+    text.and_then(|it| it.parse().ok()).ok_or_else(Problem::not_found)
 }
 
 /// A key that makes one form good for one press.
@@ -165,18 +198,12 @@ pub async fn sign_in(
 }
 
 /// `POST /dashboard/logout`
-pub async fn sign_out(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
-    signed_in.form(&context, &received)?;
-    dashboard::sign_out(&context, &signed_in.token).await.map_err(Problem::internal)?;
+pub async fn sign_out(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
+    signed_in.form(context, received)?;
+    dashboard::sign_out(context, &signed_in.token).await.map_err(Problem::internal)?;
     let mut response = see("/dashboard/login");
-    set_cookie(&mut response, &context, SESSION_COOKIE, "", Some(0))?;
+    set_cookie(&mut response, context, SESSION_COOKIE, "", Some(0))?;
     Ok(response)
 }
 

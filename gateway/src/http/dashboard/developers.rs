@@ -1,14 +1,13 @@
 //! Webhook endpoints, the event log, one event, clients, and the log of what people did.
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
-use kit::http::{Pairs, Problem, ReceivedRequest, query_pairs};
+use kit::http::{Pairs, Problem, query_pairs};
 use wire::events::Event;
 use wire::gateway_api::{CreateEndpoint, EndpointView};
 use wire::ids::{EndpointId, EventId};
 use wire::time::Timestamp;
 
-use super::access::{SignedIn, form_key, signed_in};
+use super::access::{SignedIn, Visit, form_key, id_of};
 use super::payments::event_row;
 use crate::domain::operator::Task;
 use crate::http::browser::{page, see};
@@ -28,16 +27,10 @@ use crate::store::webhooks::views::EventFilter;
 const EVENTS: usize = 25;
 
 /// `GET /dashboard/developers`
-pub async fn show(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
+pub async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
     let query = query_pairs(&received.query)?;
-    developers_page(&context, &signed_in, &query, Shown::default()).await
+    developers_page(context, signed_in, &query, Shown::default()).await
 }
 
 /// What a page says about the press before it.
@@ -126,44 +119,32 @@ fn action_line(action: ActionRow) -> ActionLine {
 }
 
 /// `POST /dashboard/webhook-endpoints/{id}/rotate-secret`: the only answer that shows it.
-pub async fn rotate_secret(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
-    let form = signed_in.form(&context, &received)?;
-    let id: EndpointId = id_of(&received)?;
+pub async fn rotate_secret(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
+    let form = signed_in.form(context, received)?;
+    let id: EndpointId = id_of(received)?;
     let (subject, detail) = (id.to_string(), String::new());
-    if !signed_in.begin(&context, &form, Task::RotateSecret, subject, detail).await? {
+    if !signed_in.begin(context, &form, Task::RotateSecret, subject, detail).await? {
         return Ok(see("/dashboard/developers"));
     }
-    let call = Call::own(dashboard::merchant(&context), received.trace);
-    let rotated = webhooks::rotate_secret(&context, call, id).await;
+    let call = Call::own(dashboard::merchant(context), received.trace);
+    let rotated = webhooks::rotate_secret(context, call, id).await;
     let answer = rotated.map_err(|failure| Problem::new(409, "not_done", failure.to_string()))?;
     let endpoint: EndpointView = serde_json::from_slice(&answer.body).map_err(Problem::internal)?;
     let text = endpoint.secret.unwrap_or_default();
     let new_secret = Some(NewSecret { url: endpoint.url, text, replaces: true });
     let said = Shown { new_secret, ..Shown::default() };
-    developers_page(&context, &signed_in, &Pairs::default(), said).await
+    developers_page(context, signed_in, &Pairs::default(), said).await
 }
 
 /// `POST /dashboard/webhook-endpoints`: the only answer that shows the new endpoint's secret.
-pub async fn add_endpoint(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
-    let form = signed_in.form(&context, &received)?;
+pub async fn add_endpoint(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
+    let form = signed_in.form(context, received)?;
     let text = |name: &str| form.get(name).map(str::trim).unwrap_or_default().to_owned();
     let typed = TypedEndpoint { url: text("url"), events: text("events") };
     let (subject, detail) = (shown(&typed.url, SHOWN_CHARACTERS_MAX), String::new());
-    if !signed_in.begin(&context, &form, Task::AddEndpoint, subject, detail).await? {
+    if !signed_in.begin(context, &form, Task::AddEndpoint, subject, detail).await? {
         return Ok(see("/dashboard/developers"));
     }
     let events = typed.events.split([',', ' ']).filter(|it| !it.is_empty());
@@ -172,8 +153,8 @@ pub async fn add_endpoint(
         events: events.map(str::to_owned).collect(),
         description: None,
     };
-    let call = Call::own(dashboard::merchant(&context), received.trace);
-    let said = match webhooks::create_endpoint(&context, call, request).await {
+    let call = Call::own(dashboard::merchant(context), received.trace);
+    let said = match webhooks::create_endpoint(context, call, request).await {
         Ok(answer) => {
             let made: EndpointView =
                 serde_json::from_slice(&answer.body).map_err(Problem::internal)?;
@@ -186,23 +167,17 @@ pub async fn add_endpoint(
             Shown { notice: Some(Notice { tone: "bad", text }), typed, ..Shown::default() }
         }
     };
-    developers_page(&context, &signed_in, &Pairs::default(), said).await
+    developers_page(context, signed_in, &Pairs::default(), said).await
 }
 
 /// `GET /dashboard/events/{id}`
-pub async fn event(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
-    let found = dashboard::event(&context, id_of(&received)?).await.map_err(Problem::internal)?;
+pub async fn event(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
+    let found = dashboard::event(context, id_of(received)?).await.map_err(Problem::internal)?;
     let detail = found.ok_or_else(Problem::not_found)?;
     let sent = query_pairs(&received.query)?.get("done") == Some("resend");
     let notice = sent.then(|| Notice { tone: "good", text: "It is being sent again.".to_owned() });
-    page(200, &event_page(&context, &signed_in, detail, notice))
+    page(200, &event_page(context, signed_in, detail, notice))
 }
 
 fn event_page(
@@ -232,27 +207,16 @@ fn event_page(
 }
 
 /// `POST /dashboard/events/{id}/resend`
-pub async fn resend(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
-    let form = signed_in.form(&context, &received)?;
-    let id: EventId = id_of(&received)?;
+pub async fn resend(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
+    let form = signed_in.form(context, received)?;
+    let id: EventId = id_of(received)?;
     let path = format!("/dashboard/events/{id}?done=resend");
-    if !signed_in.begin(&context, &form, Task::Resend, id.to_string(), String::new()).await? {
+    if !signed_in.begin(context, &form, Task::Resend, id.to_string(), String::new()).await? {
         return Ok(see(&path));
     }
-    let call = Call::own(dashboard::merchant(&context), received.trace);
-    let resent = webhooks::resend_event(&context, call, id, None).await;
+    let call = Call::own(dashboard::merchant(context), received.trace);
+    let resent = webhooks::resend_event(context, call, id, None).await;
     resent.map_err(|failure| Problem::new(409, "not_done", failure.to_string()))?;
     Ok(see(&path))
-}
-
-fn id_of<T: std::str::FromStr>(received: &ReceivedRequest) -> Result<T, Problem> {
-    let text = received.http().match_info().get("id");
-    text.and_then(|it| it.parse().ok()).ok_or_else(Problem::not_found)
 }

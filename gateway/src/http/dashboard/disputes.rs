@@ -1,14 +1,13 @@
 //! Disputes at the dashboard: the list, one case, and its answer.
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use kit::facts::Facts;
 use kit::http::{Problem, ReceivedRequest, annotate, query_pairs};
 use wire::card::contains_card_number;
 use wire::ids::DisputeId;
 use wire::settlement::DisputeView;
 
-use super::access::{SignedIn, form_key, signed_in};
+use super::access::{SignedIn, Visit, form_key, id_of};
 use crate::domain::operator::Task;
 use crate::http::browser::{page, see};
 use crate::operations::failure::Failure;
@@ -18,32 +17,20 @@ use crate::pages::dashboard::disputes::{DisputePage, DisputePageParts, DisputesP
 use crate::pages::shown::signed;
 
 /// `GET /dashboard/disputes`
-pub async fn list(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
-    let found = disputes::list(&context, dashboard::merchant(&context), None).await;
+pub async fn list(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, signed_in, .. } = &visit;
+    let found = disputes::list(context, dashboard::merchant(context), None).await;
     let found = found.map_err(Problem::internal)?;
     let disputes = found.data.iter().map(Into::into).collect();
-    page(200, &DisputesPage { frame: signed_in.frame(&context, "disputes"), disputes })
+    page(200, &DisputesPage { frame: signed_in.frame(context, "disputes"), disputes })
 }
 
 /// `GET /dashboard/disputes/{id}`
-pub async fn detail(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
-    let dispute = dispute_of(&context, &received).await?;
+pub async fn detail(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
+    let dispute = dispute_of(context, received).await?;
     let done = query_pairs(&received.query)?.get("done").and_then(done_notice);
-    show(&context, &signed_in, &dispute, Said { notice: done, ..Said::default() })
+    show(context, signed_in, &dispute, Said { notice: done, ..Said::default() })
 }
 
 fn done_notice(word: &str) -> Option<Notice> {
@@ -57,9 +44,7 @@ fn done_notice(word: &str) -> Option<Notice> {
 }
 
 async fn dispute_of(context: &Context, received: &ReceivedRequest) -> Result<DisputeView, Problem> {
-    let id: Option<DisputeId> =
-        received.http().match_info().get("id").and_then(|it| it.parse().ok());
-    let id = id.ok_or_else(Problem::not_found)?;
+    let id: DisputeId = id_of(received)?;
     let found = disputes::read(context, dashboard::merchant(context), id).await;
     let dispute = found.map_err(|failure| match failure {
         Failure::DisputeNotFound => Problem::not_found(),
@@ -105,31 +90,18 @@ fn show(
 }
 
 /// `POST /dashboard/disputes/{id}/evidence`
-pub async fn submit(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    answer(&context, &received, Task::AnswerDispute).await
+pub async fn submit(visit: Visit) -> Result<HttpResponse, Problem> {
+    answer(&visit, Task::AnswerDispute).await
 }
 
 /// `POST /dashboard/disputes/{id}/accept`
-pub async fn accept(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    answer(&context, &received, Task::AcceptDispute).await
+pub async fn accept(visit: Visit) -> Result<HttpResponse, Problem> {
+    answer(&visit, Task::AcceptDispute).await
 }
 
 /// Answers: the form, the evidence, the role, the log, then the operation of the API.
-async fn answer(
-    context: &Context,
-    received: &ReceivedRequest,
-    task: Task,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(context, received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
+async fn answer(visit: &Visit, task: Task) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = visit;
     let form = signed_in.form(context, received)?;
     let dispute = dispute_of(context, received).await?;
     let text = (task == Task::AnswerDispute).then(|| form.get("evidence").unwrap_or_default());
@@ -137,7 +109,7 @@ async fn answer(
     let typed = text.filter(|it| !contains_card_number(it)).unwrap_or_default().to_owned();
     if let Some(Err(failure)) = text.map(disputes::check_evidence) {
         let said = Said::no(422, format!("Not sent: {failure}. Change it, then send it."), typed);
-        return show(context, &signed_in, &dispute, said);
+        return show(context, signed_in, &dispute, said);
     }
     let amount = signed(dispute.amount, dispute.currency);
     let detail = match text {
@@ -158,7 +130,7 @@ async fn answer(
             let what_to_do = if silent { "send it once more" } else { "its state stands below" };
             let text = format!("Not done: {failure}; {what_to_do}.");
             let said = Said::no(if silent { 503 } else { 409 }, text, typed);
-            show(context, &signed_in, &dispute_of(context, received).await?, said)
+            show(context, signed_in, &dispute_of(context, received).await?, said)
         }
     }
 }

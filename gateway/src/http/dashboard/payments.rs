@@ -3,13 +3,12 @@
 use std::fmt::Write;
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use kit::facts::Facts;
 use kit::http::{Pairs, Problem, ReceivedRequest, annotate, query_pairs};
 use wire::ids::PaymentId;
 use wire::money::{MinorUnits, Money};
 
-use super::access::{SignedIn, form_key, signed_in};
+use super::access::{SignedIn, Visit, form_key, id_of};
 use crate::domain::operator::Task;
 use crate::domain::payment::Payment;
 use crate::http::browser::{page, see};
@@ -34,27 +33,21 @@ const ROWS: u32 = 25;
 const EVENTS_SHOWN: usize = 50;
 
 /// `GET /dashboard`
-pub async fn list(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
+pub async fn list(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
     let query = query_pairs(&received.query)?;
     let (listing, problem) = match listing(&query) {
         Ok(listing) => (listing, None),
         Err(failure) => (all(), Some(failure.to_string())),
     };
     let position = listing.position;
-    let found = read_payment::list(&context, dashboard::merchant(&context), listing).await;
+    let found = read_payment::list(context, dashboard::merchant(context), listing).await;
     let found = found.map_err(Problem::internal)?;
     let ids: Vec<PaymentId> = found.data.iter().map(|it| it.id).collect();
     let (newer, older) = neighbours(&query, position, &ids, found.has_more);
     let status = if problem.is_some() { 400 } else { 200 };
     let shown = PaymentsPage {
-        frame: signed_in.frame(&context, "payments"),
+        frame: signed_in.frame(context, "payments"),
         filters: filters(&query),
         statuses: status_choices(),
         rows: found.data.iter().map(PaymentRow::from).collect(),
@@ -138,17 +131,11 @@ fn encoded(value: &str) -> String {
 }
 
 /// `GET /dashboard/payments/{id}`
-pub async fn detail(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
-    let payment = payment_of(&context, &received).await?;
+pub async fn detail(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
+    let payment = payment_of(context, received).await?;
     let done = query_pairs(&received.query)?.get("done").and_then(done_notice);
-    show(&context, &signed_in, &payment, 200, done).await
+    show(context, signed_in, &payment, 200, done).await
 }
 
 fn done_notice(word: &str) -> Option<Notice> {
@@ -173,9 +160,7 @@ fn review_notice(payment: &Payment) -> Option<Notice> {
 }
 
 async fn payment_of(context: &Context, received: &ReceivedRequest) -> Result<Payment, Problem> {
-    let id: Option<PaymentId> =
-        received.http().match_info().get("id").and_then(|it| it.parse().ok());
-    let id = id.ok_or_else(Problem::not_found)?;
+    let id: PaymentId = id_of(received)?;
     let found = read_payment::payment(context, dashboard::merchant(context), id).await;
     let payment = found.map_err(|failure| match failure {
         Failure::PaymentNotFound => Problem::not_found(),
@@ -231,45 +216,29 @@ pub fn event_row(detail: &dashboard::EventDetail) -> EventRow {
 }
 
 /// `POST /dashboard/payments/{id}/capture`
-pub async fn capture(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    change(&context, &received, Task::Capture).await
+pub async fn capture(visit: Visit) -> Result<HttpResponse, Problem> {
+    change(&visit, Task::Capture).await
 }
 
 /// `POST /dashboard/payments/{id}/void`
-pub async fn void(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    change(&context, &received, Task::Void).await
+pub async fn void(visit: Visit) -> Result<HttpResponse, Problem> {
+    change(&visit, Task::Void).await
 }
 
 /// `POST /dashboard/payments/{id}/refund`
-pub async fn refund(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    change(&context, &received, Task::Refund).await
+pub async fn refund(visit: Visit) -> Result<HttpResponse, Problem> {
+    change(&visit, Task::Refund).await
 }
 
 /// Moves money: the role, the form, the log, then the operation of the API.
-async fn change(
-    context: &Context,
-    received: &ReceivedRequest,
-    task: Task,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(context, received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
+async fn change(visit: &Visit, task: Task) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = visit;
     let form = signed_in.form(context, received)?;
     let payment = payment_of(context, received).await?;
     let refused = |text: String| Some(Notice { tone: "bad", text });
     let wish = match wish(&form, &payment, task) {
         Ok(wish) => wish,
-        Err(text) => return show(context, &signed_in, &payment, 422, refused(text)).await,
+        Err(text) => return show(context, signed_in, &payment, 422, refused(text)).await,
     };
     let path = format!("/dashboard/payments/{}", payment.id);
     let (subject, detail) = (payment.id.to_string(), wish.words(&payment));
@@ -281,7 +250,7 @@ async fn change(
         Ok(()) => Ok(see(&format!("{path}?done={}", task.as_str()))),
         Err(failure) => {
             let text = format!("Not done: {failure}");
-            show(context, &signed_in, &payment, 409, refused(text)).await
+            show(context, signed_in, &payment, 409, refused(text)).await
         }
     }
 }

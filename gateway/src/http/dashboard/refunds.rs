@@ -1,14 +1,13 @@
 //! Refunds at the dashboard: the list and its filter.
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
-use kit::http::{Problem, ReceivedRequest, query_pairs};
+use kit::http::{Problem, query_pairs};
 use wire::gateway_api::{Page, RefundStatus};
 
-use super::access::signed_in;
+use super::access::Visit;
 use crate::http::browser::page;
+use crate::operations::dashboard;
 use crate::operations::list_refunds::{self, RefundListing, STATUSES};
-use crate::operations::{Context, dashboard};
 use crate::pages::dashboard::refunds::{RefundsPage, choice};
 use crate::store::payments::Position;
 use crate::store::refunds::ListedRefund;
@@ -17,14 +16,8 @@ use crate::store::refunds::ListedRefund;
 const ROWS: u32 = 25;
 
 /// `GET /dashboard/refunds`
-pub async fn list(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
+pub async fn list(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, received, signed_in } = &visit;
     let query = query_pairs(&received.query)?;
     // An empty field of the form filters nothing.
     let pairs = query.iter().filter(|(_, value)| !value.is_empty());
@@ -32,11 +25,11 @@ pub async fn list(
         Ok(listing) => (listing, None),
         Err(failure) => (RefundListing::newest(ROWS), Some(failure.to_string())),
     };
-    let found = list_refunds::list(&context, dashboard::merchant(&context), listing).await;
+    let found = list_refunds::list(context, dashboard::merchant(context), listing).await;
     let found = found.map_err(Problem::internal)?;
     let (newer, older) = neighbours(&listing, &found);
     let shown = RefundsPage {
-        frame: signed_in.frame(&context, "refunds"),
+        frame: signed_in.frame(context, "refunds"),
         status: listing.status.map_or("", RefundStatus::as_str),
         statuses: STATUSES.map(choice).to_vec(),
         rows: found.data.iter().map(Into::into).collect(),

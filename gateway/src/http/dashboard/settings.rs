@@ -1,12 +1,11 @@
 //! Settings as they are, and the checklist before going live.
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use kit::durations;
-use kit::http::{Problem, ReceivedRequest};
+use kit::http::Problem;
 use wire::card::Brand;
 
-use super::access::signed_in;
+use super::access::Visit;
 use crate::domain::caps::OverCap;
 use crate::domain::ip_lists::IpRange;
 use crate::domain::operator::{Role, Task};
@@ -19,24 +18,18 @@ use crate::pages::texts::LANGUAGES;
 use crate::settings::TimeoutPolicy;
 
 /// `GET /dashboard/settings`
-pub async fn show(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
+pub async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, signed_in, .. } = &visit;
     let groups = vec![
-        Group { title: "Limits", settings: limits(&context) },
-        Group { title: "Caps", settings: caps(&context) },
-        Group { title: "Calls of the API", settings: calls(&context) },
-        Group { title: "Unknown outcomes", settings: unknown_outcomes(&context) },
-        Group { title: "Cards and payers", settings: payers(&context) },
-        Group { title: "Webhooks", settings: webhooks(&context) },
+        Group { title: "Limits", settings: limits(context) },
+        Group { title: "Caps", settings: caps(context) },
+        Group { title: "Calls of the API", settings: calls(context) },
+        Group { title: "Unknown outcomes", settings: unknown_outcomes(context) },
+        Group { title: "Cards and payers", settings: payers(context) },
+        Group { title: "Webhooks", settings: webhooks(context) },
     ];
-    let roles = Role::ALL.iter().map(|role| role_line(&context, *role)).collect();
-    page(200, &SettingsPage { frame: signed_in.frame(&context, "settings"), groups, roles })
+    let roles = Role::ALL.iter().map(|role| role_line(context, *role)).collect();
+    page(200, &SettingsPage { frame: signed_in.frame(context, "settings"), groups, roles })
 }
 
 fn limits(context: &Context) -> Vec<Setting> {
@@ -155,17 +148,11 @@ fn role_line(context: &Context, role: Role) -> RoleLine {
 }
 
 /// `GET /dashboard/go-live`
-pub async fn go_live(
-    context: Data<Context>,
-    received: ReceivedRequest,
-) -> Result<HttpResponse, Problem> {
-    let signed_in = match signed_in(&context, &received).await? {
-        Ok(signed_in) => signed_in,
-        Err(response) => return Ok(*response),
-    };
-    let seen = dashboard::seen_so_far(&context).await.map_err(Problem::internal)?;
+pub async fn go_live(visit: Visit) -> Result<HttpResponse, Problem> {
+    let Visit { context, signed_in, .. } = &visit;
+    let seen = dashboard::seen_so_far(context).await.map_err(Problem::internal)?;
     let parts = checklist(seen);
     let items = || parts.iter().flat_map(|part| part.items.iter());
     let (done, all) = (items().filter(|item| item.done).count(), items().count());
-    page(200, &GoLivePage { frame: signed_in.frame(&context, "go-live"), done, all, parts })
+    page(200, &GoLivePage { frame: signed_in.frame(context, "go-live"), done, all, parts })
 }
