@@ -359,6 +359,20 @@ impl Browser {
         self.client.execute(&format!("return {expression}"), Vec::new()).await.unwrap()
     }
 
+    /// The value of an expression; none while one page goes and another comes.
+    pub async fn glance(&self, expression: &str) -> Option<Value> {
+        self.client.execute(&format!("return {expression}"), Vec::new()).await.ok()
+    }
+
+    /// Does what leads to another page, and waits for that page: it may look like the one before.
+    pub async fn turn(&self, act: impl AsyncFnOnce()) {
+        self.evaluate("(window.isOld = true)").await;
+        act().await;
+        let arrived = "!window.isOld && document.readyState === 'complete'";
+        let look = async || (self.glance(arrived).await? == true).then_some(());
+        until("another page is there", SHOWN_WITHIN, look).await;
+    }
+
     /// Keeps scripts with these addresses from being loaded: `*auto-submit.js`.
     pub async fn block(&self, addresses: &[&str]) {
         self.command("Network.enable", json!({})).await;

@@ -77,7 +77,8 @@ async fn mistakes(look: &mut Look<'_>) {
     browser.press("pay").await;
     browser.see("error-summary").await;
     look.here("mistakes that the page names").await;
-    browser.evaluate("document.getElementById('card-form').submit()").await;
+    let submit = "document.getElementById('card-form').submit()";
+    browser.turn(async || drop(browser.evaluate(submit).await)).await;
     browser.wait_for("card-number", "aria-invalid", "true").await;
     look.here("mistakes that the server names").await;
     customer.type_card(REAL_CARD).await;
@@ -187,14 +188,12 @@ async fn endings(look: &mut Look<'_>) {
     // So many cards, and the payment is over.
     begin(customer).await;
     for _ in 0..20 {
-        customer.type_card("4000010010050004").await;
-        let over = async || {
-            let name = browser.evaluate("document.documentElement.dataset.page").await;
-            let told = browser.has("decline").await || browser.has("outcome").await;
-            (told && name != "").then_some(name == "gateway/outcome")
-        };
-        let within = std::time::Duration::from_secs(10);
-        if payrig_tests::processes::until("the card is declined", within, over).await {
+        browser.turn(async || customer.type_card("4000010010050004").await).await;
+        let told = "document.querySelector('[data-testid=decline]') ? 'declined' \
+            : document.querySelector('[data-outcome=failed]') ? 'over' : ''";
+        let told = async || browser.glance(told).await.filter(|it| it != "");
+        let within = std::time::Duration::from_secs(20);
+        if payrig_tests::processes::until("the card is declined", within, told).await == "over" {
             break;
         }
     }
