@@ -28,7 +28,7 @@ pub mod wrong_codes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use hmac::{Hmac, KeyInit, Mac};
 use kit::clock::Clock;
@@ -37,7 +37,7 @@ use kit::link::{Link, LinkError};
 use kit::plumbing::Plumbing;
 use kit::random::Random;
 use kit::sqlite::DatabaseError;
-use kit::worker::Wake;
+use kit::worker::{Timer, Wake};
 use sha2::Sha256;
 use wire::card::CardNumber;
 use wire::time::Timestamp;
@@ -88,14 +88,10 @@ pub struct Shared {
     pub waiting: Waiting,
     /// Wakes the worker that fulfils obligations.
     pub obligations: Wake,
-    /// Wakes the worker that releases holds.
-    pub releases: Wake,
-    /// When that worker wakes by itself, in milliseconds.
-    pub next_release: AtomicI64,
-    /// Wakes the worker of clearing and settlement.
-    pub clearing: Wake,
-    /// When that worker wakes by itself, in milliseconds.
-    next_clearing: AtomicI64,
+    /// When the next hold is released.
+    pub releases: Timer,
+    /// When clearing and settlement go on.
+    pub clearing: Timer,
     /// The way to the gateway; none when nobody is to be told.
     pub gateway: Option<Link>,
     /// The way of the directory servers to the gateway.
@@ -119,10 +115,8 @@ pub struct Acs {
     pub limits: ChallengeLimits,
     /// Whether every challenge is approved without a person.
     pub approves_by_itself: AtomicBool,
-    /// Wakes the worker that ends challenges and sends results.
-    pub wake: Wake,
-    /// When that worker wakes by itself, in milliseconds.
-    pub next_due: AtomicI64,
+    /// When a challenge ends by itself or a result is sent once more.
+    pub timer: Timer,
 }
 
 impl Acs {
@@ -132,8 +126,7 @@ impl Acs {
             public_url,
             limits: ChallengeLimits::default(),
             approves_by_itself: AtomicBool::new(approves_by_itself),
-            wake: Wake::new(),
-            next_due: AtomicI64::new(i64::MAX),
+            timer: Timer::default(),
         }
     }
 }
@@ -182,8 +175,7 @@ impl Context {
         let wrong_codes = WrongCodes::load(&store, plumbing.clock.now()).await?;
         Ok(Self(Arc::new(Shared {
             hops: Hops::new(&keys.hops, plumbing)?,
-            clearing: Wake::new(),
-            next_clearing: AtomicI64::new(i64::MAX),
+            clearing: Timer::default(),
             gateway: gateway.notices,
             gateway_results: gateway.results,
             acs,
@@ -199,8 +191,7 @@ impl Context {
             wrong_codes,
             waiting: Waiting::default(),
             obligations: Wake::new(),
-            releases: Wake::new(),
-            next_release: AtomicI64::new(i64::MAX),
+            releases: Timer::default(),
             transaction_ids: Counter::new("network_transaction_ids"),
             auth_codes: random.child("auth_codes"),
             jitter: random.child("jitter"),
@@ -253,30 +244,9 @@ impl Context {
         BusinessDigest(self.digests.of(fields))
     }
 
-    /// Makes sure that what was captured now goes into the file of its day.
+    /// Makes sure that what was recorded now goes into the batch and the file of its day.
     pub fn expect_clearing(&self, now: Timestamp) {
-        if BusinessDay::of(now).cut_off().millis() < self.next_clearing.load(Ordering::Acquire) {
-            self.clearing.wake();
-        }
-    }
-
-    /// Remembers when clearing goes on by itself.
-    pub fn note_clearing(&self, due: Option<Timestamp>) {
-        let millis = due.map_or(i64::MAX, Timestamp::millis);
-        self.next_clearing.store(millis, Ordering::Release);
-    }
-
-    /// When clearing goes on by itself.
-    pub fn next_clearing(&self) -> Option<Timestamp> {
-        let millis = self.next_clearing.load(Ordering::Acquire);
-        (millis != i64::MAX).then(|| Timestamp::from_millis(millis))
-    }
-
-    /// Makes sure that a hold is released in time.
-    pub fn expect_release(&self, release_at: i64) {
-        if release_at < self.next_release.load(Ordering::Acquire) {
-            self.releases.wake();
-        }
+        self.clearing.note(Some(BusinessDay::of(now).cut_off()));
     }
 }
 

@@ -130,13 +130,13 @@ impl Program {
                 worker::run(&plumbing, "obligations", context.obligations.clone(), || {
                     fulfil_obligations::step(owed.clone())
                 }),
-                worker::run(&plumbing, "releases", context.releases.clone(), || {
+                worker::run(&plumbing, "releases", context.releases.wake(), || {
                     release_holds::step(holds.clone())
                 }),
-                Box::pin(worker::run(&plumbing, "clearing", context.clearing.clone(), || {
+                Box::pin(worker::run(&plumbing, "clearing", context.clearing.wake(), || {
                     clearing::step(cleared.clone())
                 })),
-                Box::pin(worker::run(&plumbing, "challenges", context.acs.wake.clone(), || {
+                Box::pin(worker::run(&plumbing, "challenges", context.acs.timer.wake(), || {
                     acs::step(asked.clone())
                 })),
             )

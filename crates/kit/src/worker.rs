@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use futures_util::FutureExt;
 use tokio::sync::Notify;
+use wire::time::Timestamp;
 
 use crate::activity::{Activity, NextDue, WorkerStatus};
 use crate::clock::TimerClass;
@@ -48,6 +49,55 @@ impl Wake {
         while !self.is_pending() {
             self.0.notify.notified().await;
         }
+    }
+}
+
+/// When one worker has something to do next; clones share it. It is woken only when something is
+/// due sooner than it knows.
+#[derive(Clone, Default)]
+pub struct Timer(Arc<TimerInner>);
+
+struct TimerInner {
+    wake: Wake,
+    next: AtomicI64,
+}
+
+impl Default for TimerInner {
+    fn default() -> Self {
+        Self { wake: Wake::new(), next: AtomicI64::new(i64::MAX) }
+    }
+}
+
+impl Timer {
+    /// The handle that wakes the worker.
+    pub fn wake(&self) -> Wake {
+        self.0.wake.clone()
+    }
+
+    /// Something is due at `at`: the worker is woken when it would sleep longer. Said after what is
+    /// due was stored, or the worker may look before there is anything to see.
+    pub fn note(&self, at: Option<Timestamp>) {
+        let Some(at) = at else { return };
+        if self.0.next.fetch_min(at.millis(), Ordering::AcqRel) > at.millis() {
+            self.0.wake.wake();
+        }
+    }
+
+    /// The worker begins to look: whatever is noted from now on wakes it.
+    pub fn looking(&self) {
+        self.0.next.store(i64::MAX, Ordering::Release);
+    }
+
+    /// The worker will sleep until `at`.
+    pub fn sleeping(&self, at: Option<Timestamp>) {
+        let at = at.map_or(i64::MAX, Timestamp::millis);
+        self.0.next.fetch_min(at, Ordering::AcqRel);
+    }
+
+    /// When the worker wakes by itself.
+    pub fn next(&self) -> Option<Timestamp> {
+        let millis = self.0.next.load(Ordering::Acquire);
+        (millis != i64::MAX).then(|| Timestamp::from_millis(millis))
     }
 }
 

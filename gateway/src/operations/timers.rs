@@ -1,13 +1,12 @@
-//! The background loops and how they are woken: only when something is due sooner than they know.
+//! The gateway's background loops, and what they are busy with.
 
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kit::worker::Wake;
+use kit::worker::Timer;
 use wire::ids::{CaptureId, PaymentId, RefundId, ReversalId};
-use wire::time::Timestamp;
 
 /// Rows that one step of a loop takes on.
 pub const STEP_ROWS: u32 = 64;
@@ -25,47 +24,6 @@ pub struct Timers {
     pub refunds: Timer,
     /// Authentications that take too long.
     pub authentications: Timer,
-}
-
-/// One loop's alarm; clones share it.
-#[derive(Clone, Default)]
-pub struct Timer(Arc<Inner>);
-
-struct Inner {
-    wake: Wake,
-    next: AtomicI64,
-}
-
-impl Default for Inner {
-    fn default() -> Self {
-        Self { wake: Wake::new(), next: AtomicI64::new(i64::MAX) }
-    }
-}
-
-impl Timer {
-    /// The handle that wakes the loop.
-    pub fn wake(&self) -> Wake {
-        self.0.wake.clone()
-    }
-
-    /// Something is due at `at`: the loop is woken when it would sleep longer.
-    pub fn note(&self, at: Option<Timestamp>) {
-        let Some(at) = at else { return };
-        if self.0.next.fetch_min(at.millis(), Ordering::AcqRel) > at.millis() {
-            self.0.wake.wake();
-        }
-    }
-
-    /// The loop begins to look: whatever is noted from now on wakes it.
-    pub fn looking(&self) {
-        self.0.next.store(i64::MAX, Ordering::Release);
-    }
-
-    /// The loop will sleep until `at`.
-    pub fn sleeping(&self, at: Option<Timestamp>) {
-        let at = at.map_or(i64::MAX, Timestamp::millis);
-        self.0.next.fetch_min(at, Ordering::AcqRel);
-    }
 }
 
 /// What is being sent.

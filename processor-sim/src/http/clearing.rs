@@ -123,7 +123,7 @@ async fn resubmit(request: HttpRequest, context: Shared) -> Answer {
         let detail = "only a file that is out of balance is sent again";
         return Err(Problem::new(409, "file_state_refused", detail));
     }
-    context.clearing.wake();
+    context.clearing.wake().wake();
     Ok(HttpResponse::Accepted().json(object!({ "id": id })))
 }
 
@@ -161,7 +161,7 @@ async fn correct(request: HttpRequest, context: Shared) -> Answer {
         let detail = "only a refused presentment can be corrected";
         return Err(Problem::new(409, "record_state_refused", detail));
     }
-    context.clearing.wake();
+    context.clearing.wake().wake();
     Ok(HttpResponse::Ok().json(object!({ "arn": arn })))
 }
 

@@ -40,7 +40,7 @@ impl SandboxHooks for Hooks {
         Box::pin(async {
             let holds = self.0.store.next_hold_due().await.ok().flatten();
             let owed = self.0.store.next_obligation_due().await.ok().flatten();
-            holds.into_iter().chain(owed).chain(self.0.next_clearing()).min()
+            holds.into_iter().chain(owed).chain(self.0.clearing.next()).min()
         })
     }
 

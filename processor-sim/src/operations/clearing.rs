@@ -24,6 +24,7 @@ const AGAIN_MAX: u32 = 16;
 
 /// Does all that is due, in the order in which it became due. Returns when something is again.
 pub async fn step(context: Context) -> NextDue {
+    context.clearing.looking();
     if let Err(error) = work_off(&context).await {
         tracing::error!(%error, "clearing could not go on");
     }
@@ -34,7 +35,7 @@ pub async fn step(context: Context) -> NextDue {
     // What is still due was tried just now and failed: it is tried again in a minute.
     let soon = context.clock().now().plus(std::time::Duration::from_mins(1));
     let due = due.map(|due| if due > context.clock().now() { due } else { soon });
-    context.note_clearing(due);
+    context.clearing.sleeping(due);
     NextDue::calendar(due)
 }
 
@@ -82,7 +83,7 @@ pub async fn cut_off(context: &Context) -> Result<(), DatabaseError> {
     context.store.build_files(until, ids()).await?;
     files::send_due(context, until).await?;
     context.store.close_batches(until, ids()).await?;
-    context.clearing.wake();
+    context.clearing.wake().wake();
     Ok(())
 }
 
@@ -95,6 +96,6 @@ pub async fn settle(context: &Context) -> Result<usize, DatabaseError> {
         reports::publish(context, *batch, now).await?;
     }
     notify::deliver(context, now).await?;
-    context.clearing.wake();
+    context.clearing.wake().wake();
     Ok(settled.len())
 }

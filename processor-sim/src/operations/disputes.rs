@@ -160,7 +160,7 @@ pub async fn file(
     let ids = context.plumbing.ids.clone();
     let stored = context.store.open_dispute(new, clocks, ids).await?;
     clearing::dispute_notice(context, &stored, at).await?;
-    context.clearing.wake();
+    context.clearing.wake().wake();
     Ok(stored)
 }
 
@@ -178,7 +178,7 @@ pub async fn happen(
     match moved.ok_or(DisputeError::Unknown)? {
         Ok(after) => {
             clearing::dispute_notice(context, &after, at).await?;
-            context.clearing.wake();
+            context.clearing.wake().wake();
             Ok(after)
         }
         Err(before) => Err(DisputeError::State(Box::new(before))),

@@ -1,7 +1,5 @@
 //! Releases holds whose time has come.
 
-use std::sync::atomic::Ordering;
-
 use kit::activity::NextDue;
 
 use super::Context;
@@ -14,6 +12,7 @@ pub async fn step(context: Context) -> NextDue {
     if context.planted("hold_for_ever") {
         return NextDue::calendar(None);
     }
+    context.releases.looking();
     loop {
         let now = context.clock().now();
         match context.store.release_due_holds(now, RELEASE_MAX).await {
@@ -29,7 +28,6 @@ pub async fn step(context: Context) -> NextDue {
         tracing::error!(%error, "holds could not be read");
         None
     });
-    let millis = due.map_or(i64::MAX, wire::time::Timestamp::millis);
-    context.next_release.store(millis, Ordering::Release);
+    context.releases.sleeping(due);
     NextDue::calendar(due)
 }

@@ -50,7 +50,7 @@ pub(super) async fn advise(
             code
         }
     };
-    context.expect_release(release.millis());
+    context.releases.note(Some(release));
     let answer = message.answer(code);
     let answer = answer.ok_or_else(|| Fault::format("an answer cannot be answered"))?;
     Ok(Hop::Answer(Box::new(answer)))

@@ -163,7 +163,7 @@ impl Deciding<'_> {
     async fn decide(&self) -> Result<Answer, TakeError> {
         let state = self.card.as_ref().map(|card| card.state());
         let request = self.request(state.as_ref());
-        let release = request.release_at.millis();
+        let release = request.release_at;
         let rule = self.rule(state);
         let authorized = match self.original().await? {
             Some(original) => {
@@ -183,7 +183,7 @@ impl Deciding<'_> {
                 {
                     card.remember_rows(row, account);
                 }
-                self.context.expect_release(release);
+                self.context.releases.note(Some(release));
                 *answer
             }
         })

@@ -104,7 +104,7 @@ async fn decide(
     let challenge = Challenge::new(status, ending, now, context.acs.limits);
     let values = values(context, &asked, status);
     let stored = context.store.open_authentication(asked, challenge, values).await?;
-    expect(context, stored.challenge.due_at);
+    context.acs.timer.note(stored.challenge.due_at);
     Ok(Some(response(context, &stored)))
 }
 
@@ -259,7 +259,7 @@ async fn change(
         )
         .await?;
     let Some((stored, step)) = changed else { return Ok(None) };
-    expect(context, stored.challenge.due_at);
+    context.acs.timer.note(stored.challenge.due_at);
     Ok(match step {
         Ok(step) => Some(Shown { stored, step }),
         Err(NotWaiting) => None,
@@ -287,7 +287,7 @@ async fn tell(context: &Context, stored: &StoredAuthentication) {
     if let Err(error) = context.store.result_sent(stored.id, again).await {
         tracing::error!(%error, "that a result was sent could not be written down");
     }
-    expect(context, again);
+    context.acs.timer.note(again);
 }
 
 /// 5 s, 30 s, 2 min, then 10 min.
@@ -300,16 +300,9 @@ const fn pause(tries: u32) -> Duration {
     }
 }
 
-/// Makes sure that the worker wakes in time.
-fn expect(context: &Context, due: Option<Timestamp>) {
-    let sooner = |due: Timestamp| due.millis() < context.acs.next_due.load(Ordering::Acquire);
-    if due.is_some_and(sooner) {
-        context.acs.wake.wake();
-    }
-}
-
 /// Ends challenges whose time is over, and sends results that were not acknowledged.
 pub async fn step(context: Context) -> NextDue {
+    context.acs.timer.looking();
     if let Err(error) = work(&context).await {
         tracing::error!(%error, "authentications that are due could not be worked on");
         return NextDue::default();
@@ -318,7 +311,7 @@ pub async fn step(context: Context) -> NextDue {
         tracing::error!(%error, "authentications could not be read");
         None
     });
-    context.acs.next_due.store(due.map_or(i64::MAX, Timestamp::millis), Ordering::Release);
+    context.acs.timer.sleeping(due);
     NextDue { work: due, ..NextDue::default() }
 }
 
