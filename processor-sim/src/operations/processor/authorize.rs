@@ -78,10 +78,11 @@ pub(super) async fn authorize(
     conclusion.fee = fee;
     let answer = conclusion.answer.clone();
     let owes = conclusion.obligation.is_some();
-    if conclusion.fee.is_some() {
-        context.expect_clearing(conclusion.at);
-    }
+    let charged_at = conclusion.fee.as_ref().map(|_| conclusion.at);
     let concluded = context.store.conclude_transaction(conclusion).await?;
+    if let Some(at) = charged_at {
+        context.expect_clearing(at);
+    }
     context.plumbing.crash_points.reached(kind, Boundary::AnswerStored);
     context.plumbing.crash_points.reached(kind, Boundary::Stored);
     context.waiting.concluded(id);
