@@ -12,7 +12,7 @@ async fn lose_an_answer(customer: &Customer) -> String {
     browser.open(&format!("{console}/faults")).await;
     browser.see("nothing-armed").await;
     browser.press("arm-lose-answer").await;
-    assert!(browser.text("said").await.contains("Lose the next authorization's answer"));
+    browser.says("said", "Lose the next authorization's answer").await;
     browser.see("armed-row").await;
     browser.picture("console-faults").await;
     customer.order("tea-42").await;
@@ -36,7 +36,7 @@ async fn a_fault_armed_by_one_press_is_seen_on_every_page_and_ends_in_a_reversal
     browser.picture("console-clock").await;
     // Deadline, inquiry, reversal: a press for each, until the payment is reversed.
     browser.press("clock-idle").await;
-    assert!(browser.text("said").await.contains("fired"));
+    browser.says("said", "fired").await;
     browser.open(&format!("{console}/payments")).await;
     let path = browser.evaluate("document.querySelector('[data-testid=payment-row] a').pathname");
     let path = path.await.as_str().unwrap().to_owned();

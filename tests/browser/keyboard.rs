@@ -201,7 +201,7 @@ async fn ones_own_data(customer: &Customer) {
     assert!(!export.to_string().contains(PAYS));
     browser.picture("privacy").await;
     hit(browser, "erase").await;
-    assert!(browser.text("notice").await.contains("Tick the box"));
+    browser.says("notice", "Tick the box").await;
     go(browser, "sure").await;
     browser.key(Press::Space).await;
     hit(browser, "erase").await;
@@ -261,10 +261,10 @@ async fn the_back_office_needs_no_pointer() {
     write(browser, "refund-reason", "Arrived broken").await;
     hit(browser, "refund-submit").await;
     browser.wait_for("refund-state", "data-state", "awaiting_approval").await;
-    hit(browser, "logout").await;
+    browser.turn(async || hit(browser, "logout").await).await;
     sign_in(&customer, &office, "grace", "login-submit").await;
     hit(browser, "nav-approvals").await;
-    hit(browser, "approve").await;
+    browser.turn(async || hit(browser, "approve").await).await;
     browser.open(&page).await;
     browser.wait_for("refund-state", "data-state", "succeeded").await;
 
@@ -319,7 +319,7 @@ async fn the_dashboard_needs_no_pointer() {
     hit(browser, "nav-developers").await;
     write(browser, "endpoint-url", "ftp://nowhere").await;
     hit(browser, "add-endpoint").await;
-    assert!(browser.text("notice").await.contains("only http and https addresses are called"));
+    browser.says("notice", "only http and https addresses are called").await;
     browser.picture("dashboard-endpoint-refused").await;
     // The browser itself may hold an address back that is none; the server refuses the rest.
     write(browser, "endpoint-url", &customer.shop("/webhooks/more")).await;
@@ -328,11 +328,11 @@ async fn the_dashboard_needs_no_pointer() {
     assert!(browser.text("secret").await.starts_with("whsec_"));
     browser.picture("dashboard-endpoint-added").await;
     hit(browser, "rotate-secret").await;
-    assert!(browser.text("new-secret").await.contains("24 hours"));
+    browser.says("new-secret", "24 hours").await;
     keys_of_a_client(browser).await;
     hit(browser, "event-link").await;
     hit(browser, "resend").await;
-    assert!(browser.text("notice").await.contains("sent again"));
+    browser.says("notice", "sent again").await;
     hit(browser, "logout").await;
     browser.see("login").await;
 }
@@ -394,10 +394,10 @@ async fn keys_of_a_client(browser: &Browser) {
     assert!(browser.text("new-keys").await.contains("accepted until"));
     browser.picture("dashboard-new-key").await;
     hit(browser, "revoke-key").await;
-    assert!(browser.text("notice").await.contains(&first));
+    browser.says("notice", &first).await;
     hit(browser, "remove-open").await;
     hit(browser, "remove-client").await;
-    assert!(browser.text("notice").await.contains("second-server is removed"));
+    browser.says("notice", "second-server is removed").await;
 }
 
 /// Goes to the button of a step of a lesson, presses Enter and waits for the answer.

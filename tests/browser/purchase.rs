@@ -15,7 +15,7 @@ async fn a_customer_buys_with_the_keyboard_and_gets_a_receipt() {
     browser.press("add-tea-42").await;
     browser.see("added").await;
     assert_eq!(browser.text("cart-count").await, "1");
-    browser.press("nav-cart").await;
+    browser.follow("nav-cart").await;
     browser.picture("cart").await;
     let total = browser.text("total-EUR").await;
     browser.press("checkout-EUR").await;
@@ -96,7 +96,7 @@ async fn a_payer_who_cancels_is_not_charged_and_may_order_again() {
     let order = customer.open_last_order().await;
     browser.wait_for("order-state", "data-status", "canceled").await;
     browser.picture("order-canceled").await;
-    browser.press("order-again").await;
+    browser.follow("order-again").await;
     browser.open(&customer.shop("/cart")).await;
     browser.see("basket-EUR").await;
     let path = format!("/payments?order_reference={order}");

@@ -37,7 +37,7 @@ async fn codes_and_cards_are_found_and_linked_from_a_payment() {
     let payment = format!("{console}{}", path.await.as_str().unwrap());
     browser.open(&format!("{payment}?refresh=off")).await;
     browser.press("code-link").await;
-    assert!(browser.text("told").await.contains("insufficient_funds"));
+    browser.says("told", "insufficient_funds").await;
     assert!(browser.text("told").await.contains("not enough money"));
     assert!(browser.text("cards").await.contains("4000 0000 0000 9995"));
     browser.picture("console-code").await;
@@ -115,7 +115,7 @@ async fn the_checklist_is_ticked_by_what_really_happened() {
     assert_eq!(browser.text("progress").await, format!("{} of 13", seen.len()));
     browser.picture("dashboard-go-live").await;
     browser.press("nav-settings").await;
-    assert!(browser.text("roles").await.contains("administrator"));
+    browser.says("roles", "administrator").await;
     browser.picture("dashboard-settings").await;
 }
 

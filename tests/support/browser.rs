@@ -261,6 +261,12 @@ impl Browser {
         until(&format!("{testid} has a text"), SHOWN_WITHIN, shown).await
     }
 
+    /// Waits until the text of an element has this in it; the page before may have said another.
+    pub async fn says(&self, testid: &str, words: &str) {
+        let said = async || self.text(testid).await.contains(words).then_some(());
+        until(&format!("{testid} says {words}"), SHOWN_WITHIN, said).await;
+    }
+
     /// An attribute of an element; empty when it has none.
     pub async fn attribute(&self, testid: &str, name: &str) -> String {
         let asked = async || self.see(testid).await.attr(name).await.ok();
@@ -285,6 +291,11 @@ impl Browser {
     pub async fn press(&self, testid: &str) {
         let pressed = async || self.see(testid).await.click().await.ok();
         until(&format!("{testid} can be pressed"), SHOWN_WITHIN, pressed).await;
+    }
+
+    /// Presses what leads to another page, and waits for that page.
+    pub async fn follow(&self, testid: &str) {
+        self.turn(async || self.press(testid).await).await;
     }
 
     /// Writes into a field instead of what stands there.

@@ -106,7 +106,7 @@ async fn mistakes(look: &mut Look<'_>) {
 async fn consent(look: &mut Look<'_>) {
     let browser = &look.customer.browser;
     browser.open(&look.customer.shop("/cards")).await;
-    browser.press("save-cards").await;
+    browser.follow("save-cards").await;
     look.customer.order("tea-42").await;
     browser.see("save-card").await;
     look.here("a payment page that asks to keep the card").await;

@@ -40,7 +40,7 @@ async fn the_shop_has_no_serious_barrier() {
     asked_by_the_bank(&mut look).await;
     paid(&mut look).await;
     browser.open(&customer.shop("/cards")).await;
-    browser.press("save-cards").await;
+    browser.follow("save-cards").await;
     customer.order("tea-42").await;
     browser.press("save-card").await;
     customer.type_card(PAYS).await;
