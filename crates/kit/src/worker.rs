@@ -177,3 +177,42 @@ impl Drop for Registered {
         self.1.forget_worker(&self.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Option<Timestamp> = Some(Timestamp::from_millis(1_000));
+    const LATE: Option<Timestamp> = Some(Timestamp::from_millis(2_000));
+
+    fn has_woken(timer: &Timer) -> bool {
+        let woken = timer.wake().is_pending();
+        timer.wake().take_up();
+        woken
+    }
+
+    #[test]
+    fn what_is_noted_while_the_worker_looks_is_not_slept_over() {
+        let timer = Timer::default();
+        timer.note(LATE);
+        assert!(has_woken(&timer));
+        timer.looking();
+        timer.note(LATE);
+        timer.sleeping(None);
+        assert!(has_woken(&timer), "it may have looked before that was stored");
+        assert_eq!(timer.next(), LATE);
+    }
+
+    #[test]
+    fn only_what_is_due_sooner_wakes_a_worker_that_sleeps() {
+        let timer = Timer::default();
+        timer.looking();
+        timer.sleeping(LATE);
+        timer.note(None);
+        timer.note(LATE);
+        assert!(!has_woken(&timer));
+        timer.note(SOON);
+        assert!(has_woken(&timer));
+        assert_eq!(timer.next(), SOON);
+    }
+}
