@@ -60,11 +60,13 @@ pub struct Timer(Arc<TimerInner>);
 struct TimerInner {
     wake: Wake,
     next: AtomicI64,
+    looking: AtomicBool,
 }
 
 impl Default for TimerInner {
     fn default() -> Self {
-        Self { wake: Wake::new(), next: AtomicI64::new(i64::MAX) }
+        let next = AtomicI64::new(i64::MAX);
+        Self { wake: Wake::new(), next, looking: AtomicBool::new(false) }
     }
 }
 
@@ -78,26 +80,56 @@ impl Timer {
     /// due was stored, or the worker may look before there is anything to see.
     pub fn note(&self, at: Option<Timestamp>) {
         let Some(at) = at else { return };
-        if self.0.next.fetch_min(at.millis(), Ordering::AcqRel) > at.millis() {
+        let is_sooner = self.0.next.fetch_min(at.millis(), Ordering::SeqCst) > at.millis();
+        // While the worker looks, the end of its look decides.
+        if is_sooner && !self.0.looking.load(Ordering::SeqCst) {
             self.0.wake.wake();
         }
     }
 
-    /// The worker begins to look: whatever is noted from now on wakes it.
-    pub fn looking(&self) {
-        self.0.next.store(i64::MAX, Ordering::Release);
+    /// The worker begins to look at what is due. Whatever is noted from now on may have been stored
+    /// too late to be found.
+    pub fn look(&self) -> Look {
+        // In this order: what is noted in between was stored before the look.
+        self.0.looking.store(true, Ordering::SeqCst);
+        self.0.next.store(i64::MAX, Ordering::SeqCst);
+        Look { timer: self.clone(), found: None }
     }
 
-    /// The worker will sleep until `at`.
-    pub fn sleeping(&self, at: Option<Timestamp>) {
-        let at = at.map_or(i64::MAX, Timestamp::millis);
-        self.0.next.fetch_min(at, Ordering::AcqRel);
+    fn end_look(&self, found: Option<Timestamp>) {
+        let found = found.map_or(i64::MAX, Timestamp::millis);
+        // In this order: what is noted after the second line wakes by itself.
+        self.0.looking.store(false, Ordering::SeqCst);
+        if self.0.next.fetch_min(found, Ordering::SeqCst) < found {
+            self.0.wake.wake();
+        }
     }
 
     /// When the worker wakes by itself.
     pub fn next(&self) -> Option<Timestamp> {
         let millis = self.0.next.load(Ordering::Acquire);
         (millis != i64::MAX).then(|| Timestamp::from_millis(millis))
+    }
+}
+
+/// A worker that looks at what is due. One that fails is dropped: it has found nothing.
+#[must_use]
+pub struct Look {
+    timer: Timer,
+    found: Option<Timestamp>,
+}
+
+impl Look {
+    /// The worker will sleep until `at`, what it found; or looks again when something is due sooner
+    /// that was noted meanwhile.
+    pub fn sleep_until(mut self, at: Option<Timestamp>) {
+        self.found = at;
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.timer.end_look(self.found);
     }
 }
 
@@ -196,18 +228,37 @@ mod tests {
         let timer = Timer::default();
         timer.note(LATE);
         assert!(has_woken(&timer));
-        timer.looking();
+        let look = timer.look();
         timer.note(LATE);
-        timer.sleeping(None);
+        assert!(!has_woken(&timer), "the end of the look decides");
+        look.sleep_until(None);
         assert!(has_woken(&timer), "it may have looked before that was stored");
         assert_eq!(timer.next(), LATE);
+        let failed = timer.look();
+        timer.note(LATE);
+        drop(failed);
+        assert!(has_woken(&timer), "a look that fails finds nothing");
+    }
+
+    #[test]
+    fn what_is_due_later_than_the_worker_found_does_not_have_it_look_again() {
+        let timer = Timer::default();
+        let look = timer.look();
+        timer.note(LATE);
+        look.sleep_until(SOON);
+        assert!(!has_woken(&timer));
+        assert_eq!(timer.next(), SOON);
+        let look = timer.look();
+        timer.note(SOON);
+        look.sleep_until(LATE);
+        assert!(has_woken(&timer));
+        assert_eq!(timer.next(), SOON);
     }
 
     #[test]
     fn only_what_is_due_sooner_wakes_a_worker_that_sleeps() {
         let timer = Timer::default();
-        timer.looking();
-        timer.sleeping(LATE);
+        timer.look().sleep_until(LATE);
         timer.note(None);
         timer.note(LATE);
         assert!(!has_woken(&timer));

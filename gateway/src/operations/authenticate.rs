@@ -235,7 +235,7 @@ fn open(
 
 /// Works on authentications that have taken too long; says when the next one will have.
 pub async fn step(context: &Context) -> NextDue {
-    context.timers.authentications.looking();
+    let looking = context.timers.authentications.look();
     let now = context.plumbing.clock.now();
     let look = move |connection: &Connection| -> Result<_, Failure> {
         let (rows, next) = authentications::due(connection, now, STEP_ROWS)?;
@@ -264,7 +264,7 @@ pub async fn step(context: &Context) -> NextDue {
             inner.timers.authentications.wake().wake();
         });
     }
-    context.timers.authentications.sleeping(next);
+    looking.sleep_until(next);
     NextDue { work: next, ..NextDue::default() }
 }
 

@@ -26,7 +26,7 @@ struct Looked {
 /// Does what is due; says when the next is.
 pub async fn step(context: &Context) -> NextDue {
     loop {
-        context.timers.payments.looking();
+        let looking = context.timers.payments.look();
         let now = context.plumbing.clock.now();
         let inner = context.clone();
         let looked = context.database.write(move |connection| look(&inner, connection, now)).await;
@@ -41,7 +41,7 @@ pub async fn step(context: &Context) -> NextDue {
         let waiting = resolve_unknown::begin(context, looked.searching);
         if !looked.full {
             let next = NextDue { work: earlier(looked.next.work, waiting), ..looked.next };
-            context.timers.payments.sleeping(next.earliest());
+            looking.sleep_until(next.earliest());
             return next;
         }
     }

@@ -27,7 +27,7 @@ const CROWDED: Duration = Duration::from_secs(1);
 /// Asks after what is due; says when the next one is.
 pub async fn step(context: &Context) -> Option<Timestamp> {
     let timer = &context.timers.refunds;
-    timer.looking();
+    let look = timer.look();
     let now = context.plumbing.clock.now();
     let found = context
         .database
@@ -53,7 +53,7 @@ pub async fn step(context: &Context) -> Option<Timestamp> {
         }
     }
     let next = next.into_iter().chain(crowded).min();
-    timer.sleeping(next);
+    look.sleep_until(next);
     next
 }
 

@@ -31,7 +31,7 @@ pub async fn step(context: &Context) -> Option<Timestamp> {
         return None;
     }
     let timer = &context.timers.reversals;
-    timer.looking();
+    let look = timer.look();
     let now = context.plumbing.clock.now();
     let found = context
         .database
@@ -60,7 +60,7 @@ pub async fn step(context: &Context) -> Option<Timestamp> {
         }
     }
     let next = next.into_iter().chain(later).min();
-    timer.sleeping(next);
+    look.sleep_until(next);
     next
 }
 

@@ -159,7 +159,7 @@ fn is_refusal(code: ResponseCode) -> bool {
 /// Sends what is due; says when the next one is.
 pub async fn step(context: &Context) -> Option<Timestamp> {
     let timer = &context.timers.captures;
-    timer.looking();
+    let look = timer.look();
     let now = context.plumbing.clock.now();
     let due = context
         .database
@@ -195,6 +195,6 @@ pub async fn step(context: &Context) -> Option<Timestamp> {
         }
     }
     let next = next.into_iter().chain(crowded).min();
-    timer.sleeping(next);
+    look.sleep_until(next);
     next
 }

@@ -24,7 +24,7 @@ const AGAIN_MAX: u32 = 16;
 
 /// Does all that is due, in the order in which it became due. Returns when something is again.
 pub async fn step(context: Context) -> NextDue {
-    context.clearing.looking();
+    let look = context.clearing.look();
     if let Err(error) = work_off(&context).await {
         tracing::error!(%error, "clearing could not go on");
     }
@@ -35,7 +35,7 @@ pub async fn step(context: Context) -> NextDue {
     // What is still due was tried just now and failed: it is tried again in a minute.
     let soon = context.clock().now().plus(std::time::Duration::from_mins(1));
     let due = due.map(|due| if due > context.clock().now() { due } else { soon });
-    context.clearing.sleeping(due);
+    look.sleep_until(due);
     NextDue::calendar(due)
 }
 

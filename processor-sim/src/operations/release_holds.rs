@@ -12,7 +12,7 @@ pub async fn step(context: Context) -> NextDue {
     if context.planted("hold_for_ever") {
         return NextDue::calendar(None);
     }
-    context.releases.looking();
+    let look = context.releases.look();
     loop {
         let now = context.clock().now();
         match context.store.release_due_holds(now, RELEASE_MAX).await {
@@ -28,6 +28,6 @@ pub async fn step(context: Context) -> NextDue {
         tracing::error!(%error, "holds could not be read");
         None
     });
-    context.releases.sleeping(due);
+    look.sleep_until(due);
     NextDue::calendar(due)
 }

@@ -302,7 +302,7 @@ const fn pause(tries: u32) -> Duration {
 
 /// Ends challenges whose time is over, and sends results that were not acknowledged.
 pub async fn step(context: Context) -> NextDue {
-    context.acs.timer.looking();
+    let look = context.acs.timer.look();
     if let Err(error) = work(&context).await {
         tracing::error!(%error, "authentications that are due could not be worked on");
         return NextDue::default();
@@ -311,7 +311,7 @@ pub async fn step(context: Context) -> NextDue {
         tracing::error!(%error, "authentications could not be read");
         None
     });
-    context.acs.timer.sleeping(due);
+    look.sleep_until(due);
     NextDue { work: due, ..NextDue::default() }
 }
 
