@@ -192,7 +192,7 @@ async fn endings(look: &mut Look<'_>) {
         let told = "document.querySelector('[data-testid=decline]') ? 'declined' \
             : document.querySelector('[data-outcome=failed]') ? 'over' : ''";
         let told = async || browser.glance(told).await.filter(|it| it != "");
-        let within = std::time::Duration::from_secs(20);
+        let within = std::time::Duration::from_secs(10);
         if payrig_tests::processes::until("the card is declined", within, told).await == "over" {
             break;
         }
